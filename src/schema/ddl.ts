@@ -1,0 +1,159 @@
+/** DDL of the physical tables: STRICT, named by immutable ids, captured by triggers. */
+import { CHANGE_OPS } from '../core/change.ts'
+import { toHex, type SqlValue } from '../core/values.ts'
+import type {
+  CompiledColumn,
+  CompiledIndex,
+  CompiledSchema,
+  CompiledTable,
+  PhysicalColumn,
+} from './compiled.ts'
+import { imageSql, keySql, realToJson } from './image.ts'
+
+/** Columns of an eventual table besides the user's: merge state, and Yjs state of text cells. */
+export const MERGE_STATE_COLUMN = '_crdt'
+
+/** The physical name of a collaborative text's Yjs state. */
+export function textStateColumn(columnId: number): string {
+  return `y${columnId}`
+}
+
+/** All statements that create a table with its indexes and triggers. */
+export function createTable(table: CompiledTable): string[] {
+  return [tableSql(table), ...indexesSql(table), ...captureTriggers(table)]
+}
+
+function tableSql(table: CompiledTable): string {
+  const isKey = (column: PhysicalColumn): boolean =>
+    table.primaryKey.some((c) => c.id === column.columnId)
+  // The version is read with every write: it stands before what may fill overflow pages.
+  const columns = [
+    'tenant TEXT NOT NULL',
+    ...table.physical.filter(isKey).map((c) => columnSql(table, c)),
+    '_ver TEXT NOT NULL',
+    '_epoch INTEGER NOT NULL',
+  ]
+  if (table.consistency === 'eventual') columns.push('_visible INTEGER NOT NULL')
+  columns.push(...table.physical.filter((c) => !isKey(c)).map((c) => columnSql(table, c)))
+  if (table.consistency === 'eventual') {
+    columns.push(`${MERGE_STATE_COLUMN} BLOB NOT NULL`)
+    columns.push(...table.columns.flatMap(textStateSql))
+  }
+  const key = table.primaryKey.map((c) => `c${c.id}`).join(', ')
+  columns.push(`PRIMARY KEY (tenant, ${key})`)
+  return `CREATE TABLE IF NOT EXISTS ${table.physicalName} (${columns.join(', ')}) STRICT, WITHOUT ROWID`
+}
+
+/** Definition of a collaborative text's Yjs state; none for other columns. */
+function textStateSql(column: CompiledColumn): string[] {
+  return column.type === 'collaborativeText' ? [`${textStateColumn(column.id)} BLOB`] : []
+}
+
+/** Adds one column of the schema, with its blind index or Yjs state, to an existing table. */
+export function addColumn(table: CompiledTable, column: CompiledColumn): string[] {
+  const definitions = table.physical
+    .filter((physical) => physical.columnId === column.id)
+    .map((physical) => columnSql(table, physical))
+  return [...definitions, ...textStateSql(column)].map(
+    (definition) => `ALTER TABLE ${table.physicalName} ADD COLUMN ${definition}`,
+  )
+}
+
+function columnSql(table: CompiledTable, column: PhysicalColumn): string {
+  const parts = [`${column.name} ${column.storage}`]
+  if (!column.nullable) parts.push('NOT NULL')
+  const declared = table.columnById.get(column.columnId)
+  // For rows that are there already, and for writers whose schema does not have the column yet.
+  const value = column.kind === 'value' && declared?.encrypted === null ? declared.default : null
+  if (value !== undefined && value !== null) parts.push(`DEFAULT ${literalSql(column, value)}`)
+  const check = checkSql(table, column)
+  if (check !== undefined) parts.push(`CHECK (${check})`)
+  return parts.join(' ')
+}
+
+/**
+ * What SQL arithmetic could store and nobody could read back: integers that JavaScript rounds, and
+ * infinity. Eventual tables compute in the merge alone, which a constraint must never stop.
+ */
+function checkSql(
+  table: CompiledTable,
+  { name, storage, wide }: PhysicalColumn,
+): string | undefined {
+  if (table.consistency === 'eventual') return undefined
+  if (storage === 'REAL') return `${name} > -9e999 AND ${name} < 9e999`
+  if (storage !== 'INTEGER' || wide) return undefined
+  return `${name} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`
+}
+
+function literalSql(column: PhysicalColumn, value: Exclude<SqlValue, null>): string {
+  if (value instanceof Uint8Array) return `x'${toHex(value)}'`
+  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
+  return column.storage === 'REAL' ? realToJson(Number(value)) : String(value)
+}
+
+/** The table's secondary indexes, led by the tenant but the sweeper's. */
+function indexesSql(table: CompiledTable): string[] {
+  return [
+    ...table.indexes.map((index) => createIndex(table, index)),
+    ...table.columns.flatMap((column) => createBlindIndexes(table, column)),
+    ...createTtlIndex(table),
+  ]
+}
+
+/** The index behind an exact lookup of an encrypted column; none for other columns. */
+export function createBlindIndexes(table: CompiledTable, column: CompiledColumn): string[] {
+  return table.physical
+    .filter((physical) => physical.kind === 'blind' && physical.columnId === column.id)
+    .map(({ name }) => indexSql(table, '', `_${name}`, `tenant, ${name}`))
+}
+
+/** The index by which expired rows are found; none without a TTL. */
+export function createTtlIndex(table: CompiledTable): string[] {
+  if (table.ttl === null) return []
+  const name = `c${table.ttl.id}`
+  return [`${indexSql(table, '', `_ttl_${name}`, name)} WHERE ${name} IS NOT NULL`]
+}
+
+/** A declared index. */
+export function createIndex(table: CompiledTable, index: CompiledIndex): string {
+  const names = index.columns.map((id) => `c${id}`)
+  const [kind, suffix] = index.unique ? ['UNIQUE ', '_unique_'] : ['', '_']
+  return indexSql(table, kind, suffix + names.join('_'), ['tenant', ...names].join(', '))
+}
+
+function indexSql(table: CompiledTable, kind: string, suffix: string, columns: string): string {
+  const { physicalName } = table
+  return `CREATE ${kind}INDEX IF NOT EXISTS ${physicalName}${suffix} ON ${physicalName} (${columns})`
+}
+
+/**
+ * Triggers that write the outbox in the transaction of the change. REPLACE is never used on these
+ * tables: its implicit delete fires no trigger.
+ */
+export function captureTriggers(table: CompiledTable): string[] {
+  const image = { old: imageSql(table, 'old'), new: imageSql(table, 'new') }
+  const trigger = (op: (typeof CHANGE_OPS)[number], row: 'old' | 'new'): string => {
+    const before = op === 'insert' ? 'NULL' : image.old
+    const after = op === 'delete' ? 'NULL' : image.new
+    return `CREATE TRIGGER IF NOT EXISTS ${table.physicalName}_${op} AFTER ${op.toUpperCase()} ON ${table.physicalName}
+      WHEN (SELECT capture FROM _tx) = 1
+      BEGIN
+        INSERT INTO _outbox (origin_source, origin_epoch, origin_seq, tx, hlc, schema_version, cause,
+          table_id, op, tenant, key, before, after, ver)
+        SELECT origin_source, epoch, origin_seq, tx, hlc, schema_version, cause,
+          ${table.id}, ${CHANGE_OPS.indexOf(op)}, ${row}.tenant, ${keySql(table, row)}, ${before}, ${after}, ${row}._ver
+        FROM _tx;
+      END`
+  }
+  return [trigger('insert', 'new'), trigger('update', 'new'), trigger('delete', 'old')]
+}
+
+/** Drops the capture triggers: images change shape when columns are added. */
+export function dropCaptureTriggers(table: CompiledTable): string[] {
+  return CHANGE_OPS.map((op) => `DROP TRIGGER IF EXISTS ${table.physicalName}_${op}`)
+}
+
+/** Creates everything of a schema in an empty store. */
+export function createSchema(schema: CompiledSchema): string[] {
+  return schema.tables.flatMap(createTable)
+}
