@@ -1,0 +1,273 @@
+/**
+ * One connection to a libSQL file with a bounded cache of prepared statements. It uses the engine
+ * beneath `@libsql/client`, which prepares every statement anew.
+ */
+import { pathToFileURL } from 'node:url'
+import Database from 'libsql'
+import { MeridianError } from '../../core/errors.ts'
+import {
+  StatementFailed,
+  type ColumnOrigin,
+  type Statement,
+  type StatementResult,
+} from '../../core/ports/store.ts'
+import type { SqlRow, SqlValue } from '../../core/values.ts'
+import { readRow, type BoundValue } from './bind.ts'
+import { failureKind, isEngineError, isReadOnlyRefusal, storeError } from './engine-errors.ts'
+import { readStatementText } from './statement-text.ts'
+
+/** A statement whose arguments are in the form that the engine binds exactly. */
+export interface BoundStatement extends Omit<Statement, 'args'> {
+  readonly args: readonly BoundValue[]
+}
+
+/** A result, and whether the statement may have changed the database. */
+export interface ExecutedStatement extends StatementResult {
+  readonly wrote: boolean
+}
+
+/** What is used of the engine; its own types lack some of it. */
+interface EngineDatabase {
+  readonly inTransaction: boolean
+  prepare(sql: string): EngineStatement
+  exec(sql: string): void
+  interrupt(): void
+  close(): void
+}
+
+interface EngineStatement {
+  readonly reader: boolean
+  raw(): void
+  safeIntegers(on: boolean): void
+  run(args: readonly BoundValue[]): { readonly changes: number }
+  iterate(args: readonly BoundValue[]): IterableIterator<SqlValue[]>
+  columns(): ColumnOrigin[]
+}
+
+interface Prepared {
+  readonly statement: EngineStatement
+  readonly reader: boolean
+  readonly parameters: number | undefined
+  /** Whether it changes the database whatever the number of rows: DDL. */
+  readonly isDefinition: boolean
+  readonly isReadOnly: boolean
+}
+
+const MAX_CACHED_STATEMENTS = 512
+/** Longer texts are run once, as a rule: they would only push out others. */
+const MAX_CACHED_SQL_LENGTH = 20_000
+const CONTROL = new Set(['begin', 'commit', 'end', 'rollback', 'savepoint', 'release'])
+const FILE_CONTROL = new Set(['attach', 'detach', 'vacuum'])
+const DEFINITIONS = new Set(['create', 'alter', 'drop', 'reindex', 'analyze'])
+const READ_ONLY = new Set(['select', 'values', 'explain', 'pragma'])
+/** A setting is read by its name alone; these take what they tell about as an argument. */
+const READING_PRAGMA =
+  /^\s*pragma\s+(\w+|(table_x?info|index_(list|x?info)|foreign_key_(list|check)|(integrity|quick)_check)\s*\([^()]*\))\s*;?\s*$/i
+
+export class Connection {
+  readonly #db: EngineDatabase
+  readonly #path: string
+  readonly #isReadOnly: boolean
+  readonly #cache = new Map<string, Prepared>()
+  readonly #bigintCache = new Map<string, Prepared>()
+  readonly #control = new Map<string, EngineStatement>()
+
+  /**
+   * `uriQuery`: settings of the file's URI, as `mode=ro`.
+   *
+   * @throws MeridianError `STORE_UNAVAILABLE`
+   */
+  constructor(path: string, uriQuery?: string) {
+    this.#path = path
+    this.#isReadOnly = uriQuery !== undefined
+    try {
+      const location = uriQuery === undefined ? path : `${pathToFileURL(path).href}?${uriQuery}`
+      this.#db = new Database(location) as unknown as EngineDatabase
+    } catch (error) {
+      throw storeError(error, path) ?? error
+    }
+  }
+
+  /** Whether a transaction is open. A statement with a ROLLBACK clause ends it when it fails. */
+  get inTransaction(): boolean {
+    return this.#db.inTransaction
+  }
+
+  /** Runs one of the connection's own statements: transaction control. */
+  control(sql: string): void {
+    let statement = this.#control.get(sql)
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql)
+      this.#control.set(sql, statement)
+    }
+    statement.run([])
+  }
+
+  /** Runs a statement once, without keeping it. */
+  once(sql: string): void {
+    this.#db.exec(sql)
+  }
+
+  /** The first value of a statement that the driver wrote itself. */
+  value(sql: string): SqlValue | undefined {
+    return this.execute({ sql, args: [] }, 0).rows[0]?.[0]
+  }
+
+  /** Runs a PRAGMA, setting or reading. */
+  pragma(text: string): SqlValue | undefined {
+    const statement = this.#db.prepare(`PRAGMA ${text}`)
+    if (!statement.reader) {
+      statement.run([])
+      return undefined
+    }
+    statement.raw()
+    return [...statement.iterate([])][0]?.[0]
+  }
+
+  /**
+   * Runs a statement. `index` is its place in its transaction.
+   *
+   * @throws StatementFailed, or MeridianError `STORE_…`, `RESULT_TOO_LARGE`, `INVALID_ARGUMENT`
+   */
+  execute(statement: BoundStatement, index: number): ExecutedStatement {
+    try {
+      const prepared = this.#prepare(statement)
+      checkArgumentCount(statement, prepared)
+      if (!prepared.reader) {
+        const { changes } = prepared.statement.run(statement.args)
+        return { rows: [], rowsAffected: changes, wrote: changes > 0 || prepared.isDefinition }
+      }
+      const rows = this.#rows(prepared, statement)
+      return { rows, rowsAffected: 0, wrote: rows.length > 0 && !prepared.isReadOnly }
+    } catch (error) {
+      throw this.#failure(error, index)
+    }
+  }
+
+  /** The names and origins of a statement's columns. */
+  columns(statement: BoundStatement): readonly ColumnOrigin[] {
+    try {
+      const prepared = this.#prepare(statement)
+      if (!prepared.reader) return []
+      return prepared.statement
+        .columns()
+        .map(({ name, table, column }) => ({ name, table, column }))
+    } catch (error) {
+      throw this.#failure(error, 0)
+    }
+  }
+
+  /** The engine closes the file once its statements are collected as garbage. */
+  close(): void {
+    this.#cache.clear()
+    this.#bigintCache.clear()
+    this.#control.clear()
+    this.#db.close()
+  }
+
+  #rows(prepared: Prepared, statement: BoundStatement): SqlRow[] {
+    const maxRows = statement.maxRows ?? Number.POSITIVE_INFINITY
+    const rows: SqlRow[] = []
+    const iterator = prepared.statement.iterate(statement.args)
+    for (let step = iterator.next(); step.done !== true; step = iterator.next()) {
+      if (rows.length >= maxRows) {
+        this.#abandon(iterator)
+        throw new MeridianError('RESULT_TOO_LARGE', `The result has more than ${maxRows} rows.`, {
+          fix: 'Ask for fewer rows, page by page.',
+          details: { maxRows },
+        })
+      }
+      rows.push(readRow(step.value))
+    }
+    return rows
+  }
+
+  /** Ends a statement that has more rows to give: it would hold its snapshot. */
+  #abandon(iterator: IterableIterator<SqlValue[]>): void {
+    this.#db.interrupt()
+    try {
+      for (let step = iterator.next(); step.done !== true; step = iterator.next());
+    } catch {
+      // The interruption itself.
+    }
+  }
+
+  #prepare(statement: BoundStatement): Prepared {
+    const cache = statement.bigints === true ? this.#bigintCache : this.#cache
+    const { sql } = statement
+    const cached = cache.get(sql)
+    if (cached !== undefined) return cached
+    const prepared = prepare(this.#db, sql, statement.bigints === true)
+    if (sql.length <= MAX_CACHED_SQL_LENGTH) {
+      cache.set(sql, prepared)
+      if (cache.size > MAX_CACHED_STATEMENTS) {
+        for (const oldest of cache.keys()) {
+          cache.delete(oldest)
+          break
+        }
+      }
+    }
+    return prepared
+  }
+
+  #failure(error: unknown, index: number): unknown {
+    if (this.#isReadOnly && isReadOnlyRefusal(error)) {
+      return new MeridianError('QUERY_REFUSED', 'A read must not change the database.', {
+        fix: 'Write through the store instead.',
+        cause: error,
+      })
+    }
+    const typed = storeError(error, this.#path)
+    if (typed !== undefined) return typed
+    if (isEngineError(error)) return new StatementFailed(index, failureKind(error), error.message)
+    return error
+  }
+}
+
+function prepare(db: EngineDatabase, sql: string, bigints: boolean): Prepared {
+  const text = readStatementText(sql)
+  refuseControl(sql, text.keyword)
+  if (text.keyword === '' || text.hasTail) {
+    throw new MeridianError(
+      'INVALID_ARGUMENT',
+      'A statement must hold exactly one SQL statement.',
+      {
+        fix: 'Pass several statements as several entries.',
+      },
+    )
+  }
+  const statement = db.prepare(sql)
+  const reader = statement.reader
+  if (reader) {
+    statement.raw()
+    statement.safeIntegers(bigints)
+  }
+  return {
+    statement,
+    reader,
+    parameters: text.parameters,
+    isDefinition: DEFINITIONS.has(text.keyword),
+    isReadOnly: READ_ONLY.has(text.keyword),
+  }
+}
+
+/** A transaction is the store's to open and to close; a member that ended it would cut another. */
+function refuseControl(sql: string, keyword: string): void {
+  const refused =
+    CONTROL.has(keyword) ||
+    FILE_CONTROL.has(keyword) ||
+    (keyword === 'pragma' && !READING_PRAGMA.test(sql))
+  if (!refused) return
+  throw new MeridianError('QUERY_REFUSED', `A store does not run ${keyword.toUpperCase()}.`, {
+    fix: 'Pass the statements of one transaction in one call; settings belong to the driver.',
+  })
+}
+
+function checkArgumentCount(statement: BoundStatement, prepared: Prepared): void {
+  const { parameters } = prepared
+  if (parameters === undefined || parameters === statement.args.length) return
+  throw new MeridianError(
+    'INVALID_ARGUMENT',
+    `The statement takes ${parameters} arguments and got ${statement.args.length}.`,
+  )
+}

@@ -1,0 +1,171 @@
+/**
+ * The obvious implementation of strong tables: one transaction after the other on a map of rows,
+ * copied before each. Shares nothing with the engine but the meaning of cell operations.
+ */
+import type { RowImage } from '../../src/core/change.ts'
+import type { CellCondition, WriteOp } from '../../src/core/operations.ts'
+import type { SqlRow, SqlValue } from '../../src/core/values.ts'
+import type { CompiledTable } from '../../src/schema/compiled.ts'
+import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
+import type { TransactionCommand } from '../../replication/strong/transaction-codec.ts'
+import type { LoggedRecord } from './strong-arbitrary.ts'
+import { accounts, columnAt, schema, sessions } from './strong-region.ts'
+
+interface ModelRow {
+  readonly table: CompiledTable
+  readonly tenant: string
+  readonly id: string
+  readonly image: RowImage
+  readonly version: string
+}
+
+interface Decided {
+  readonly index: number
+  readonly hash: string
+  readonly code: string
+}
+
+const UNIQUE = new Map([
+  [accounts, columnAt(accounts, 'email')],
+  [sessions, columnAt(sessions, 'seat')],
+])
+const TTL = columnAt(sessions, 'expiresAt')
+
+class Refused extends Error {}
+
+export class SerialModel {
+  logTimeMs = 0
+  readonly #window: number
+  #rows: ModelRow[] = []
+  readonly #decided = new Map<string, Decided>()
+
+  constructor(windowRecords: number) {
+    this.#window = windowRecords
+  }
+
+  apply(index: number, record: LoggedRecord): void {
+    this.logTimeMs = Math.max(this.logTimeMs, record.nowMs)
+    if (record.kind === 'tick') this.#rows = this.#rows.filter((row) => !this.#expired(row))
+    record.commands.forEach((command, place) => this.#command(command, index, place))
+  }
+
+  /** Rows as `rowsOf` gives them. */
+  rows(table: CompiledTable): SqlRow[] {
+    const rows = this.#rows.filter((row) => row.table === table)
+    rows.sort((a, b) => (a.tenant + a.id < b.tenant + b.id ? -1 : 1))
+    return rows.map((row) => [row.tenant, ...row.image.map(asBigint), row.version])
+  }
+
+  /** Where each remembered transaction was decided. */
+  decidedWithin(end: number): [string, number][] {
+    return Array.from(this.#decided, ([id, { index }]): [string, number] => [id, index]).filter(
+      ([, index]) => end - index <= this.#window,
+    )
+  }
+
+  #command(command: TransactionCommand, index: number, place: number): void {
+    const before = this.#decided.get(command.dedupeId)
+    if (before !== undefined && index - before.index <= this.#window) {
+      if (before.hash === command.contentHash || before.code !== 'CONFLICT') return
+    }
+    if (index - command.basis > this.#window || command.basis >= index) return
+    const saved = [...this.#rows]
+    let code = 'OK'
+    try {
+      this.#run(command, `${hex(index, 12)}.${hex(place, 4)}`)
+    } catch (error) {
+      if (!(error instanceof Refused) && !(error instanceof Error && 'code' in error)) throw error
+      code = error instanceof Refused ? error.message : 'OTHER'
+      this.#rows = saved
+    }
+    this.#decided.set(command.dedupeId, { index, hash: command.contentHash, code })
+  }
+
+  #run(command: TransactionCommand, version: string): void {
+    for (const read of command.reads) {
+      const found = this.#live(tableOf(read.table), command.tenant, read.key[0] as string)
+      if ((found?.version ?? null) !== read.version) throw new Refused('CONFLICT')
+    }
+    for (const op of command.ops) this.#op(op, command.tenant, version)
+  }
+
+  #op(op: WriteOp, tenant: string, version: string): void {
+    const table = tableOf(op.table)
+    if ('rows' in op) {
+      for (const given of op.rows) {
+        const id = given[columnAt(table, 'id')] as string
+        if (op.kind === 'insert' && this.#live(table, tenant, id))
+          throw new Refused('ALREADY_EXISTS')
+        this.#put({ table, tenant, id, image: given, version })
+      }
+      return
+    }
+    this.#changeExisting(op, table, tenant, version)
+  }
+
+  #changeExisting(
+    op: Extract<WriteOp, { kind: 'update' | 'delete' }>,
+    table: CompiledTable,
+    tenant: string,
+    version: string,
+  ): void {
+    const id = op.key[0] as string
+    const existing = this.#live(table, tenant, id)
+    if (existing === undefined && op.kind === 'update') throw new Refused('NOT_FOUND')
+    if (existing === undefined) return
+    if (!holds(existing.image, op.conditions)) throw new Refused('CONDITION_FAILED')
+    if (!('cells' in op)) {
+      this.#rows = this.#rows.filter((row) => row !== existing)
+      return
+    }
+    const image = [...existing.image]
+    for (const { column, op: cellOp } of op.cells) {
+      image[column] = applyCellOp(table, column, image[column] ?? null, cellOp)
+    }
+    this.#put({ table, tenant, id, image, version })
+  }
+
+  #put(row: ModelRow): void {
+    const unique = UNIQUE.get(row.table) as number
+    const others = this.#rows.filter(
+      (r) => !(r.table === row.table && r.tenant === row.tenant && r.id === row.id),
+    )
+    const taken = others.find(
+      (r) =>
+        r.table === row.table &&
+        r.tenant === row.tenant &&
+        row.image[unique] !== null &&
+        r.image[unique] === row.image[unique],
+    )
+    if (taken !== undefined && !this.#expired(taken)) throw new Refused('CONSTRAINT_VIOLATED')
+    this.#rows = [...others.filter((r) => r !== taken), row]
+  }
+
+  #live(table: CompiledTable, tenant: string, id: string): ModelRow | undefined {
+    const row = this.#rows.find((r) => r.table === table && r.tenant === tenant && r.id === id)
+    return row === undefined || this.#expired(row) ? undefined : row
+  }
+
+  #expired(row: ModelRow): boolean {
+    const instant = row.table === sessions ? (row.image[TTL] ?? null) : null
+    return instant !== null && (instant as number) <= this.logTimeMs
+  }
+}
+
+function holds(image: RowImage, conditions: readonly CellCondition[]): boolean {
+  return conditions.every((c) => conditionHolds(image[c.column] ?? null, c))
+}
+
+function tableOf(id: number): CompiledTable {
+  return schema.tableById.get(id) as CompiledTable
+}
+
+/** Integers come back as bigints from `rowsOf`. */
+function asBigint(value: SqlValue): SqlValue {
+  if (value instanceof Uint8Array) return Uint8Array.from(value)
+  return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : value
+}
+
+function hex(value: number, width: number): string {
+  return value.toString(16).padStart(width, '0')
+}
