@@ -1,0 +1,286 @@
+/**
+ * The one place where user SQL becomes a statement. Public names do not exist in a store: each one
+ * that the text reads is shadowed by a common table expression over the physical table, bound to
+ * the tenant, the instant and visibility. What could get around that is refused (`references.ts`).
+ */
+import { MeridianError } from '../core/errors.ts'
+import { MAX_QUERY_ROWS, MAX_SQL_LENGTH } from '../core/limits.ts'
+import type { ColumnOrigin, Statement } from '../core/ports/store.ts'
+import { textProblem, type SqlRow, type SqlValue } from '../core/values.ts'
+import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/compiled.ts'
+import { liveRow } from './live-row.ts'
+import { findReferences, type NameRules } from './references.ts'
+import { lowerAscii, quoteName, tokenize, type Token } from './tokens.ts'
+
+/** SQL that reads a view with its public column names; parameters are plain `?`. */
+export interface ViewSource {
+  readonly sql: string
+  readonly args: readonly SqlValue[]
+}
+
+/** Where a query runs. */
+export interface QueryScope {
+  readonly schema: CompiledSchema
+  /** '' for the global scope. */
+  readonly tenant: string
+  /** The instant that expiry of this table's rows is judged at. */
+  readonly nowMs: (table: CompiledTable) => number
+  /** How the rows of a view are read for this tenant. */
+  readonly viewSource: (view: CompiledView, tenant: string, nowMs: number) => ViewSource
+}
+
+/** What a query reads. */
+export interface QueryReads {
+  readonly tables: readonly CompiledTable[]
+  readonly views: readonly CompiledView[]
+}
+
+/** A query, ready to run with `Store.query`. Read its rows with `queryRows`. */
+export interface ScopedQuery extends QueryReads {
+  readonly statement: Statement
+}
+
+/**
+ * Finds what a query reads, without running it.
+ *
+ * @throws MeridianError `QUERY_REFUSED` (names what and what to do), `UNKNOWN_TABLE`,
+ * `TENANT_REQUIRED`
+ */
+export function queryReads(schema: CompiledSchema, tenant: string, sql: string): QueryReads {
+  return readsOf(schema, tenant, parse(sql))
+}
+
+/**
+ * Turns user SQL into a statement that reads the rows of one tenant, and of global tables.
+ *
+ * @throws MeridianError as `queryReads`, and `INVALID_ARGUMENT` when the number of parameters
+ * differs from that of the arguments
+ */
+export function scopeQuery(
+  scope: QueryScope,
+  sql: string,
+  args: readonly SqlValue[],
+): ScopedQuery {
+  const tokens = parse(sql)
+  const reads = readsOf(scope.schema, scope.tenant, tokens)
+  const body = numberParameters(tokens, args.length)
+  const shadows = new Shadows(scope, args)
+  for (const table of reads.tables) shadows.addTable(table)
+  for (const view of reads.views) shadows.addView(view)
+  return {
+    ...reads,
+    statement: {
+      sql: mergeWith(shadows.expressions, body),
+      args: shadows.args,
+      bigints: true,
+      maxRows: MAX_QUERY_ROWS,
+    },
+  }
+}
+
+/** A result column of a query: its name, and the column it comes from where it is a plain one. */
+export interface QueryColumn {
+  readonly name: string
+  /** Table id. */
+  readonly table: number | null
+  /** Column id. */
+  readonly column: number | null
+}
+
+/** What result columns are, so that values can be converted and decrypted under any alias. */
+export function queryColumns(
+  schema: CompiledSchema,
+  origins: readonly ColumnOrigin[],
+): QueryColumn[] {
+  return origins.map(({ name, table, column }) => {
+    const source = schema.tables.find((t) => t.physicalName === table)
+    const found = source?.physical.find((c) => c.kind === 'value' && c.name === column)
+    if (source === undefined || found === undefined) return { name, table: null, column: null }
+    return { name, table: source.id, column: found.columnId }
+  })
+}
+
+/**
+ * The rows of a query. Integers are `bigint` in 64-bit columns and beyond 2^53, else numbers.
+ */
+export function queryRows(
+  schema: CompiledSchema,
+  columns: readonly QueryColumn[],
+  rows: readonly SqlRow[],
+): SqlRow[] {
+  const wide = columns.map(({ table, column }) => {
+    const source = table === null ? undefined : schema.tableById.get(table)
+    return source?.physical.some((c) => c.columnId === column && c.wide) === true
+  })
+  return rows.map((row) => row.map((value, i) => narrow(value, wide[i] === true)))
+}
+
+function narrow(value: SqlValue, wide: boolean): SqlValue {
+  if (typeof value !== 'bigint' || wide) return value
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}
+
+function parse(sql: string): Token[] {
+  if (sql.length > MAX_SQL_LENGTH) {
+    throw new MeridianError(
+      'QUERY_REFUSED',
+      `The query has ${sql.length} characters; ${MAX_SQL_LENGTH} are allowed.`,
+      { fix: 'Pass values as parameters.' },
+    )
+  }
+  const problem = textProblem(sql)
+  if (problem !== undefined) {
+    throw new MeridianError('QUERY_REFUSED', `The query ${problem}.`, {
+      fix: 'Pass text as a parameter.',
+    })
+  }
+  const tokens = tokenize(sql)
+  if (tokens.at(-1)?.text === ';') tokens.pop()
+  return tokens
+}
+
+function readsOf(schema: CompiledSchema, tenant: string, tokens: readonly Token[]): QueryReads {
+  const names = namesOf(schema)
+  const tables: CompiledTable[] = []
+  const views: CompiledView[] = []
+  for (const name of findReferences(tokens, names)) {
+    const table = names.tables.get(name)
+    const view = names.views.get(name)
+    if (table !== undefined) {
+      if (table.scope === 'tenant' && tenant === '') throw tenantRequired('table', table.name)
+      tables.push(table)
+    } else if (view !== undefined) {
+      requireSpan(view, tenant)
+      views.push(view)
+    }
+  }
+  return { tables, views }
+}
+
+function requireSpan(view: CompiledView, tenant: string): void {
+  if (view.span === 'tenant' && tenant === '') throw tenantRequired('view', view.name)
+  // A view of the region over tenant tables holds rows of every tenant.
+  if (view.span === 'region' && view.source.scope === 'tenant' && tenant !== '') {
+    throw new MeridianError(
+      'QUERY_REFUSED',
+      `View '${view.name}' spans all tenants of the region.`,
+      { fix: 'Query it without a tenant.' },
+    )
+  }
+}
+
+function tenantRequired(kind: string, name: string): MeridianError {
+  return new MeridianError('TENANT_REQUIRED', `The rows of ${kind} '${name}' belong to tenants.`, {
+    fix: 'Query through `db.tenant(id)`.',
+    details: { name },
+  })
+}
+
+/** Makes every parameter explicit (`?3`), so that more can be added in front of the text. */
+function numberParameters(tokens: readonly Token[], given: number): string[] {
+  let largest = 0
+  const texts = tokens.map((token) => {
+    if (token.kind !== 'parameter') return token.text
+    const number = token.text === '?' ? largest + 1 : Number(token.text.slice(1))
+    // Beyond the number of arguments it is wrong in any case: SQLite's own limit plays no part.
+    if (number < 1 || number > given) throw parameterCount(given)
+    largest = Math.max(largest, number)
+    return `?${number}`
+  })
+  if (largest !== given) throw parameterCount(given)
+  return texts
+}
+
+function parameterCount(given: number): MeridianError {
+  return new MeridianError(
+    'INVALID_ARGUMENT',
+    `The query does not have as many parameters as the ${given} arguments given.`,
+    { fix: "Pass one argument for each '?'." },
+  )
+}
+
+/** The common table expressions that stand for public names. */
+class Shadows {
+  readonly expressions: string[] = []
+  readonly args: SqlValue[]
+  readonly #scope: QueryScope
+  readonly #places = new Map<SqlValue, string>()
+
+  constructor(scope: QueryScope, args: readonly SqlValue[]) {
+    this.#scope = scope
+    this.args = [...args]
+  }
+
+  addTable(table: CompiledTable): void {
+    const columns = table.columns.map((c) => `r.c${c.id} AS ${quoteName(c.name)}`)
+    const live = liveRow(table, 'r', table.ttl === null ? '' : this.#bind(this.#scope.nowMs(table)))
+    const tenant = this.#bind(table.scope === 'global' ? '' : this.#scope.tenant)
+    this.#add(
+      table.name,
+      `SELECT ${columns.join(', ')} FROM ${table.physicalName} r WHERE r.tenant = ${tenant} AND ${live.sql}`,
+    )
+  }
+
+  addView(view: CompiledView): void {
+    const nowMs = this.#scope.nowMs(view.source)
+    const source = this.#scope.viewSource(view, this.#scope.tenant, nowMs)
+    let next = 0
+    const texts = tokenize(source.sql).map((token) =>
+      token.text === '?' ? this.#bind(source.args[next++] ?? null) : token.text,
+    )
+    this.#add(view.name, texts.join(' '))
+  }
+
+  /** NOT MATERIALIZED: a name that is used twice would else be copied in full, without indexes. */
+  #add(name: string, select: string): void {
+    this.expressions.push(`${quoteName(name)} AS NOT MATERIALIZED (${select})`)
+  }
+
+  /** The parameter that holds a value of the scope; behind those of the query. */
+  #bind(value: SqlValue): string {
+    let place = this.#places.get(value)
+    if (place === undefined) {
+      this.args.push(value)
+      place = `?${this.args.length}`
+      this.#places.set(value, place)
+    }
+    return place
+  }
+}
+
+/** Puts the shadows before the query, into its own WITH clause where it has one. */
+function mergeWith(shadows: readonly string[], body: readonly string[]): string {
+  if (shadows.length === 0) return body.join(' ')
+  const own = body[0]?.toUpperCase() === 'WITH'
+  if (!own) return `WITH ${shadows.join(', ')} ${body.join(' ')}`
+  const recursive = body[1]?.toUpperCase() === 'RECURSIVE'
+  const rest = body.slice(recursive ? 2 : 1).join(' ')
+  return `WITH ${recursive ? 'RECURSIVE ' : ''}${shadows.join(', ')}, ${rest}`
+}
+
+interface Names extends NameRules {
+  readonly tables: ReadonlyMap<string, CompiledTable>
+  readonly views: ReadonlyMap<string, CompiledView>
+}
+
+const namesBySchema = new WeakMap<CompiledSchema, Names>()
+
+function namesOf(schema: CompiledSchema): Names {
+  let names = namesBySchema.get(schema)
+  if (names === undefined) {
+    const tables = new Map(schema.tables.map((t) => [lowerAscii(t.name), t]))
+    const views = new Map(schema.views.map((v) => [lowerAscii(v.name), v]))
+    const columns = new Set(
+      schema.tables.flatMap((t) => t.columns.map((c) => lowerAscii(c.name))),
+    )
+    names = {
+      tables,
+      views,
+      isPublic: (name) => tables.has(name) || views.has(name),
+      isColumn: (name) => columns.has(name),
+    }
+    namesBySchema.set(schema, names)
+  }
+  return names
+}
