@@ -1,0 +1,130 @@
+/** The shape of `meridian.yaml`: types, defaults, and what each option means. */
+import { z } from 'zod'
+import { DEFAULT_DEADLINE_MS, MAX_CLOCK_DRIFT_MS, MAX_QUEUED_WRITES } from '../core/limits.ts'
+
+/** The tenant class of a tenant that is created without one. */
+export const DEFAULT_CLASS = 'default'
+/** Residency is a bit for each region in one machine word. */
+const MAX_REGIONS = 31
+
+const NAME_RULE = 'use lower-case letters, digits and dashes, beginning with a letter'
+const name = (): z.ZodString => z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, NAME_RULE)
+
+const limitsSchema = z
+  .strictObject({
+    deadlineMs: z
+      .number()
+      .positive()
+      .default(DEFAULT_DEADLINE_MS)
+      .describe('Deadline of a call that names none, in milliseconds.'),
+    maxQueuedWrites: z
+      .int()
+      .positive()
+      .default(MAX_QUEUED_WRITES)
+      .describe('Writes that wait in a region before new ones are refused with OVERLOADED.'),
+    maxClockDriftMs: z
+      .number()
+      .positive()
+      .default(MAX_CLOCK_DRIFT_MS)
+      .describe('Changes stamped further ahead of this region are held, not applied.'),
+    sweepIntervalMs: z
+      .number()
+      .positive()
+      .default(1000)
+      .describe('How often expired rows are looked for, to delete them. They are absent before.'),
+  })
+  .prefault({})
+
+/** What wraps data keys. */
+export type KeysConfig =
+  | { readonly kind: 'development' }
+  | { readonly kind: 'keyring'; readonly file: string }
+
+/** Bounds and intervals; the schema describes each. */
+export interface LimitsConfig {
+  readonly deadlineMs: number
+  readonly maxQueuedWrites: number
+  readonly maxClockDriftMs: number
+  readonly sweepIntervalMs: number
+}
+
+/** The configuration file, defaults filled in. */
+export interface ConfigFile {
+  readonly regions: readonly string[]
+  readonly topology?: Readonly<Record<string, number>> | undefined
+  readonly commitLog: { readonly leader?: string | undefined }
+  readonly data: { readonly directory: string }
+  readonly residency?: { readonly classes: Readonly<Record<string, readonly string[]>> } | undefined
+  readonly keys?: KeysConfig | undefined
+  readonly limits: LimitsConfig
+}
+
+/** A topology file. */
+export interface TopologyFile {
+  readonly regions: readonly string[]
+  readonly topology: Readonly<Record<string, number>>
+}
+
+/** The shape of the configuration file. */
+export const configSchema: z.ZodType<ConfigFile> = z
+  .strictObject({
+    regions: z
+      .array(name())
+      .min(1)
+      .max(MAX_REGIONS)
+      .describe('Names of the regions. A name is for ever: rows and sessions carry it.'),
+    topology: z
+      .record(z.string(), z.number())
+      .optional()
+      .describe(
+        'One-way network delay between each pair of regions in milliseconds, as `a/b: 40`. ' +
+          'Embedded deployments delay messages by it. Without it: the built-in distances ' +
+          'of us-east, eu-west and ap-south.',
+      ),
+    commitLog: z
+      .strictObject({
+        leader: name()
+          .optional()
+          .describe('The region that orders strong writes; by default the most central one.'),
+      })
+      .prefault({}),
+    data: z
+      .strictObject({
+        directory: z
+          .string()
+          .min(1)
+          .default('.meridian')
+          .describe('Where stores keep their files.'),
+      })
+      .prefault({}),
+    residency: z
+      .strictObject({
+        classes: z
+          .record(name(), z.array(name()).min(1))
+          .describe('The regions that may hold the data of each class of tenants.'),
+      })
+      .optional()
+      .describe(
+        'Default deny: a region outside a class stores, receives and reads nothing of it. ' +
+          'The class `default` is that of tenants created without one. Without this section ' +
+          'the class `default` is allowed in every region.',
+      ),
+    keys: z
+      .discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('development') }),
+        z.strictObject({ kind: z.literal('keyring'), file: z.string().min(1) }),
+      ])
+      .optional()
+      .describe(
+        'What wraps the data keys of encrypted columns: a keyring file, or development keys, ' +
+          'which protect nothing. Without it encrypted columns need keys given in code.',
+      ),
+    limits: limitsSchema,
+  })
+  .describe('Configuration of a Meridian deployment.')
+
+/** The shape of a topology file. */
+export const topologyFileSchema: z.ZodType<TopologyFile> = z.strictObject({
+  regions: z.array(name()).min(1).max(MAX_REGIONS),
+  topology: z.record(z.string(), z.number()),
+})
