@@ -1,0 +1,198 @@
+/**
+ * The receiving side of a log group: takes records in index order, evaluates as many as wait as
+ * one batch, and writes rows, outcomes and position in one store transaction. After a crash the
+ * position says where to go on; nothing is half done.
+ */
+import { isErrorCode, MeridianError } from '../../src/core/errors.ts'
+import type { LogEntry } from '../../src/core/ports/commit-log.ts'
+import type { Runtime } from '../../src/core/ports/runtime.ts'
+import { StatementFailed, type Store } from '../../src/core/ports/store.ts'
+import type { StoreClock } from '../../src/core/store-clock.ts'
+import { LogBatch, type LogBatchOptions, type PlacedRecord } from './log-batch.ts'
+import { decodeRecord } from './record.ts'
+import type { DecidedOutcome } from './outcomes.ts'
+import type { Command } from './state-machine.ts'
+
+/** What of an applied batch others need to know. */
+export interface AppliedRecord<C> {
+  readonly placed: PlacedRecord<C>
+  readonly outcomes: readonly DecidedOutcome[]
+}
+
+/** What an applier needs. */
+export interface ApplierOptions<C extends Command> extends LogBatchOptions<C> {
+  readonly store: Store
+  readonly clock: StoreClock
+  readonly runtime: Runtime
+  readonly schemaVersion: number
+  readonly maxRecordsPerBatch: number
+  readonly maxCommandsPerBatch: number
+  /** Runs after each batch is durable, before anyone is told. */
+  readonly onApplied: (records: readonly AppliedRecord<C>[]) => void
+  /** Runs once; the applier has stopped. */
+  readonly onFailure: (error: MeridianError) => void
+}
+
+/** Records that wait here before the log is asked to hold back. */
+const MAX_BACKLOG_RECORDS = 1024
+const RETRY_STORE_MS = 50
+const MAX_CLOCK_RETRIES = 10
+
+export class Applier<C extends Command> {
+  readonly #options: ApplierOptions<C>
+  #applied: number
+  #logTimeMs: number
+  #backlog: LogEntry[] = []
+  #draining: Promise<void> | undefined
+  #stopped = false
+
+  /** `applied`, `logTimeMs`: the store's position. */
+  constructor(options: ApplierOptions<C>, applied: number, logTimeMs: number) {
+    this.#options = options
+    this.#applied = applied
+    this.#logTimeMs = logTimeMs
+  }
+
+  applied(): number {
+    return this.#applied
+  }
+
+  logTimeMs(): number {
+    return this.#logTimeMs
+  }
+
+  /** Takes the next entries; resolves when more are welcome. */
+  async push(entries: readonly LogEntry[]): Promise<void> {
+    if (this.#stopped) return
+    this.#backlog.push(...entries)
+    this.#draining ??= this.#drain()
+    if (this.#backlog.length > MAX_BACKLOG_RECORDS) await this.#draining
+  }
+
+  /** Ends after the batch that is being applied. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#draining
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (!this.#stopped && this.#backlog.length > 0) await this.#applyNext()
+    } catch (error) {
+      this.#stopped = true
+      this.#options.onFailure(this.#failure(error))
+    } finally {
+      this.#draining = undefined
+    }
+  }
+
+  /** Decodes and applies the next batch of the backlog. */
+  async #applyNext(): Promise<void> {
+    const records: PlacedRecord<C>[] = []
+    let commands = 0
+    for (const entry of this.#backlog) {
+      if (entry.index <= this.#applied) continue
+      const placed = this.#decode(entry, this.#applied + records.length + 1)
+      const isTick = placed.record.kind === 'tick'
+      commands += placed.commands.length
+      // A tick reads what has expired, so nothing of its own batch may be ahead of it.
+      if (records.length > 0 && (isTick || commands > this.#options.maxCommandsPerBatch)) break
+      records.push(placed)
+      if (isTick || records.length === this.#options.maxRecordsPerBatch) break
+    }
+    const last = records.at(-1)
+    if (last !== undefined) await this.#applyOrIsolate(records)
+    this.#backlog = this.#backlog.filter((entry) => entry.index > this.#applied)
+  }
+
+  /** A batch that fails is applied record by record, so that the good ones before take effect. */
+  async #applyOrIsolate(records: readonly PlacedRecord<C>[]): Promise<void> {
+    try {
+      await this.#applyBatch(records)
+    } catch (error) {
+      if (!(error instanceof StatementFailed) || records.length === 1) throw error
+      for (const placed of records) await this.#applyBatch([placed])
+    }
+  }
+
+  async #applyBatch(records: readonly PlacedRecord<C>[]): Promise<void> {
+    const batch = new LogBatch(this.#options, records, this.#logTimeMs)
+    let reads = batch.takeReads()
+    do {
+      if (reads.length > 0)
+        batch.load(await this.#retryStore(() => this.#options.store.read(reads)))
+      batch.evaluate()
+      reads = batch.takeReads()
+    } while (reads.length > 0)
+    await this.#write(batch)
+    this.#applied = (records.at(-1) as PlacedRecord<C>).index
+    this.#logTimeMs = batch.logTimeMs()
+    const outcomes = batch.outcomes()
+    this.#options.onApplied(records.map((placed, i) => ({ placed, outcomes: outcomes[i] ?? [] })))
+  }
+
+  async #write(batch: LogBatch<C>): Promise<void> {
+    const { store, clock } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#retryStore(() => store.write(batch.statements(() => clock.next())))
+        return
+      } catch (error) {
+        const behind = error instanceof StatementFailed && error.kind === 'raise'
+        if (!behind || attempt === MAX_CLOCK_RETRIES) throw error
+        // Another writer of this store drew a higher stamp: draw above the store's clock row.
+        const [row] = await store.read([{ sql: 'SELECT hlc FROM _tx', args: [] }])
+        clock.observe(row?.rows[0]?.[0] as string)
+      }
+    }
+  }
+
+  /** A store that is full or away is waited for: the log is not lost, only late. */
+  async #retryStore<T>(run: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await run()
+      } catch (error) {
+        const passing = isErrorCode(error, 'STORE_FULL', 'STORE_UNAVAILABLE', 'OVERLOADED')
+        if (!passing || this.#stopped) throw error
+        await new Promise<void>((resolve) =>
+          this.#options.runtime.timers.after(RETRY_STORE_MS, resolve),
+        )
+      }
+    }
+  }
+
+  #decode(entry: LogEntry, expected: number): PlacedRecord<C> {
+    const { group, machine, schemaVersion } = this.#options
+    if (entry.index !== expected) {
+      throw new MeridianError(
+        'LOG_GAP',
+        `Log group '${group}' continues at ${entry.index}; ${expected} is next.`,
+        { fix: 'Reseed this region from another one.' },
+      )
+    }
+    const record = decodeRecord(entry.payload)
+    if (record.machineVersion > machine.version || record.schemaVersion > schemaVersion) {
+      throw new MeridianError(
+        'SCHEMA_INCOMPATIBLE',
+        `Record ${entry.index} of log group '${group}' needs schema ${record.schemaVersion} and ` +
+          `state machine ${record.machineVersion}; this node has ${schemaVersion} and ${machine.version}.`,
+        { fix: 'Start this node with the schema and the version of the others.' },
+      )
+    }
+    const commands = record.commands.map((bytes) => machine.decode(bytes))
+    return { index: entry.index, id: entry.id, record, commands }
+  }
+
+  #failure(error: unknown): MeridianError {
+    const { group } = this.#options
+    const at = this.#applied + 1
+    if (error instanceof MeridianError && error.code !== 'INTERNAL') return error
+    const text = error instanceof Error ? error.message : String(error)
+    return new MeridianError('INTERNAL', `Log group '${group}' stopped at record ${at}: ${text}.`, {
+      fix: 'Compare with the other regions: if they applied it, reseed this one from them.',
+      details: { group, index: at },
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * Test-only: breaks one protocol rule each, so that a test can show that its checker sees the
+ * breach. Never set outside tests.
+ */
+export interface StrongFaults {
+  /** Rule 10: a reader joins a read index that was already asked for when it arrived. */
+  readonly joinSentReadIndex?: boolean
+  /** Rule 11: the version of a row leaves out the place of the transaction in its record. */
+  readonly versionWithoutPlace?: boolean
+  /** Rule 12: the basis that the client fixed is not compared with the window. */
+  readonly ignoreBasis?: boolean
+  /** Rule 13: evaluation sees what was read before the batch, not what the batch did. */
+  readonly ignoreOverlay?: boolean
+}

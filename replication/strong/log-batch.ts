@@ -1,0 +1,187 @@
+/**
+ * Evaluates consecutive records of a log group as one batch. Pure: it names what it must read and
+ * yields statements; the result does not depend on where the log was cut into batches.
+ */
+import type { Hlc } from '../../src/core/hlc.ts'
+import { logSource } from '../../src/core/change.ts'
+import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
+import { beginContext } from '../../src/schema/system-tables.ts'
+import { OutcomeBatch, type DecidedOutcome } from './outcomes.ts'
+import type { LogRecord } from './record.ts'
+import type { Command, LogPlace, MachineBatch, StateMachine } from './state-machine.ts'
+
+/** A record at its place in the log, its commands decoded. */
+export interface PlacedRecord<C> {
+  readonly index: number
+  /** The log's id of the record. */
+  readonly id: string
+  readonly record: LogRecord
+  readonly commands: readonly C[]
+}
+
+/** What a batch evaluates with; the same in every region. */
+export interface LogBatchOptions<C extends Command> {
+  readonly group: string
+  readonly machine: StateMachine<C>
+  readonly outcomeWindowRecords: number
+  readonly ignoreBasis: boolean
+}
+
+/** Rows that a tick deletes at most; the next tick goes on. */
+const MAX_ROWS_PER_TICK = 1000
+
+interface RecordWrites {
+  readonly placed: PlacedRecord<Command>
+  readonly writes: readonly Statement[]
+}
+
+export class LogBatch<C extends Command> {
+  readonly #group: string
+  readonly #records: readonly PlacedRecord<C>[]
+  readonly #previousLogTimeMs: number
+  readonly #machine: MachineBatch<C>
+  readonly #outcomes: OutcomeBatch
+  #readsOutcomes: boolean
+  #writes: RecordWrites[] = []
+  #decided: DecidedOutcome[][] = []
+  #logTimeMs = 0
+
+  /** `records`: in index order, without a gap, at least one; `logTimeMs`: the log's time so far. */
+  constructor(options: LogBatchOptions<C>, records: readonly PlacedRecord<C>[], logTimeMs: number) {
+    this.#group = options.group
+    this.#records = records
+    this.#previousLogTimeMs = logTimeMs
+    this.#machine = options.machine.beginBatch()
+    this.#outcomes = new OutcomeBatch(
+      options.group,
+      options.outcomeWindowRecords,
+      options.ignoreBasis,
+    )
+    for (const { commands } of records) {
+      for (const command of commands) {
+        this.#outcomes.announce(command)
+        this.#machine.announce(command)
+      }
+    }
+    this.#readsOutcomes = records.some(({ commands }) => commands.length > 0)
+  }
+
+  /** What must be read before the evaluation holds; none: it does. */
+  takeReads(): Statement[] {
+    const reads = this.#machine.takeReads()
+    return this.#readsOutcomes ? [this.#outcomes.select(), ...reads] : reads
+  }
+
+  /** Takes the results of the last `takeReads`. */
+  load(results: readonly StatementResult[]): void {
+    if (this.#readsOutcomes && results[0] !== undefined) {
+      this.#outcomes.load(results[0])
+      this.#readsOutcomes = false
+      this.#machine.load(results.slice(1))
+    } else {
+      this.#machine.load(results)
+    }
+  }
+
+  /** Evaluates all records from the first; repeat it after every `load`. */
+  evaluate(): void {
+    this.#machine.reset()
+    this.#outcomes.reset()
+    this.#logTimeMs = this.#previousLogTimeMs
+    this.#writes = []
+    this.#decided = this.#records.map((placed) => this.#evaluateRecord(placed))
+  }
+
+  /** The log's time after the last record. */
+  logTimeMs(): number {
+    return this.#logTimeMs
+  }
+
+  /** The outcomes of each record's commands, in order. */
+  outcomes(): readonly (readonly DecidedOutcome[])[] {
+    return this.#decided
+  }
+
+  /**
+   * One store transaction: rows, outcomes and position together. Its first statement fails when
+   * the store is not at the record before the first. Call it in the turn of `store.write`:
+   * `nextHlc` draws the stamps.
+   */
+  statements(nextHlc: () => Hlc): Statement[] {
+    const first = this.#records[0] as PlacedRecord<C>
+    const last = this.#records.at(-1) as PlacedRecord<C>
+    const statements = [positionGuard(this.#group, first.index - 1)]
+    for (const { placed, writes } of this.#writes) {
+      statements.push(
+        beginContext({
+          txId: contextTxId(placed),
+          hlc: nextHlc(),
+          epoch: 0,
+          cause: 'user',
+          schemaVersion: placed.record.schemaVersion,
+          capture: true,
+          origin: { source: logSource(this.#group), seq: placed.index },
+        }),
+        ...writes,
+      )
+    }
+    statements.push(...this.#outcomes.takeWrites(first.index, last.index))
+    statements.push(setPosition(this.#group, last.index, this.#logTimeMs))
+    return statements
+  }
+
+  #evaluateRecord(placed: PlacedRecord<C>): DecidedOutcome[] {
+    const { index, record, commands } = placed
+    this.#logTimeMs = Math.max(this.#logTimeMs, record.nowMs)
+    const { schemaVersion } = record
+    const at = (place: number): LogPlace => {
+      return { index, place, logTimeMs: this.#logTimeMs, schemaVersion }
+    }
+    const decided = commands.map((command, place) => this.#evaluateCommand(command, at(place)))
+    if (record.kind === 'tick') this.#machine.sweep?.(at(0), MAX_ROWS_PER_TICK)
+    const writes = this.#machine.takeWrites()
+    if (writes.length > 0) this.#writes.push({ placed, writes })
+    return decided
+  }
+
+  #evaluateCommand(command: C, at: LogPlace): DecidedOutcome {
+    const known = this.#outcomes.known(command, at.index)
+    if (known !== undefined) return known
+    const outcome = this.#machine.apply(command, at)
+    const { index, logTimeMs } = at
+    const decided = { index, contentHash: command.contentHash, logTimeMs, outcome }
+    this.#outcomes.decide(command, decided)
+    return decided
+  }
+}
+
+/** A record is one transaction to consumers; where it holds one, it goes by that one's id. */
+function contextTxId(placed: PlacedRecord<Command>): string {
+  const only = placed.commands.length === 1 ? placed.commands[0] : undefined
+  return only?.txId ?? placed.id
+}
+
+/** Reads a group's position: index and log time. */
+export function selectPosition(group: string): Statement {
+  return {
+    sql: 'SELECT log_index, log_time_ms FROM _log_positions WHERE log_group = ?',
+    args: [group],
+  }
+}
+
+function positionGuard(group: string, index: number): Statement {
+  return {
+    sql: `INSERT INTO _guard SELECT 1 WHERE ? <> coalesce(
+      (SELECT log_index FROM _log_positions WHERE log_group = ?), 0)`,
+    args: [index, group],
+  }
+}
+
+function setPosition(group: string, index: number, logTimeMs: number): Statement {
+  return {
+    sql: `INSERT INTO _log_positions (log_group, log_index, log_time_ms) VALUES (?, ?, ?)
+      ON CONFLICT (log_group) DO UPDATE SET log_index = excluded.log_index,
+        log_time_ms = excluded.log_time_ms`,
+    args: [group, index, logTimeMs],
+  }
+}

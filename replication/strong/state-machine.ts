@@ -1,0 +1,73 @@
+/**
+ * What a log group replicates: a deterministic state machine over rows of the store. Evaluation is
+ * pure and synchronous; it says what it must know, the group reads it in one batch, and evaluates
+ * again, until nothing was missing (protocol rule 13).
+ */
+import type { ErrorCode, MeridianError } from '../../src/core/errors.ts'
+import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
+
+/** What every command says of itself. */
+export interface Command {
+  readonly txId: string
+  /** 32 hexadecimal digits: a second command with the same has no effect of its own. */
+  readonly dedupeId: string
+  /** The same `dedupeId` with another content is refused. */
+  readonly contentHash: string
+  /** The log index that its sender knew when it sent it first (protocol rule 12). */
+  readonly basis: number
+}
+
+/** Where a command stands: the same in every region. */
+export interface LogPlace {
+  readonly index: number
+  /** Place of the command in its record, from 0. */
+  readonly place: number
+  /** The log's clock at this record: never behind an earlier record's. */
+  readonly logTimeMs: number
+  /** The schema of whoever appended the record. */
+  readonly schemaVersion: number
+}
+
+/**
+ * Why a command had no effect: a code and ids. Texts and names are added where it is answered:
+ * they differ between versions of the software and the schema, outcomes may not.
+ */
+export interface Failure {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/** What became of a command. A pure function of the log. */
+export type Outcome =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly failure: Failure }
+
+/** The evaluation of consecutive records against one snapshot of the store. */
+export interface MachineBatch<C> {
+  /** Tells which rows the command will need, as far as that is known beforehand. */
+  announce(command: C): void
+  /** The statements that read what `announce` and `apply` missed since the last call. */
+  takeReads(): Statement[]
+  /** Takes the results of the last `takeReads`. */
+  load(results: readonly StatementResult[]): void
+  /** Forgets what commands did; keeps what was read. */
+  reset(): void
+  /** Evaluates a command on top of what the commands before it did. */
+  apply(command: C, at: LogPlace): Outcome
+  /** Deletes up to `limit` rows that have expired at the log's time. */
+  sweep?(at: LogPlace, limit: number): void
+  /** The statements of what was evaluated since the last call, in order. */
+  takeWrites(): Statement[]
+}
+
+/** A replicated state machine. */
+export interface StateMachine<C extends Command> {
+  /** Rises when the same log would be evaluated differently; a record names what it needs. */
+  readonly version: number
+  encode(command: C): Uint8Array
+  /** @throws MeridianError `PROTOCOL_MALFORMED` */
+  decode(bytes: Uint8Array): C
+  beginBatch(): MachineBatch<C>
+  /** The error that tells a caller of a failure. */
+  explain(failure: Failure): MeridianError
+}

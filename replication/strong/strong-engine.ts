@@ -1,0 +1,159 @@
+/** Strong tables in one region: transactions in one order everywhere, and what reads need of it. */
+import { logSource } from '../../src/core/change.ts'
+import { MeridianError } from '../../src/core/errors.ts'
+import { formatHlc } from '../../src/core/hlc.ts'
+import type { TransactionRequest, TransactionResult, WriteOp } from '../../src/core/operations.ts'
+import type { TransactionEngine } from '../../src/core/ports/engine.ts'
+import type { CompiledSchema } from '../../src/schema/compiled.ts'
+import { sha256Hex } from '../../src/tenancy/sha256.ts'
+import { LogGroup, type CallOptions, type LogGroupOptions } from './log-group.ts'
+import { selectAnyExpired } from './row-reads.ts'
+import { groupTables, type TransactionValue } from './transaction-batch.ts'
+import { TransactionMachine } from './transaction-machine.ts'
+import type { TransactionCommand } from './transaction-codec.ts'
+
+/** What a strong engine needs. */
+export interface StrongEngineOptions extends Omit<
+  LogGroupOptions<TransactionCommand>,
+  'group' | 'machine' | 'schemaVersion'
+> {
+  readonly schema: CompiledSchema
+  /** The log group of the tables that this engine serves. */
+  readonly group: string
+  /**
+   * Refuses tenants that strong tables may not hold: `Directory.requireEverywhere`. Asked before
+   * a transaction of a tenant is sent.
+   */
+  readonly admit: (tenant: string) => Promise<void>
+}
+
+/** Opens the engine and starts to follow the log. */
+export async function createStrongEngine(options: StrongEngineOptions): Promise<StrongEngine> {
+  const { schema, group, faults } = options
+  const machine = new TransactionMachine(schema, group, faults)
+  const log = await LogGroup.open({ ...options, machine, schemaVersion: schema.version })
+  return new StrongEngine(options, log)
+}
+
+export class StrongEngine implements TransactionEngine {
+  /** What sessions call the log: `log:<group>`. */
+  readonly source: string
+  readonly #options: StrongEngineOptions
+  readonly #log: LogGroup<TransactionCommand>
+
+  constructor(options: StrongEngineOptions, log: LogGroup<TransactionCommand>) {
+    this.source = logSource(options.group)
+    this.#options = options
+    this.#log = log
+  }
+
+  /**
+   * Commits a transaction in the log's order; resolves once this region has applied it. Strictly
+   * serializable. Repeating a request, in any region, has one effect and one answer.
+   *
+   * @throws MeridianError as `TransactionEngine.commit` says, and `RESIDENCY_DENIED`,
+   * `UNKNOWN_TABLE`, `MODE_MISMATCH`, `TENANT_REQUIRED`, `OVERLOADED`, `TRANSACTION_TOO_LARGE`,
+   * `POSITION_LOST`, `DEADLINE_EXCEEDED` (retry `unknown-outcome` once it was sent)
+   */
+  async commit(request: TransactionRequest, call: CallOptions = {}): Promise<TransactionResult> {
+    requireIdentity(request)
+    for (const op of [...request.ops, ...request.reads]) this.#requireTable(op, request.tenant)
+    if (request.tenant !== '') await this.#options.admit(request.tenant)
+    const applied = await this.#log.propose(toCommand(request), call)
+    const { txId, updated } = applied.value as TransactionValue
+    return {
+      txId,
+      updated,
+      position: { source: this.source, seq: applied.index },
+      hlc: formatHlc(applied.logTimeMs, 0),
+    }
+  }
+
+  /** @throws MeridianError `LOG_UNAVAILABLE`; see `LogGroup.readIndex` */
+  readIndex(): Promise<number> {
+    return this.#log.readIndex()
+  }
+
+  /** @throws MeridianError `DEADLINE_EXCEEDED`, or why the group stopped */
+  waitApplied(index: number, call: CallOptions = {}): Promise<void> {
+    return this.#log.waitApplied(index, call)
+  }
+
+  /** @throws MeridianError `LOG_UNAVAILABLE`, `DEADLINE_EXCEEDED`, or why the group stopped */
+  catchUp(call: CallOptions = {}): Promise<void> {
+    return this.#log.catchUp(call)
+  }
+
+  /** The last index that this region has applied: the basis of a transaction that begins now. */
+  applied(): number {
+    return this.#log.applied()
+  }
+
+  /** The log's time at `applied()`, in ms: expiry of strong rows is judged by it. */
+  logTimeMs(): number {
+    return this.#log.logTimeMs()
+  }
+
+  /**
+   * Appends ticks until no row is left that has expired. Called now and then by one region, the
+   * log leader's: the log's time moves on, and expired rows go.
+   *
+   * @throws MeridianError `LOG_UNAVAILABLE`, `DEADLINE_EXCEEDED`, or why the group stopped
+   */
+  async sweep(call: CallOptions = {}): Promise<void> {
+    const { schema, group, store, runtime } = this.#options
+    const tables = groupTables(schema, group).filter((table) => table.ttl !== null)
+    if (tables.length === 0) return
+    for (;;) {
+      const nowMs = Math.max(runtime.clock.nowMs(), this.logTimeMs())
+      const [result] = await store.read([selectAnyExpired(tables, nowMs)])
+      if (result?.rows[0]?.[0] !== 1) return
+      await this.#log.tick(call)
+    }
+  }
+
+  /** Stops following the log. */
+  close(): Promise<void> {
+    return this.#log.close()
+  }
+
+  #requireTable(op: Pick<WriteOp, 'table'>, tenant: string): void {
+    const table = this.#options.schema.tableById.get(op.table)
+    if (table === undefined) {
+      throw new MeridianError('UNKNOWN_TABLE', `There is no table with id ${op.table}.`)
+    }
+    if (table.logGroup !== this.#options.group) {
+      throw new MeridianError(
+        'MODE_MISMATCH',
+        `Table '${table.name}' is not in the log group '${this.#options.group}'.`,
+        { fix: 'Write the tables of one consistency in one transaction.' },
+      )
+    }
+    if ((table.scope === 'tenant') === (tenant !== '')) return
+    throw new MeridianError(
+      'TENANT_REQUIRED',
+      `Table '${table.name}' has ${table.scope} scope; the transaction runs ${tenant === '' ? 'without' : 'with'} a tenant.`,
+      { fix: 'Use `db.tenant(id)` for tenant tables, `db` for global ones.' },
+    )
+  }
+}
+
+const PLAIN_TOKEN = /^[\x21-\x7e]{1,128}$/
+
+/** What goes into the log as it came must be what every store takes: the log cannot skip it. */
+function requireIdentity(request: TransactionRequest): void {
+  for (const name of ['txId', 'contentHash'] as const) {
+    if (PLAIN_TOKEN.test(request[name])) continue
+    throw new MeridianError('INVALID_ARGUMENT', `The transaction's ${name} is not a plain token.`, {
+      fix: 'Use 1 to 128 printable ASCII characters without spaces.',
+    })
+  }
+  if (Number.isSafeInteger(request.basis) && request.basis >= 0) return
+  throw new MeridianError('INVALID_ARGUMENT', `The basis ${request.basis} is not a log index.`)
+}
+
+function toCommand(request: TransactionRequest): TransactionCommand {
+  const { txId, tenant, reads, ops, contentHash, basis, idempotencyKey } = request
+  const dedupeId = sha256Hex(`transaction\0${tenant}\0${idempotencyKey}`).slice(0, 32)
+  return { txId, dedupeId, contentHash, basis, tenant, reads, ops }
+}

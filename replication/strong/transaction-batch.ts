@@ -1,0 +1,319 @@
+/**
+ * Evaluates transactions: dedupe is done, what is left is to compare what was read, to carry out
+ * the operations on rows that are live on the log's clock, and to keep every constraint. A
+ * transaction has all its effects or none.
+ */
+import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
+import type { CellChange, CellCondition, WriteOp } from '../../src/core/operations.ts'
+import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
+import { sameValue, type SqlValue } from '../../src/core/values.ts'
+import { strongVersion } from '../../src/core/version.ts'
+import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
+import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
+import type { StrongFaults } from './faults.ts'
+import type { Row } from './row-reads.ts'
+import { RowView, type RowChange } from './row-view.ts'
+import { writeChanges } from './row-writes.ts'
+import type { LogPlace, MachineBatch, Outcome } from './state-machine.ts'
+import { factsOf, isExpired, normalizeImage, normalizeKey } from './table-facts.ts'
+import type { TransactionCommand } from './transaction-codec.ts'
+
+/** The value of a transaction's outcome. */
+export interface TransactionValue {
+  readonly txId: string
+  /** For every `update`, in order: the row after it. */
+  readonly updated: readonly (readonly SqlValue[])[]
+}
+
+/** Ends a transaction without effect. */
+class Refused extends Error {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, details: Readonly<Record<string, unknown>>) {
+    super(code)
+    this.code = code
+    this.details = details
+  }
+}
+
+/** Where a transaction runs. */
+interface Scope {
+  readonly tenant: string
+  readonly version: string
+  readonly logTimeMs: number
+}
+
+export class TransactionBatch implements MachineBatch<TransactionCommand> {
+  readonly #schema: CompiledSchema
+  readonly #group: string
+  readonly #versionWithoutPlace: boolean
+  readonly #rows: RowView
+
+  constructor(schema: CompiledSchema, group: string, faults: StrongFaults) {
+    this.#schema = schema
+    this.#group = group
+    this.#versionWithoutPlace = faults.versionWithoutPlace === true
+    this.#rows = new RowView(faults.ignoreOverlay === true)
+  }
+
+  announce(command: TransactionCommand): void {
+    try {
+      this.#announce(command)
+    } catch {
+      // Malformed: `apply` will refuse it.
+    }
+  }
+
+  #announce(command: TransactionCommand): void {
+    for (const { table: id, key } of command.reads) this.#announceKey(command, id, key)
+    for (const op of command.ops) {
+      if (op.kind === 'update' || op.kind === 'delete') {
+        this.#announceKey(command, op.table, op.key)
+      } else {
+        this.#announceRows(command, op)
+      }
+    }
+  }
+
+  takeReads(): Statement[] {
+    return this.#rows.takeReads()
+  }
+
+  load(results: readonly StatementResult[]): void {
+    this.#rows.load(results)
+  }
+
+  reset(): void {
+    this.#rows.reset()
+  }
+
+  takeWrites(): Statement[] {
+    return writeChanges(this.#rows.takeChanges())
+  }
+
+  apply(command: TransactionCommand, at: LogPlace): Outcome {
+    const scope: Scope = {
+      tenant: command.tenant,
+      version: strongVersion(at.index, this.#versionWithoutPlace ? 0 : at.place),
+      logTimeMs: at.logTimeMs,
+    }
+    const mark = this.#rows.mark()
+    try {
+      for (const read of command.reads) {
+        const table = this.#table(read.table, scope)
+        const row = this.#live(table, scope, this.#key(table, read.key))
+        if ((row?.version ?? null) !== read.version) throw refusedAt('CONFLICT', table)
+      }
+      const updated: SqlValue[][] = []
+      for (const op of command.ops) this.#run(op, scope, updated)
+      const value: TransactionValue = { txId: command.txId, updated }
+      return { ok: true, value }
+    } catch (error) {
+      this.#rows.rollback(mark)
+      // Whatever a malformed transaction trips over, it does so in every region: it may not stop
+      // the log (protocol rule 25).
+      const { code, details } =
+        error instanceof Refused ? error : new Refused('INVALID_ARGUMENT', {})
+      return { ok: false, failure: { code, details } }
+    }
+  }
+
+  sweep(at: LogPlace, limit: number): void {
+    let left = limit
+    for (const table of groupTables(this.#schema, this.#group)) {
+      if (table.ttl === null || left === 0) continue
+      const expired = this.#rows.expired(table, at.logTimeMs, limit).slice(0, left)
+      for (const row of expired) this.#delete(table, row, 'ttl')
+      left -= expired.length
+    }
+  }
+
+  #run(op: WriteOp, scope: Scope, updated: SqlValue[][]): void {
+    const table = this.#table(op.table, scope)
+    switch (op.kind) {
+      case 'insert':
+      case 'upsert':
+        for (const image of op.rows) this.#put(table, scope, op.kind, image)
+        return
+      case 'update':
+        updated.push(this.#update(table, scope, op))
+        return
+      case 'delete':
+        return this.#deleteIf(table, scope, op.key, op.conditions)
+    }
+  }
+
+  #put(
+    table: CompiledTable,
+    scope: Scope,
+    kind: 'insert' | 'upsert',
+    given: readonly SqlValue[],
+  ): void {
+    const key = this.#key(
+      table,
+      factsOf(table).key.map((place) => given[place] ?? null),
+    )
+    const existing = this.#live(table, scope, key, 'delete-expired')
+    if (existing !== undefined && kind === 'insert') throw refusedAt('ALREADY_EXISTS', table)
+    this.#write(table, scope, this.#image(table, given, existing?.image), existing)
+  }
+
+  #update(
+    table: CompiledTable,
+    scope: Scope,
+    op: Extract<WriteOp, { kind: 'update' }>,
+  ): SqlValue[] {
+    const existing = this.#live(table, scope, this.#key(table, op.key))
+    if (existing === undefined) throw refusedAt('NOT_FOUND', table)
+    requireConditions(table, existing, op.conditions)
+    const image = this.#image(table, changeCells(table, existing, op.cells))
+    const moved = factsOf(table).key.find(
+      (place) => !sameValue(image[place] ?? null, existing.image[place] ?? null),
+    )
+    if (moved !== undefined) throw refusedAt('CONSTRAINT_VIOLATED', table, moved)
+    this.#write(table, scope, image, existing)
+    return image
+  }
+
+  #deleteIf(
+    table: CompiledTable,
+    scope: Scope,
+    key: readonly SqlValue[],
+    conditions: readonly CellCondition[],
+  ): void {
+    const existing = this.#live(table, scope, this.#key(table, key))
+    if (existing === undefined) return
+    requireConditions(table, existing, conditions)
+    this.#delete(table, existing, 'user')
+  }
+
+  #write(
+    table: CompiledTable,
+    scope: Scope,
+    image: readonly SqlValue[],
+    existing: Row | undefined,
+  ): void {
+    for (const unique of factsOf(table).uniques) {
+      const holder = this.#rows.holder(table, unique, scope.tenant, image)
+      if (holder === undefined || holder === existing) continue
+      if (!isExpired(table, holder.image, scope.logTimeMs)) {
+        throw refusedAt('CONSTRAINT_VIOLATED', table, ...unique.columns)
+      }
+      this.#delete(table, holder, 'ttl')
+    }
+    const row: Row = { tenant: scope.tenant, image, version: scope.version }
+    const kind = existing === undefined ? 'insert' : 'update'
+    this.#rows.change({ table, kind, cause: 'user', row }, existing)
+  }
+
+  #delete(table: CompiledTable, row: Row, cause: RowChange['cause']): void {
+    this.#rows.change({ table, kind: 'delete', cause, row }, row)
+  }
+
+  /** The row if it is live; an expired one is absent, and deleted where its key is written. */
+  #live(
+    table: CompiledTable,
+    scope: Scope,
+    key: readonly SqlValue[],
+    expired: 'keep-expired' | 'delete-expired' = 'keep-expired',
+  ): Row | undefined {
+    const row = this.#rows.get(table, scope.tenant, key)
+    if (row === undefined || !isExpired(table, row.image, scope.logTimeMs)) return row
+    if (expired === 'delete-expired') this.#delete(table, row, 'ttl')
+    return undefined
+  }
+
+  #table(id: number, scope: Scope): CompiledTable {
+    const table = this.#schema.tableById.get(id)
+    if (table?.logGroup !== this.#group) throw new Refused('SCHEMA_INCOMPATIBLE', { table: id })
+    if ((table.scope === 'tenant') !== (scope.tenant !== '')) {
+      throw refusedAt('TENANT_REQUIRED', table)
+    }
+    return table
+  }
+
+  #key(table: CompiledTable, key: readonly SqlValue[]): SqlValue[] {
+    const normal = normalizeKey(table, key)
+    if (typeof normal === 'number') throw refusedAt('CONSTRAINT_VIOLATED', table, normal)
+    return normal
+  }
+
+  /** `existing`: keeps the columns that `image`, from an older schema, lacks. */
+  #image(
+    table: CompiledTable,
+    image: readonly SqlValue[],
+    existing?: readonly SqlValue[],
+  ): SqlValue[] {
+    // More columns than this schema has: sent by a schema that this one cannot serve.
+    if (image.length > table.physical.length) throw refusedAt('SCHEMA_INCOMPATIBLE', table)
+    const normal = normalizeImage(table, image, existing)
+    if (typeof normal === 'number') throw refusedAt('CONSTRAINT_VIOLATED', table, normal)
+    return normal
+  }
+
+  #announceKey(command: TransactionCommand, id: number, key: readonly SqlValue[]): void {
+    const table = this.#schema.tableById.get(id)
+    const normal = table === undefined ? 0 : normalizeKey(table, key)
+    if (table === undefined || typeof normal === 'number') return
+    this.#rows.get(table, command.tenant, normal)
+  }
+
+  #announceRows(
+    command: TransactionCommand,
+    op: Extract<WriteOp, { kind: 'insert' | 'upsert' }>,
+  ): void {
+    const table = this.#schema.tableById.get(op.table)
+    if (table === undefined) return
+    const { key, uniques } = factsOf(table)
+    for (const given of op.rows) {
+      const image = normalizeImage(table, given)
+      if (typeof image === 'number') continue
+      this.#rows.get(
+        table,
+        command.tenant,
+        key.map((place) => image[place] ?? null),
+      )
+      for (const unique of uniques) this.#rows.holder(table, unique, command.tenant, image)
+    }
+  }
+}
+
+/** The tables of a log group, in the order in which ticks sweep them. */
+export function groupTables(schema: CompiledSchema, group: string): CompiledTable[] {
+  return schema.tables.filter((t) => t.logGroup === group).toSorted((a, b) => a.id - b.id)
+}
+
+/** The row's image after the cell changes. */
+function changeCells(
+  table: CompiledTable,
+  row: Row,
+  changes: readonly CellChange[],
+): readonly SqlValue[] {
+  const image = [...row.image]
+  for (const { column, op } of changes) {
+    if (table.physical[column] === undefined) throw refusedAt('SCHEMA_INCOMPATIBLE', table)
+    try {
+      image[column] = applyCellOp(table, column, image[column] ?? null, op)
+    } catch (error) {
+      if (!(error instanceof MeridianError)) throw error
+      throw refusedAt(error.code, table, column)
+    }
+  }
+  return image
+}
+
+function requireConditions(
+  table: CompiledTable,
+  row: Row,
+  conditions: readonly CellCondition[],
+): void {
+  const broken = conditions.find((c) => !conditionHolds(row.image[c.column] ?? null, c))
+  if (broken !== undefined) throw refusedAt('CONDITION_FAILED', table, broken.column)
+}
+
+/** A refusal that names a table and columns, by their places in the image. */
+function refusedAt(code: ErrorCode, table: CompiledTable, ...places: readonly number[]): Refused {
+  const columns = places.map((place) => table.physical[place]?.columnId ?? place)
+  return new Refused(code, { table: table.id, ...(columns.length === 0 ? {} : { columns }) })
+}

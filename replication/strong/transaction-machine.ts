@@ -1,0 +1,69 @@
+/** The state machine of strong tables: its commands are transactions. */
+import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
+import type { CompiledSchema } from '../../src/schema/compiled.ts'
+import type { StrongFaults } from './faults.ts'
+import type { Failure, StateMachine } from './state-machine.ts'
+import { TransactionBatch } from './transaction-batch.ts'
+import {
+  decodeTransaction,
+  encodeTransaction,
+  type TransactionCommand,
+} from './transaction-codec.ts'
+
+/** Texts of the failures, `{table}` standing for the table's name. */
+const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>> = {
+  CONFLICT: ["A row of '{table}' that was read has changed.", 'Run the transaction again.'],
+  NOT_FOUND: ["Table '{table}' has no row with this key to update.", 'Insert it, or use `upsert`.'],
+  ALREADY_EXISTS: ["Table '{table}' has a row with this key.", 'Use `update` or `upsert`.'],
+  CONDITION_FAILED: ["A condition on a row of '{table}' does not hold."],
+  CONSTRAINT_VIOLATED: [
+    "A value breaks a constraint of '{table}'.",
+    'The columns are named in `details`.',
+  ],
+  INVALID_VALUE: ["An operation does not fit its column in '{table}'."],
+  INVALID_ARGUMENT: ['The transaction is malformed.'],
+  TENANT_REQUIRED: ["Table '{table}' is not of the scope that the transaction runs in."],
+  SCHEMA_INCOMPATIBLE: [
+    "Table '{table}' is not as the writer knows it.",
+    'Upgrade the writer to the current schema.',
+  ],
+}
+
+/** The state machine of one log group of strong tables. */
+export class TransactionMachine implements StateMachine<TransactionCommand> {
+  readonly version = 1
+  readonly #schema: CompiledSchema
+  readonly #group: string
+  readonly #faults: StrongFaults
+
+  /** `faults`: test-only. */
+  constructor(schema: CompiledSchema, group: string, faults: StrongFaults = {}) {
+    this.#schema = schema
+    this.#group = group
+    this.#faults = faults
+  }
+
+  encode(command: TransactionCommand): Uint8Array {
+    return encodeTransaction(command)
+  }
+
+  decode(bytes: Uint8Array): TransactionCommand {
+    return decodeTransaction(bytes)
+  }
+
+  beginBatch(): TransactionBatch {
+    return new TransactionBatch(this.#schema, this.#group, this.#faults)
+  }
+
+  explain(failure: Failure): MeridianError {
+    const table = this.#schema.tableById.get(failure.details['table'] as number)
+    const columnIds = (failure.details['columns'] ?? []) as readonly number[]
+    const columns = columnIds.map((id) => table?.columnById.get(id)?.name ?? `#${id}`)
+    const name = table?.name ?? `#${String(failure.details['table'])}`
+    const [message, fix] = TEXTS[failure.code] ?? ["Table '{table}' refused the transaction."]
+    return new MeridianError(failure.code, message.replace('{table}', name), {
+      ...(fix === undefined ? {} : { fix }),
+      details: { table: name, ...(columns.length === 0 ? {} : { columns }) },
+    })
+  }
+}

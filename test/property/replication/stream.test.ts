@@ -1,0 +1,49 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { StreamFaults } from '../../../replication/stream/faults.ts'
+import { runScenario, steps, type Step } from '../../support/stream-scenario.ts'
+
+describe('replication stream', () => {
+  test('whatever is cut, killed or crashed, each permitted change arrives once and no other', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (script) => {
+        await expect(runScenario(script)).resolves.toBeUndefined()
+      }),
+      { numRuns: 15, endOnFailure: true },
+    )
+  })
+})
+
+describe('the checker of the replication stream', () => {
+  const pinned = (rows: (Step & { kind: 'pinned' })['rows']): Step => ({ kind: 'pinned', rows })
+  const work: readonly Step[] = [
+    pinned([['tenant-anywhere-us', 'a', false]]),
+    pinned([
+      ['tenant-anywhere-eu', 'a', false],
+      ['tenant-not-in-ap', 'b', false],
+    ]),
+    { kind: 'eventual', tenant: 'tenant-anywhere-us', at: 2, id: 'c' },
+    { kind: 'wait', ms: 20 },
+  ]
+  const crashes: readonly Step[] = Array.from({ length: 4 }, (_, i): Step[] => [
+    { kind: 'crash', region: 'ap', when: 'after' },
+    pinned([['tenant-anywhere-us', 'abc'[i % 3] as string, false]]),
+    { kind: 'wait', ms: 15 },
+    { kind: 'start', region: 'ap' },
+    { kind: 'wait', ms: 15 },
+  ]).flat()
+  const script = [...work, ...crashes]
+
+  test('is green on the same scenario without a fault', async () => {
+    await expect(runScenario(script)).resolves.toBeUndefined()
+  })
+
+  test.each<[string, StreamFaults, RegExp]>([
+    ['imports are echoed', { echoImports: true }, /has an echo|has .* not|converged/],
+    ['transactions are counted before the filter', { countBeforeFilter: true }, /broken trans/],
+    ['positions are committed apart from rows', { positionApart: true }, /of us, not|differs/],
+    ['residency is not asked', { skipResidency: true }, /of eu, not/],
+  ])('goes red when %s', async (_, faults, message) => {
+    await expect(runScenario(script, faults, 1500)).rejects.toThrow(message)
+  })
+})

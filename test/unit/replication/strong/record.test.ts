@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { toHex } from '../../../../src/core/values.ts'
+import { encodeOutcome } from '../../../../replication/strong/outcomes.ts'
+import {
+  decodeRecord,
+  encodeRecord,
+  type LogRecord,
+} from '../../../../replication/strong/record.ts'
+import {
+  decodeTransaction,
+  encodeTransaction,
+  type TransactionCommand,
+} from '../../../../replication/strong/transaction-codec.ts'
+
+const TRANSACTION: TransactionCommand = {
+  txId: '018bcfe5680000112233445566778899',
+  dedupeId: '00112233445566778899aabbccddeeff',
+  contentHash: 'c0ffee',
+  basis: 7,
+  tenant: 'acme',
+  reads: [
+    { table: 1, key: ['a', 5], version: null },
+    { table: 1, key: ['b', 6], version: 'v' },
+  ],
+  ops: [
+    { kind: 'insert', table: 1, rows: [['a', null, 1, 2n ** 60n, 0.5, Uint8Array.of(1, 2)]] },
+    { kind: 'upsert', table: 1, rows: [] },
+    {
+      kind: 'update',
+      table: 2,
+      key: ['k'],
+      cells: [{ column: 1, op: { kind: 'increment', by: 2, floor: null } }],
+      conditions: [{ column: 2, op: '>=', value: 3 }],
+    },
+    { kind: 'delete', table: 3, key: [1n], conditions: [] },
+  ],
+}
+
+const RECORD: LogRecord = {
+  machineVersion: 1,
+  schemaVersion: 3,
+  nowMs: 1_700_000_000_000,
+  kind: 'commands',
+  commands: [Uint8Array.of(1, 2, 3), Uint8Array.of()],
+}
+
+const FROZEN_RECORD = '01950103cb4278bcfe568000000092c403010203c400'
+
+const FROZEN_TRANSACTION =
+  '97d9203031386263666535363830303030313132323333343435353636373738383939d920303031' +
+  '3132323333343435353636373738383939616162626363646465656666a663306666656507a46163' +
+  '6d6592930192a16105c0930192a16206a176949300019196a161c001d31000000000000000cb3fe0' +
+  '000000000000c40201029301019095020291a16b919201de0003a46b696e64a9696e6372656d656e' +
+  '74a2627902a5666c6f6f72c0919302a23e3d0394030391d3000000000000000190'
+
+const FROZEN_OUTCOMES = [
+  '930501de0002a474784964a174a77570646174656490',
+  '940500a8434f4e464c494354de0001a57461626c6501',
+]
+
+describe('the bytes of the log', () => {
+  it('of a record never change', () => {
+    expect(toHex(encodeRecord(RECORD))).toBe(FROZEN_RECORD)
+    expect(decodeRecord(encodeRecord(RECORD))).toEqual(RECORD)
+    const tick: LogRecord = { ...RECORD, kind: 'tick', commands: [] }
+    expect(decodeRecord(encodeRecord(tick))).toEqual(tick)
+  })
+
+  it('of a transaction never change', () => {
+    expect(toHex(encodeTransaction(TRANSACTION))).toBe(FROZEN_TRANSACTION)
+    expect(decodeTransaction(Uint8Array.from(encodeTransaction(TRANSACTION)))).toEqual(TRANSACTION)
+  })
+
+  it('of an outcome never change', () => {
+    const done = { logTimeMs: 5, outcome: { ok: true, value: { txId: 't', updated: [] } } } as const
+    expect(toHex(encodeOutcome(done))).toBe(FROZEN_OUTCOMES[0])
+    const failure = { code: 'CONFLICT', details: { table: 1 } } as const
+    expect(toHex(encodeOutcome({ logTimeMs: 5, outcome: { ok: false, failure } }))).toBe(
+      FROZEN_OUTCOMES[1],
+    )
+  })
+
+  it('of a newer format are refused as such', () => {
+    const bytes = encodeRecord(RECORD)
+    bytes[0] = 9
+    expect(() => decodeRecord(bytes)).toThrow(expect.objectContaining({ code: 'PROTOCOL_VERSION' }))
+  })
+
+  it.each([
+    ['cut short', encodeRecord(RECORD).subarray(0, 8)],
+    ['not a record', Uint8Array.of(1, 0xc0)],
+    ['of an unknown kind', Uint8Array.of(1, 0x95, 1, 1, 1, 9, 0x90)],
+  ])('that are %s are refused', (_name, bytes) => {
+    expect(() => decodeRecord(bytes)).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
+    )
+  })
+
+  it('that are no transaction are refused', () => {
+    expect(() => decodeTransaction(Uint8Array.of(0xc0))).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
+    )
+  })
+})
