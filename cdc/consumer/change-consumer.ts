@@ -1,0 +1,114 @@
+/** Reads a change log from a position and hands its changes, whole transactions, to a handler. */
+import type { Change, RowImage } from '../../src/core/change.ts'
+import { MeridianError } from '../../src/core/errors.ts'
+import type { ChangeLog } from '../../src/core/ports/change-log.ts'
+import type { Random, Timers } from '../../src/core/ports/runtime.ts'
+import { decodeChange } from '../../src/protocol/change-codec.ts'
+import type { CompiledSchema } from '../../src/schema/compiled.ts'
+import { WakeLoop } from '../wake-loop.ts'
+
+const DEFAULT_BATCH_CHANGES = 1000
+const POLL_MS = 1000
+
+/**
+ * Takes changes in `localSeq` order. It must commit its effect together with `position`, the last
+ * change's, and start from that position next time: then every change has its effect once. It is
+ * called again with the same changes when it rejects, unless the error says `retry: never`.
+ */
+export type ChangeHandler = (changes: readonly Change[], position: number) => Promise<void>
+
+/** What a consumer is made of. */
+export interface ChangeConsumerOptions {
+  readonly changeLog: ChangeLog
+  /** Images of older schemas are filled up with NULL to this one's columns. */
+  readonly schema: CompiledSchema
+  /** The position that the handler committed last; 0 to start at the beginning. */
+  readonly position: number
+  readonly handler: ChangeHandler
+  readonly timers: Timers
+  readonly random: Random
+  /** Changes that the handler gets at once, about. Default 1,000. */
+  readonly maxChanges?: number
+}
+
+/** A running consumer. */
+export interface ChangeConsumer {
+  /** The last position that the handler took. */
+  position(): number
+  /** `error`: why it does not move; a `retry: never` error ended it. */
+  status(): { readonly position: number; readonly error: MeridianError | null }
+  /** Ends the consumer once the handler's call under way is over. */
+  stop(): Promise<void>
+}
+
+/** Starts a consumer. It is woken by every append to the log. */
+export function createChangeConsumer(options: ChangeConsumerOptions): ChangeConsumer {
+  const { changeLog, schema, handler } = options
+  const maxChanges = options.maxChanges ?? DEFAULT_BATCH_CHANGES
+  let position = options.position
+  const step = async (): Promise<boolean> => {
+    const changes = await readTransactions(changeLog, position, maxChanges)
+    const last = changes.at(-1)
+    if (last === undefined) return false
+    await handler(
+      changes.map((change) => widen(schema, change)),
+      last.localSeq,
+    )
+    position = last.localSeq
+    return true
+  }
+  const loop = new WakeLoop({
+    step,
+    timers: options.timers,
+    random: options.random,
+    pollMs: POLL_MS,
+  })
+  const unsubscribe = changeLog.onAppend(() => loop.wake())
+  return {
+    position: () => position,
+    status: () => ({ position, error: loop.error() }),
+    stop: async () => {
+      unsubscribe()
+      await loop.stop()
+    },
+  }
+}
+
+/** Changes after `position` up to the end of a transaction; none while the last one is cut. */
+async function readTransactions(
+  changeLog: ChangeLog,
+  position: number,
+  maxChanges: number,
+): Promise<readonly Change[]> {
+  const changes: Change[] = []
+  let wanted = maxChanges
+  for (;;) {
+    const records = await changeLog.read(position + changes.length, wanted)
+    for (const record of records) {
+      if (record.position !== position + changes.length + 1) {
+        throw new MeridianError('LOG_GAP', `Change ${position + changes.length + 1} is missing.`, {
+          fix: 'Rebuild the reader from the store.',
+        })
+      }
+      changes.push(decodeChange(record.payload))
+    }
+    const last = changes.at(-1)
+    if (last === undefined) return changes
+    const missing = last.size - 1 - last.index
+    if (missing === 0) return changes
+    if (records.length === 0) return changes.slice(0, -1 - last.index)
+    wanted = missing
+  }
+}
+
+function widen(schema: CompiledSchema, change: Change): Change {
+  const columns = schema.tableById.get(change.tableId)?.physical.length ?? 0
+  const isShort = (image: RowImage | null): boolean => image !== null && image.length < columns
+  if (!isShort(change.before) && !isShort(change.after)) return change
+  return { ...change, before: fill(change.before, columns), after: fill(change.after, columns) }
+}
+
+function fill(image: RowImage | null, columns: number): RowImage | null {
+  if (image === null) return null
+  return Array.from({ length: Math.max(columns, image.length) }, (_, i) => image[i] ?? null)
+}

@@ -1,0 +1,281 @@
+/** The destination's side of one channel: checks what arrives and has it committed, in order. */
+import type { Change } from '../../src/core/change.ts'
+import { asMeridianError, fromWireError, MeridianError } from '../../src/core/errors.ts'
+import type { CancelTimer, Runtime } from '../../src/core/ports/runtime.ts'
+import type { Channel } from '../../src/core/ports/transport.ts'
+import type { StreamFaults } from './faults.ts'
+import type { FreshnessTracker } from './freshness.ts'
+import type { ImportStep, ImportWriter, SourcePosition } from './import-writer.ts'
+import {
+  decodeExporterMessage,
+  encodeImporterMessage,
+  type ExporterMessage,
+  type ImporterMessage,
+  type StreamBatch,
+} from './messages.ts'
+
+/** Steps are joined up to this many changes: one transaction, one fsync. */
+const MAX_STEP_CHANGES = 1000
+
+/** What a session is made of. */
+export interface ImportSessionOptions {
+  /** The region that holds this end. */
+  readonly region: string
+  readonly channel: Channel
+  /** Every source of the other region that is followed, with its applied position. */
+  readonly positions: ReadonlyMap<string, SourcePosition>
+  readonly writer: ImportWriter
+  readonly runtime: Runtime
+  readonly freshness: FreshnessTracker
+  readonly creditBytes: number
+  readonly probeIntervalMs: number
+  readonly silenceTimeoutMs: number
+  readonly faults: StreamFaults
+  /** What is applied has moved, or the source's end is better known. */
+  readonly onProgress: (progress: ImportProgress) => void
+}
+
+/** How far a session is. */
+export interface ImportProgress {
+  readonly source: string
+  /** Readable here. */
+  readonly position: number
+  /** The source's end, as far as it is known here. */
+  readonly end: number
+}
+
+interface QueuedStep extends ImportStep {
+  readonly bytes: number
+}
+
+/** A subscription on one channel, from subscribe to close. */
+export class ImportSession {
+  readonly #options: ImportSessionOptions
+  #source: string | undefined
+  /** In order and queued up to here; committed up to `applied`; readable up to `visible`. */
+  #received = 0
+  #applied = 0
+  #visible = 0
+  #end = 0
+  #queue: QueuedStep[] = []
+  #committing: Promise<void> | undefined
+  #heardMs: number
+  #cancelTick: CancelTimer | undefined
+  #isClosed = false
+  #error: MeridianError | undefined
+  #onEnd: (() => void) | undefined
+
+  constructor(options: ImportSessionOptions) {
+    this.#options = options
+    this.#heardMs = options.runtime.clock.monotonicMs()
+  }
+
+  /**
+   * Subscribes and imports until the channel ends or `close` is called.
+   *
+   * @throws MeridianError what ended it, unless the channel just closed
+   */
+  async run(): Promise<void> {
+    const { channel, region, creditBytes, positions, freshness } = this.#options
+    const ended = new Promise<void>((resolve) => {
+      this.#onEnd = resolve
+    })
+    channel.onMessage((bytes) => this.#receive(bytes))
+    channel.onClose(() => this.close())
+    this.#send({
+      kind: 'subscribe',
+      region,
+      credit: creditBytes,
+      positions: [...positions].map(([source, { applied }]) => [source, applied]),
+    })
+    this.#tick()
+    await ended
+    await this.#committing
+    freshness.reset()
+    if (this.#error !== undefined) throw this.#error
+  }
+
+  /** Ends the subscription; `run` settles once a commit under way is over. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#queue = []
+    this.#cancelTick?.()
+    this.#options.channel.close()
+    this.#onEnd?.()
+  }
+
+  #fail(error: unknown): void {
+    this.#error ??= asMeridianError(error)
+    this.close()
+  }
+
+  #send(message: ImporterMessage): void {
+    this.#options.channel.send(encodeImporterMessage(message))
+  }
+
+  /** Probes the source, and gives a silent channel up. */
+  #tick(): void {
+    const { runtime, freshness, probeIntervalMs, silenceTimeoutMs } = this.#options
+    const nowMs = runtime.clock.monotonicMs()
+    if (nowMs - this.#heardMs > silenceTimeoutMs) {
+      this.#fail(
+        new MeridianError(
+          'REGION_UNREACHABLE',
+          `The source was silent for ${silenceTimeoutMs} ms.`,
+        ),
+      )
+      return
+    }
+    if (this.#source !== undefined) this.#send({ kind: 'probe', id: freshness.probe(nowMs) })
+    if (this.#visible < this.#applied) this.#lookAgain()
+    this.#cancelTick = runtime.timers.after(probeIntervalMs, () => this.#tick())
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#isClosed) return
+    this.#heardMs = this.#options.runtime.clock.monotonicMs()
+    try {
+      const message = decodeExporterMessage(bytes)
+      if (message.kind === 'refuse') throw fromWireError(message.error)
+      if (message.kind === 'accept') this.#accept(message)
+      else if (this.#source === undefined) {
+        throw new MeridianError('PROTOCOL_MALFORMED', 'The source sent changes before it accepted.')
+      } else if (message.kind === 'batch') this.#enqueue(this.#source, message, bytes.length)
+      else this.#answer(message)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #accept(message: ExporterMessage & { kind: 'accept' }): void {
+    this.#source = message.source
+    this.#received = message.position
+    const known = this.#options.positions.get(message.source)
+    if (message.position !== (known?.applied ?? 0)) throw gap()
+    this.#applied = message.position
+    this.#visible = known?.visible ?? message.position
+    this.#end = message.end
+    this.#report()
+    this.#cancelTick?.()
+    this.#tick()
+  }
+
+  #answer(message: ExporterMessage & { kind: 'answer' }): void {
+    // All that was sent before the answer is here before it, or was lost on the way.
+    if (message.sent > this.#received) throw gap()
+    this.#end = Math.max(this.#end, message.end)
+    this.#options.freshness.answer(message.id, message.end, this.#visible)
+    this.#report()
+  }
+
+  #enqueue(source: string, batch: StreamBatch, bytes: number): void {
+    if (batch.position <= this.#received) {
+      this.#send({ kind: 'ack', credit: bytes, position: this.#applied })
+      return
+    }
+    if (batch.previous > this.#received) throw gap()
+    const changes = batch.changes.filter((change) => change.localSeq > this.#received)
+    this.#checkChanges(source, batch, changes)
+    const { hlc, position } = batch
+    this.#queue.push({ source, previous: this.#received, position, hlc, changes, bytes })
+    this.#received = position
+    this.#end = Math.max(this.#end, position)
+    this.#committing ??= this.#commitQueue().finally(() => {
+      this.#committing = undefined
+    })
+  }
+
+  /** What a source may send: its own changes, whole transactions, in order, within the step. */
+  #checkChanges(source: string, batch: StreamBatch, changes: readonly Change[]): void {
+    let last = this.#received
+    let expected = 0
+    let size = 0
+    for (const change of changes) {
+      const isOwn = change.origin.source === source || this.#options.faults.echoImports === true
+      if (expected === size) {
+        expected = 0
+        size = change.size
+      }
+      const isNext = change.index === expected && change.size === size && change.localSeq > last
+      if (!isOwn || !isNext) throw broken(source)
+      expected++
+      last = change.localSeq
+    }
+    if (expected !== size || last > batch.position) throw broken(source)
+  }
+
+  async #commitQueue(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const step = this.#takeStep()
+      try {
+        await this.#options.writer.commit(step)
+        const mayHold = this.#visible < this.#applied || this.#options.writer.hasEarly(step)
+        this.#applied = step.position
+        this.#visible = mayHold ? await this.#readVisible() : step.position
+      } catch (error) {
+        this.#fail(error)
+        return
+      }
+      this.#send({ kind: 'ack', credit: step.bytes, position: this.#applied })
+      this.#report()
+    }
+  }
+
+  async #readVisible(): Promise<number> {
+    const positions = await this.#options.writer.positions()
+    return positions.get(this.#source ?? '')?.visible ?? this.#applied
+  }
+
+  /** What was held may have been applied meanwhile. */
+  #lookAgain(): void {
+    this.#readVisible().then(
+      (visible) => {
+        this.#visible = visible
+        this.#report()
+      },
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  /** Joins what waits into one step. */
+  #takeStep(): QueuedStep {
+    const steps: QueuedStep[] = []
+    let count = 0
+    for (const step of this.#queue) {
+      if (steps.length > 0 && count + step.changes.length > MAX_STEP_CHANGES) break
+      steps.push(step)
+      count += step.changes.length
+    }
+    this.#queue.splice(0, steps.length)
+    const [first] = steps as [QueuedStep]
+    const last = steps.at(-1) as QueuedStep
+    return {
+      source: first.source,
+      previous: first.previous,
+      position: last.position,
+      hlc: steps.findLast((step) => step.hlc !== null)?.hlc ?? null,
+      changes: steps.length === 1 ? first.changes : steps.flatMap((step) => step.changes),
+      bytes: steps.reduce((sum, step) => sum + step.bytes, 0),
+    }
+  }
+
+  #report(): void {
+    if (this.#source === undefined) return
+    this.#options.freshness.advance(this.#visible)
+    this.#options.onProgress({ source: this.#source, position: this.#visible, end: this.#end })
+  }
+}
+
+function gap(): MeridianError {
+  return new MeridianError('LOG_GAP', 'A message of the source was lost.', {
+    retry: 'safe',
+    fix: 'Subscribe again from the applied position.',
+  })
+}
+
+function broken(source: string): MeridianError {
+  return new MeridianError('PROTOCOL_MALFORMED', `Store ${source} sent a broken transaction.`, {
+    fix: 'Bring both regions to the same version.',
+  })
+}

@@ -1,0 +1,218 @@
+/**
+ * The importer of one other region: opens a channel to it, subscribes from the stored position,
+ * and keeps doing so with jittered pauses until it is stopped or the stream cannot go on.
+ */
+import { sourceRegion } from '../../src/core/change.ts'
+import { asMeridianError, MeridianError } from '../../src/core/errors.ts'
+import type { CancelTimer, Runtime } from '../../src/core/ports/runtime.ts'
+import type { Store } from '../../src/core/ports/store.ts'
+import type { Transport } from '../../src/core/ports/transport.ts'
+import type { StoreClock } from '../../src/core/store-clock.ts'
+import type { CompiledSchema } from '../../src/schema/compiled.ts'
+import type { StreamFaults } from './faults.ts'
+import { FreshnessTracker } from './freshness.ts'
+import { ImportSession, type ImportProgress } from './import-session.ts'
+import { ImportWriter, type ChangeAppliers, type SourcePosition } from './import-writer.ts'
+
+const DEFAULT_CREDIT_BYTES = 4 * 1024 * 1024
+const DEFAULT_PROBE_INTERVAL_MS = 150
+const DEFAULT_SILENCE_TIMEOUT_MS = 3_000
+const DEFAULT_MAX_BACKOFF_MS = 2_000
+const FIRST_BACKOFF_MS = 25
+
+/** What an importer is made of. */
+export interface ImporterOptions {
+  /** The region that imports. */
+  readonly region: string
+  /** The region whose store is followed. */
+  readonly from: string
+  readonly transport: Transport
+  readonly store: Store
+  readonly schema: CompiledSchema
+  /** The clock of `store`, shared by all its writers. */
+  readonly storeClock: StoreClock
+  readonly runtime: Runtime
+  readonly appliers: ChangeAppliers
+  /** Bytes that the source may have on the way. Default 4 MiB. */
+  readonly creditBytes?: number
+  /** Default 150. */
+  readonly probeIntervalMs?: number
+  /** A channel that says nothing for this long is given up. Default 3,000. */
+  readonly silenceTimeoutMs?: number
+  /** Longest pause between two attempts to connect. Default 2,000. */
+  readonly maxBackoffMs?: number
+  /** For tests alone. */
+  readonly faults?: StreamFaults
+}
+
+/** How an importer stands. */
+export interface ImportStatus {
+  /** The region that is followed. */
+  readonly from: string
+  /** Its store; null before the first contact. */
+  readonly source: string | null
+  /**
+   * Readable here up to this localSeq, as durable as the rows: what sessions are checked against.
+   * It waits for changes that are held because their stamps are too far ahead of this clock.
+   */
+  readonly position: number
+  /** Changes of the source that are not applied yet, as far as is known. */
+  readonly lag: number
+  readonly connected: boolean
+  /** Why the stream does not move. With `retry: never` it stands until it is started again. */
+  readonly error: MeridianError | null
+}
+
+/** The stream from one region into this one's store. */
+export interface Importer {
+  /** Begins to follow; resolves once the stored position is known. */
+  start(): Promise<void>
+  /** Resolves once nothing is being written any more. */
+  stop(): Promise<void>
+  status(): ImportStatus
+  /**
+   * Monotonic milliseconds of this process: what the source had committed by then is applied here.
+   * Null while that is not known.
+   */
+  freshAsOfMs(): number | null
+}
+
+/** Makes an importer; `start` begins. */
+export function createImporter(options: ImporterOptions): Importer {
+  return new RegionImporter(options)
+}
+
+class RegionImporter implements Importer {
+  readonly #options: ImporterOptions
+  readonly #writer: ImportWriter
+  readonly #freshness = new FreshnessTracker()
+  #progress: ImportProgress | undefined
+  #session: ImportSession | undefined
+  #isAccepted = false
+  #running: Promise<void> | undefined
+  #isStopped = true
+  #failures = 0
+  #error: MeridianError | null = null
+  #endPause: (() => void) | undefined
+
+  constructor(options: ImporterOptions) {
+    this.#options = options
+    this.#writer = new ImportWriter({
+      store: options.store,
+      schema: options.schema,
+      storeClock: options.storeClock,
+      clock: options.runtime.clock,
+      appliers: options.appliers,
+      faults: options.faults ?? {},
+    })
+  }
+
+  async start(): Promise<void> {
+    if (this.#running !== undefined) return
+    this.#isStopped = false
+    this.#error = null
+    this.#failures = 0
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+    })
+    const [known] = await this.#positions()
+    if (known === undefined || this.#progress !== undefined) return
+    const [source, { applied, visible }] = known
+    this.#progress = { source, position: visible, end: applied }
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#session?.close()
+    this.#endPause?.()
+    await this.#running
+  }
+
+  status(): ImportStatus {
+    const { source, position, end } = this.#progress ?? { source: null, position: 0, end: 0 }
+    return {
+      from: this.#options.from,
+      source,
+      position,
+      lag: Math.max(0, end - position),
+      connected: this.#isAccepted,
+      error: this.#error,
+    }
+  }
+
+  freshAsOfMs(): number | null {
+    return this.#freshness.freshAsOfMs
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      try {
+        await this.#follow()
+      } catch (error) {
+        this.#error = asMeridianError(error)
+        if (this.#error.retry === 'never') return
+      }
+      this.#failures++
+      if (!this.#isStopped) await this.#pause()
+    }
+  }
+
+  /** One channel, from connect to its end. */
+  async #follow(): Promise<void> {
+    const options = this.#options
+    const positions = new Map(await this.#positions())
+    const channel = await options.transport.connect(options.from)
+    if (this.#isStopped) {
+      channel.close()
+      return
+    }
+    this.#session = new ImportSession({
+      region: options.region,
+      channel,
+      positions,
+      writer: this.#writer,
+      runtime: options.runtime,
+      freshness: this.#freshness,
+      creditBytes: options.creditBytes ?? DEFAULT_CREDIT_BYTES,
+      probeIntervalMs: options.probeIntervalMs ?? DEFAULT_PROBE_INTERVAL_MS,
+      silenceTimeoutMs: options.silenceTimeoutMs ?? DEFAULT_SILENCE_TIMEOUT_MS,
+      faults: options.faults ?? {},
+      onProgress: (progress) => this.#onProgress(progress),
+    })
+    try {
+      await this.#session.run()
+    } finally {
+      this.#session = undefined
+      this.#isAccepted = false
+    }
+  }
+
+  #onProgress(progress: ImportProgress): void {
+    this.#progress = progress
+    this.#isAccepted = true
+    if (progress.position < progress.end) return
+    this.#failures = 0
+    this.#error = null
+  }
+
+  async #positions(): Promise<(readonly [string, SourcePosition])[]> {
+    const positions = await this.#writer.positions()
+    return [...positions].filter(([source]) => sourceRegion(source) === this.#options.from)
+  }
+
+  async #pause(): Promise<void> {
+    const { runtime, maxBackoffMs } = this.#options
+    const ceilingMs = Math.min(
+      maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS,
+      FIRST_BACKOFF_MS * 2 ** (this.#failures - 1),
+    )
+    const delayMs = ceilingMs * (0.5 + runtime.random.fraction() / 2)
+    let cancel: CancelTimer | undefined
+    await new Promise<void>((resolve) => {
+      this.#endPause = resolve
+      cancel = runtime.timers.after(delayMs, resolve)
+    })
+    cancel?.()
+    this.#endPause = undefined
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Messages of a replication channel, version 1: MessagePack arrays that begin with version and kind.
+ *
+ * ```
+ * importer → exporter   subscribe [1, 1, region, credit, [[source, position]…]]
+ *                       ack       [1, 2, credit, position]
+ *                       probe     [1, 3, id]
+ * exporter → importer   accept    [1, 4, source, position, end]
+ *                       batch     [1, 5, previous, position, hlc, imports, changes]
+ *                       answer    [1, 6, id, end, sent]
+ *                       refuse    [1, 7, error]
+ * ```
+ *
+ * Credit is in bytes of `batch` messages. A batch moves the importer from `previous` to `position`;
+ * without changes it is an advance over a range that the importer's region is not sent. `imports`
+ * is the source's import vector (protocol rule 18), null where the source does not tell it.
+ */
+import { Packr } from 'msgpackr'
+import type { Change } from '../../src/core/change.ts'
+import { MeridianError, type WireError } from '../../src/core/errors.ts'
+import type { Hlc } from '../../src/core/hlc.ts'
+import { decodeChanges, encodeChanges } from '../../src/protocol/change-codec.ts'
+
+/** The version that is spoken; the only one so far. */
+const STREAM_VERSION = 1
+
+/** From the importing region to the source. */
+export type ImporterMessage =
+  | {
+      readonly kind: 'subscribe'
+      readonly region: string
+      /** Bytes that the exporter may send before it hears again. */
+      readonly credit: number
+      /** Every source of the exporter's region that is known, with its applied position. */
+      readonly positions: readonly (readonly [source: string, position: number])[]
+    }
+  /** `credit` more bytes may be sent; everything up to `position` is durable here. */
+  | { readonly kind: 'ack'; readonly credit: number; readonly position: number }
+  | { readonly kind: 'probe'; readonly id: number }
+
+/** From the source to the importing region. */
+export type ExporterMessage =
+  | {
+      readonly kind: 'accept'
+      readonly source: string
+      /** Where the stream starts. */
+      readonly position: number
+      readonly end: number
+    }
+  | StreamBatch
+  /** The source's end when it answered, and the position up to which it had sent. */
+  | {
+      readonly kind: 'answer'
+      readonly id: number
+      readonly end: number
+      readonly sent: number
+    }
+  | { readonly kind: 'refuse'; readonly error: WireError }
+
+/** Changes of whole transactions, or none: an advance. */
+export interface StreamBatch {
+  readonly kind: 'batch'
+  readonly previous: number
+  readonly position: number
+  /** No later change of the source has a lower HLC; null where the source cannot tell yet. */
+  readonly hlc: Hlc | null
+  readonly imports: readonly (readonly [source: string, position: number])[] | null
+  readonly changes: readonly Change[]
+}
+
+const SUBSCRIBE = 1
+const ACK = 2
+const PROBE = 3
+const ACCEPT = 4
+const BATCH = 5
+const ANSWER = 6
+const REFUSE = 7
+
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
+
+/** Encodes what an importer says. */
+export function encodeImporterMessage(message: ImporterMessage): Uint8Array {
+  switch (message.kind) {
+    case 'subscribe':
+      return packr.pack([
+        STREAM_VERSION,
+        SUBSCRIBE,
+        message.region,
+        message.credit,
+        message.positions,
+      ])
+    case 'ack':
+      return packr.pack([STREAM_VERSION, ACK, message.credit, message.position])
+    case 'probe':
+      return packr.pack([STREAM_VERSION, PROBE, message.id])
+  }
+}
+
+/** Decodes what an importer says. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
+export function decodeImporterMessage(bytes: Uint8Array): ImporterMessage {
+  const raw = unpack(bytes)
+  switch (raw[1]) {
+    case SUBSCRIBE:
+      return {
+        kind: 'subscribe',
+        region: text(raw[2]),
+        credit: count(raw[3]),
+        positions: vector(raw[4]),
+      }
+    case ACK:
+      return { kind: 'ack', credit: count(raw[2]), position: count(raw[3]) }
+    case PROBE:
+      return { kind: 'probe', id: count(raw[2]) }
+    default:
+      throw malformed()
+  }
+}
+
+/** Encodes what an exporter says. */
+export function encodeExporterMessage(message: ExporterMessage): Uint8Array {
+  switch (message.kind) {
+    case 'accept':
+      return packr.pack([STREAM_VERSION, ACCEPT, message.source, message.position, message.end])
+    case 'batch':
+      return packr.pack([
+        STREAM_VERSION,
+        BATCH,
+        message.previous,
+        message.position,
+        message.hlc,
+        message.imports,
+        message.changes.length === 0 ? null : encodeChanges(message.changes),
+      ])
+    case 'answer':
+      return packr.pack([STREAM_VERSION, ANSWER, message.id, message.end, message.sent])
+    case 'refuse':
+      return packr.pack([STREAM_VERSION, REFUSE, message.error])
+  }
+}
+
+/** Decodes what an exporter says. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
+export function decodeExporterMessage(bytes: Uint8Array): ExporterMessage {
+  const raw = unpack(bytes)
+  switch (raw[1]) {
+    case ACCEPT:
+      return {
+        kind: 'accept',
+        source: text(raw[2]),
+        position: count(raw[3]),
+        end: count(raw[4]),
+      }
+    case BATCH:
+      return {
+        kind: 'batch',
+        previous: count(raw[2]),
+        position: count(raw[3]),
+        hlc: raw[4] === null ? null : text(raw[4]),
+        imports: raw[5] === null ? null : vector(raw[5]),
+        changes: raw[6] === null ? [] : decodeChanges(blob(raw[6])),
+      }
+    case ANSWER:
+      return { kind: 'answer', id: count(raw[2]), end: count(raw[3]), sent: count(raw[4]) }
+    case REFUSE:
+      return { kind: 'refuse', error: wireError(raw[2]) }
+    default:
+      throw malformed()
+  }
+}
+
+function unpack(bytes: Uint8Array): readonly unknown[] {
+  let raw: unknown
+  try {
+    raw = packr.unpack(bytes)
+  } catch (error) {
+    throw malformed(error)
+  }
+  if (!Array.isArray(raw) || typeof raw[0] !== 'number') throw malformed()
+  if (raw[0] === STREAM_VERSION) return raw
+  throw new MeridianError(
+    'PROTOCOL_VERSION',
+    `Replication version ${raw[0]} is not spoken here (${STREAM_VERSION} is).`,
+    { fix: 'Bring the regions to versions that are at most one apart.' },
+  )
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw malformed()
+  return value
+}
+
+function count(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw malformed()
+  return value
+}
+
+function blob(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw malformed()
+  return value
+}
+
+function vector(value: unknown): (readonly [string, number])[] {
+  if (!Array.isArray(value)) throw malformed()
+  return value.map((pair: unknown) => {
+    if (!Array.isArray(pair)) throw malformed()
+    return [text(pair[0]), count(pair[1])]
+  })
+}
+
+function wireError(value: unknown): WireError {
+  const error = value as Partial<WireError> | null
+  if (typeof error?.code !== 'string' || typeof error.message !== 'string') throw malformed()
+  return error as WireError
+}
+
+function malformed(cause?: unknown): MeridianError {
+  return new MeridianError('PROTOCOL_MALFORMED', 'The bytes are not a replication message.', {
+    ...(cause === undefined ? {} : { cause }),
+  })
+}

@@ -1,0 +1,84 @@
+/**
+ * The bytes of messages: MessagePack. Integers keep their kind (a `bigint` comes back as one),
+ * byte strings come back as copies that the receiver owns.
+ */
+import { Packr } from 'msgpackr'
+import { MeridianError } from '../core/errors.ts'
+import { MAX_MESSAGE_BYTES } from '../core/limits.ts'
+import {
+  MIN_PROTOCOL_VERSION,
+  PROTOCOL_VERSION,
+  type Request,
+  type Response,
+} from './messages.ts'
+
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
+
+/** Encodes a request. @throws MeridianError `TRANSACTION_TOO_LARGE` beyond `MAX_MESSAGE_BYTES` */
+export function encodeRequest(request: Request): Uint8Array {
+  const bytes = packr.pack(request)
+  if (bytes.length > MAX_MESSAGE_BYTES) {
+    throw new MeridianError(
+      'TRANSACTION_TOO_LARGE',
+      `The request has ${bytes.length} bytes; ${MAX_MESSAGE_BYTES} are allowed.`,
+      { fix: 'Split it into smaller calls.' },
+    )
+  }
+  return bytes
+}
+
+/** Decodes a request. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
+export function decodeRequest(bytes: Uint8Array): Request {
+  const request = unpack(bytes) as Partial<Request>
+  const version = request.header?.version
+  if (typeof version !== 'number' || typeof request.body?.kind !== 'string') {
+    throw new MeridianError('PROTOCOL_MALFORMED', 'The message is not a Meridian request.')
+  }
+  if (version < MIN_PROTOCOL_VERSION || version > PROTOCOL_VERSION) {
+    throw new MeridianError(
+      'PROTOCOL_VERSION',
+      `Protocol version ${version} is not spoken here (${MIN_PROTOCOL_VERSION} to ${PROTOCOL_VERSION}).`,
+      { fix: 'Bring client and nodes to versions that are at most one apart.' },
+    )
+  }
+  return request as Request
+}
+
+/** Encodes a response. */
+export function encodeResponse(response: Response): Uint8Array {
+  return packr.pack(response)
+}
+
+/** Decodes a response. @throws MeridianError `PROTOCOL_MALFORMED` */
+export function decodeResponse(bytes: Uint8Array): Response {
+  const response = unpack(bytes) as Partial<Response>
+  if (typeof response.ok !== 'boolean') {
+    throw new MeridianError('PROTOCOL_MALFORMED', 'The message is not a Meridian response.')
+  }
+  return response as Response
+}
+
+/** Canonical bytes of a plain value, for hashes. */
+export function encodeValue(value: unknown): Uint8Array {
+  return packr.pack(value)
+}
+
+/** Reads what `encodeValue` wrote. @throws MeridianError `PROTOCOL_MALFORMED` */
+export function decodeValue(bytes: Uint8Array): unknown {
+  return unpack(bytes)
+}
+
+function unpack(bytes: Uint8Array): object {
+  let value: unknown
+  try {
+    value = packr.unpack(bytes)
+  } catch (error) {
+    throw new MeridianError('PROTOCOL_MALFORMED', 'The message cannot be decoded.', {
+      cause: error,
+    })
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw new MeridianError('PROTOCOL_MALFORMED', 'The message is not an object.')
+  }
+  return value
+}
