@@ -1,0 +1,124 @@
+/**
+ * Which part may import which. A part that is not named for another is forbidden to it, and each
+ * forbidden direction is a rule of its own, so that a breach says what it broke.
+ *
+ *   core ← schema, config, crypto, protocol, hrana, sql ← tenancy, session, cache
+ *        ← replication | cdc | crdt (never each other) ← client, node ← testing ← benchmarks ← cli
+ */
+
+const DATA = ['core', 'schema', 'config', 'crypto', 'protocol', 'hrana', 'sql']
+const SERVICES = [...DATA, 'tenancy', 'session', 'cache']
+const ENGINES = [...SERVICES, 'replication', 'cdc', 'crdt']
+
+/** What each part may import besides itself. */
+const ALLOWED = {
+  core: [],
+  schema: ['core'],
+  config: ['core'],
+  crypto: ['core', 'schema'],
+  protocol: ['core', 'schema'],
+  hrana: ['core'],
+  sql: ['core', 'schema'],
+  tenancy: DATA,
+  session: DATA,
+  cache: DATA,
+  replication: SERVICES,
+  cdc: SERVICES,
+  crdt: SERVICES,
+  drivers: ['core', 'config'],
+  client: [...SERVICES, 'crdt'],
+  node: [...ENGINES, 'drivers', 'client'],
+  testing: [...ENGINES, 'drivers', 'client', 'node'],
+  benchmarks: [...ENGINES, 'drivers', 'client', 'node', 'testing'],
+  cli: [...ENGINES, 'drivers', 'client', 'node', 'testing', 'benchmarks'],
+  examples: ['client', 'node', 'testing'],
+  scripts: [],
+}
+
+const TOP_LEVEL = ['replication', 'cdc', 'crdt', 'benchmarks', 'examples', 'scripts', 'test']
+const PARTS = [...Object.keys(ALLOWED), 'test']
+const SHIPPED = '^(src|replication|cdc|crdt)/'
+
+function folder(part) {
+  return TOP_LEVEL.includes(part) ? `^${part}/` : `^src/${part}/`
+}
+
+const layers = Object.entries(ALLOWED).flatMap(([from, allowed]) =>
+  PARTS.filter((to) => to !== from && !allowed.includes(to)).map((to) => ({
+    name: `${from}-not-to-${to}`,
+    severity: 'error',
+    from: { path: folder(from) },
+    to: { path: folder(to) },
+  })),
+)
+
+export default {
+  forbidden: [
+    ...layers,
+    {
+      name: 'every-folder-has-a-place-in-the-arrow',
+      comment: 'A new folder of src/ must be added to the table above.',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: PARTS.filter((part) => !TOP_LEVEL.includes(part)).map(folder),
+      },
+      to: {},
+    },
+    {
+      name: 'no-cycle',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'node-builtins-only-at-the-edges',
+      comment: 'Engines and the client run wherever JavaScript runs: I/O comes through the ports.',
+      severity: 'error',
+      from: { path: SHIPPED, pathNot: ['drivers', 'node', 'cli'].map(folder) },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'client-reaches-no-driver-or-engine',
+      comment: 'What a browser loads must not contain, even indirectly, what only a node needs.',
+      severity: 'error',
+      from: { path: folder('client') },
+      to: {
+        path: [
+          ...['drivers', 'node', 'replication', 'cdc'].map(folder),
+          '(^|/)node_modules/(@libsql|libsql)/',
+        ],
+        reachable: true,
+      },
+    },
+    {
+      name: 'libsql-only-in-drivers',
+      severity: 'error',
+      from: { path: SHIPPED, pathNot: [folder('drivers'), folder('cli')] },
+      to: { path: '(^|/)node_modules/(@libsql|libsql)/' },
+    },
+    {
+      name: 'ship-only-with-declared-dependencies',
+      comment: 'A user gets the dependencies of package.json, not the development ones.',
+      severity: 'error',
+      from: { path: SHIPPED, pathNot: folder('cli') },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'import-what-exists',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['types', 'import', 'node', 'default'],
+    },
+  },
+}

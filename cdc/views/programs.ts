@@ -1,0 +1,17 @@
+/** The program of each kind of view. */
+import type { CompiledView } from '../../src/schema/compiled.ts'
+import { GroupProgram } from './group-program.ts'
+import { ListProgram } from './list-program.ts'
+import { TopProgram } from './top-program.ts'
+import type { ViewProgram } from './view-program.ts'
+
+export function createProgram(view: CompiledView): ViewProgram {
+  switch (view.shape.kind) {
+    case 'group':
+      return new GroupProgram(view)
+    case 'top':
+      return new TopProgram(view)
+    case 'select':
+      return new ListProgram(view)
+  }
+}

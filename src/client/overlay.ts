@@ -1,0 +1,38 @@
+/** What a buffered write makes of a row, for the reads of its own transaction. */
+import type { RowImage } from '../core/change.ts'
+import type { WriteOp } from '../core/operations.ts'
+import { sameValue, type SqlValue } from '../core/values.ts'
+import type { CompiledTable } from '../schema/compiled.ts'
+import { applyCellOp } from '../schema/evaluate.ts'
+
+/** The row with this key after `op`. Whether the write will be accepted is judged at the commit. */
+export function applyWrite(
+  table: CompiledTable,
+  key: readonly SqlValue[],
+  image: RowImage | undefined,
+  op: WriteOp,
+): RowImage | undefined {
+  switch (op.kind) {
+    case 'insert':
+    case 'upsert':
+      return op.rows.findLast((row) => sameKey(keyOfImage(table, row), key)) ?? image
+    case 'delete':
+      return sameKey(op.key, key) ? undefined : image
+    case 'update': {
+      if (image === undefined || !sameKey(op.key, key)) return image
+      const changed = [...image]
+      for (const { column, op: cellOp } of op.cells) {
+        changed[column] = applyCellOp(table, column, changed[column] ?? null, cellOp)
+      }
+      return changed
+    }
+  }
+}
+
+function keyOfImage(table: CompiledTable, image: RowImage): readonly SqlValue[] {
+  return table.primaryKey.map((column) => image[table.valueIndex.get(column.id) as number] ?? null)
+}
+
+function sameKey(a: readonly SqlValue[], b: readonly SqlValue[]): boolean {
+  return a.every((value, i) => sameValue(value, b[i] ?? null))
+}

@@ -1,0 +1,69 @@
+/** Read-only SQL, built with Kysely in the client, run by a node over scoped tables. */
+import { DummyDriver, Kysely, SqliteAdapter, SqliteQueryCompiler } from 'kysely'
+import { MeridianError } from '../core/errors.ts'
+import type { SqlValue } from '../core/values.ts'
+import type { WireColumn } from '../protocol/messages.ts'
+import type { CompiledColumn } from '../schema/compiled.ts'
+import type { ReadOptions, Receipted } from './call.ts'
+import type { ClientContext } from './context.ts'
+import type { Sealing } from './sealing.ts'
+import type { Row } from './table-operations.ts'
+import type { Compilable } from './types.ts'
+
+/** Compiles only: it has no connection. */
+const compiler = new Kysely<never>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createIntrospector: () => {
+      throw new MeridianError('QUERY_REFUSED', 'Physical tables are not for queries.')
+    },
+  },
+})
+
+/** Runs a query that `build` makes. */
+export async function runQuery(
+  context: ClientContext,
+  sealing: Sealing,
+  tenant: string,
+  build: (q: never) => Compilable<unknown>,
+  options: ReadOptions | undefined,
+): Promise<Receipted<readonly Row[]>> {
+  const { sql, parameters } = build(compiler as never).compile()
+  const args = parameters.map(toArgument)
+  const { value, receipt } = await context.read(tenant, options, (level) => ({
+    kind: 'query',
+    tenant,
+    sql,
+    args,
+    level,
+  }))
+  const sources = value.columns.map((column) => sourceOf(context, column))
+  const rows = await sealing.openRows(tenant, value.rows, sources)
+  const names = value.columns.map((column) => column.name)
+  return { value: rows.map((row) => namedRow(names, row)), receipt }
+}
+
+/** A row by the names of its columns. */
+export function namedRow(names: readonly string[], values: readonly unknown[]): Row {
+  const row: Record<string, unknown> = {}
+  for (let i = 0; i < names.length; i++) row[names[i] as string] = values[i]
+  return row
+}
+
+function sourceOf(context: ClientContext, column: WireColumn): CompiledColumn | undefined {
+  const table = column.table === null ? undefined : context.parts.schema.tableById.get(column.table)
+  return column.column === null ? undefined : table?.columnById.get(column.column)
+}
+
+function toArgument(value: unknown): SqlValue {
+  if (value === null || typeof value === 'string' || typeof value === 'bigint') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (typeof value === 'boolean') return value ? 1 : 0
+  if (value instanceof Date) return value.getTime()
+  if (value instanceof Uint8Array) return value
+  throw new MeridianError('INVALID_VALUE', `A query parameter is of the type ${typeof value}.`, {
+    fix: 'Use null, text, numbers, bigints, booleans, Dates and Uint8Arrays.',
+  })
+}

@@ -1,0 +1,78 @@
+/** Rows and changes as users write them, turned into reads and operations of the protocol. */
+import type { RowImage } from '../core/change.ts'
+import { MeridianError } from '../core/errors.ts'
+import type { CellCondition, WriteOp } from '../core/operations.ts'
+import type { SqlValue } from '../core/values.ts'
+import type { CompiledTable } from '../schema/compiled.ts'
+import { imageToRow, keyToStored, rowToImage } from '../schema/rows.ts'
+import { updateToCells } from '../schema/updates.ts'
+import { prepareList, type ListSpec } from './list.ts'
+
+/** A row as users see it. */
+export type Row = Readonly<Record<string, unknown>>
+
+/** An insert or upsert of rows. @throws MeridianError `INVALID_VALUE`, `UNKNOWN_COLUMN` */
+export function rowsOp(
+  table: CompiledTable,
+  kind: 'insert' | 'upsert',
+  rows: readonly Row[],
+): WriteOp & { readonly kind: 'insert' | 'upsert' } {
+  return { kind, table: table.id, rows: rows.map((row) => rowToImage(table, row)) }
+}
+
+/** An update. @throws MeridianError `INVALID_VALUE`, `UNKNOWN_COLUMN`, `INVALID_ARGUMENT` */
+export function updateOp(
+  table: CompiledTable,
+  key: unknown,
+  changes: Row,
+  condition: ListSpec['where'],
+): WriteOp & { readonly kind: 'update' } {
+  return {
+    kind: 'update',
+    table: table.id,
+    key: keyToStored(table, key),
+    cells: updateToCells(table, changes),
+    conditions: conditionsOf(table, condition),
+  }
+}
+
+/** A delete. @throws MeridianError `INVALID_VALUE`, `INVALID_ARGUMENT` */
+export function deleteOp(
+  table: CompiledTable,
+  key: unknown,
+  condition: ListSpec['where'],
+): WriteOp & { readonly kind: 'delete' } {
+  const conditions = conditionsOf(table, condition)
+  return { kind: 'delete', table: table.id, key: keyToStored(table, key), conditions }
+}
+
+/** Keys as they travel. @throws MeridianError `INVALID_VALUE` */
+export function keysOf(table: CompiledTable, keys: readonly unknown[]): readonly SqlValue[][] {
+  return keys.map((key) => [...keyToStored(table, key)])
+}
+
+/** A row as users see it; its encrypted cells are decrypted already. */
+export function publicRow(table: CompiledTable, image: RowImage): Row {
+  return imageToRow(table, image)
+}
+
+function conditionsOf(
+  table: CompiledTable,
+  where: ListSpec['where'] | undefined,
+): readonly CellCondition[] {
+  if (where === undefined) return []
+  const { where: predicates, matches } = prepareList(table, { where })
+  const unsupported = matches.length > 0 || predicates.some((p) => p.op === 'in')
+  if (unsupported) {
+    throw new MeridianError(
+      'INVALID_ARGUMENT',
+      'A condition of a write compares plain columns with single values.',
+      { fix: 'Read the row in a transaction and decide there.' },
+    )
+  }
+  return predicates.map(({ column, op, values }) => ({
+    column,
+    op: op as CellCondition['op'],
+    value: values[0] ?? null,
+  }))
+}

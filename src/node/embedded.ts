@@ -1,0 +1,217 @@
+/** A whole deployment in this process: every region with its own files, and the network between. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Deployment } from '../client/connect.ts'
+import { defaultConfig, parseConfig, type Config } from '../config/parse-config.ts'
+import { oneWayMs, scaleTopology } from '../config/topology.ts'
+import { MeridianError } from '../core/errors.ts'
+import type { KeyWrapper } from '../core/ports/key-wrapper.ts'
+import type { Runtime } from '../core/ports/runtime.ts'
+import { openFileChangeLog } from '../drivers/change-log/file-change-log.ts'
+import { delayCommitLog } from '../drivers/commit-log/delayed-commit-log.ts'
+import { openFileCommitLog, type SharedCommitLog } from '../drivers/commit-log/file-commit-log.ts'
+import { nodeAeadSuite } from '../drivers/keys/node-suite.ts'
+import { keepProcessAlive } from '../drivers/runtime/keep-alive.ts'
+import { systemRuntime } from '../drivers/runtime/system-runtime.ts'
+import { openFileStore } from '../drivers/store/file-store.ts'
+import {
+  createInProcessNetwork,
+  type InProcessNetwork,
+} from '../drivers/transport/in-process-network.ts'
+import { compileSchema } from '../schema/compile.ts'
+import type { CompiledSchema } from '../schema/compiled.ts'
+import type { Schema } from '../schema/define.ts'
+import { STORE_APPLICATION_ID, STORE_FORMAT } from '../schema/system-tables.ts'
+import { openKeys, openSessionKey, readConfigFile, readLockFile, writeLockFile } from './files.ts'
+import { openRegionNode, type NodeStatus, type RegionNode } from './region-node.ts'
+import { settle, type SettleOptions } from './settle.ts'
+
+/** What an embedded deployment is made of. Everything but the schema has a default. */
+export interface EmbeddedOptions {
+  readonly schema: Schema
+  /** A configuration, or the path of a `meridian.yaml`. Default: three regions. */
+  readonly config?: Config | string
+  /** Regions at their built-in distances, where no configuration is given. */
+  readonly regions?: readonly string[]
+  /** Where the files are; made when absent. Default: the configuration's, `.meridian`. */
+  readonly directory?: string
+  /** The schema lock, to be committed beside the schema. Default: in the data directory. */
+  readonly lockFile?: string
+  /** Multiplies every delay between regions; 0 for none. Default 1. */
+  readonly delayScale?: number
+  /** Where commits wait for the disk: a worker thread a region (the default), or this thread. */
+  readonly writer?: 'inline' | 'worker'
+  /** Wraps data keys, instead of the configuration's `keys`. */
+  readonly keyWrapper?: KeyWrapper
+  readonly runtime?: Runtime
+  /** Told what a user should know, such as the use of development keys. Default: a warning. */
+  readonly onNotice?: (notice: string) => void
+}
+
+/** A running embedded deployment, to `connect` to. Close it, or the process stays. */
+export interface EmbeddedDeployment extends Deployment {
+  readonly config: Config
+  readonly compiled: CompiledSchema
+  readonly network: InProcessNetwork
+  /** @throws MeridianError `REGION_UNKNOWN` */
+  node(region: string): RegionNode
+  status(): readonly NodeStatus[]
+  /**
+   * Resolves once every change has arrived wherever it may go: replicas, logs, views.
+   *
+   * @throws MeridianError `DEADLINE_EXCEEDED` naming what lags
+   */
+  settle(options?: SettleOptions): Promise<void>
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Opens a deployment of all regions in this process, on files that this process alone uses.
+ *
+ * @throws MeridianError `CONFIG_INVALID`, `SCHEMA_INVALID`, `SCHEMA_INCOMPATIBLE`, `STORE_LOCKED`,
+ * `STORE_CORRUPT`, `STORE_FOREIGN`, `STORE_NEWER`, `KEY_UNAVAILABLE`
+ */
+export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDeployment> {
+  const config = await resolveConfig(options)
+  const directory = options.directory ?? config.data.directory
+  await mkdir(directory, { recursive: true })
+  const lockFile = options.lockFile ?? join(directory, 'meridian.lock.json')
+  const known = await readLockFile(lockFile)
+  const { compiled, lock } = compileSchema(options.schema, known)
+  const opened: { close(): Promise<void> }[] = []
+  try {
+    const parts = await openParts(options, config, directory, compiled, opened)
+    await writeLockFile(lockFile, known, lock)
+    const sessionKey = await openSessionKey(join(directory, 'session.key'))
+    const keys = await openKeys({ ...options, config, directory, compiled })
+    return assemble({ ...parts, config, compiled, lock, sessionKey, keys, opened })
+  } catch (error) {
+    for (const part of opened.reverse()) await part.close()
+    throw error
+  }
+}
+
+interface Parts {
+  readonly runtime: Runtime
+  readonly network: InProcessNetwork
+  readonly nodes: ReadonlyMap<string, RegionNode>
+}
+
+async function resolveConfig(options: EmbeddedOptions): Promise<Config> {
+  const { config } = options
+  if (config === undefined) return defaultConfig(options.regions)
+  return typeof config === 'string' ? parseConfig(await readConfigFile(config), config) : config
+}
+
+async function openParts(
+  options: EmbeddedOptions,
+  config: Config,
+  directory: string,
+  compiled: CompiledSchema,
+  opened: { close(): Promise<void> }[],
+): Promise<Parts> {
+  const runtime = options.runtime ?? systemRuntime
+  const topology = scaleTopology(config.topology, options.delayScale ?? 1)
+  const oneWayDelayMs = (from: string, to: string): number => oneWayMs(topology, from, to)
+  const network = createInProcessNetwork({ oneWayDelayMs, timers: runtime.timers })
+  const writer = options.writer ?? 'worker'
+  const logPath = join(directory, 'commit-log.db')
+  // Few and small entries: a thread of its own would cost more than it saves.
+  const log = await openFileCommitLog({ path: logPath, timers: runtime.timers })
+  opened.push(log)
+  const openNode = async (region: string): Promise<RegionNode> => {
+    const folder = join(directory, region)
+    await mkdir(folder, { recursive: true })
+    const files = { timers: runtime.timers, writer }
+    const store = await openFileStore({
+      ...files,
+      path: join(folder, 'store.db'),
+      applicationId: STORE_APPLICATION_ID,
+      format: STORE_FORMAT,
+      maxQueuedWrites: config.limits.maxQueuedWrites,
+    })
+    opened.push(store)
+    const changeLog = await openFileChangeLog({ ...files, path: join(folder, 'changes.db') })
+    opened.push(changeLog)
+    const commitLog = regionLog(log, config, region, oneWayDelayMs, network, runtime)
+    const node = await openRegionNode({
+      region,
+      config,
+      schema: compiled,
+      store,
+      changeLog,
+      commitLog,
+      network,
+      runtime,
+      onFailure: (role, error) => options.onNotice?.(`${region}: ${role} stopped: ${error.message}`),
+    })
+    opened.push(node)
+    return node
+  }
+  const nodes = new Map<string, RegionNode>()
+  for (const region of config.regions) nodes.set(region, await openNode(region))
+  return { runtime, network, nodes }
+}
+
+/** The log as a region sees it, across the distances to its leader and back. */
+function regionLog(
+  log: SharedCommitLog,
+  config: Config,
+  region: string,
+  oneWayDelayMs: (from: string, to: string) => number,
+  network: InProcessNetwork,
+  runtime: Runtime,
+): ReturnType<typeof delayCommitLog> {
+  return delayCommitLog(log.handle(), {
+    region,
+    leader: config.commitLog.leader,
+    members: config.regions,
+    oneWayDelayMs,
+    reachable: (a, b) => network.reachable(a, b),
+    timers: runtime.timers,
+  })
+}
+
+interface Assembly extends Parts {
+  readonly config: Config
+  readonly compiled: CompiledSchema
+  readonly lock: Deployment['lock']
+  readonly sessionKey: Uint8Array
+  readonly keys: KeyWrapper | undefined
+  readonly opened: { close(): Promise<void> }[]
+}
+
+function assemble(assembly: Assembly): EmbeddedDeployment {
+  const { runtime, network, nodes, config, compiled, lock, sessionKey, keys, opened } = assembly
+  const release = keepProcessAlive()
+  let closing: Promise<void> | undefined
+  const closeAll = async (): Promise<void> => {
+    for (const part of opened.reverse()) await part.close()
+    release()
+  }
+  const close = (): Promise<void> => (closing ??= closeAll())
+  const node = (region: string): RegionNode => {
+    const found = nodes.get(region)
+    if (found !== undefined) return found
+    throw new MeridianError('REGION_UNKNOWN', `There is no region ${JSON.stringify(region)}.`, {
+      fix: `There are: ${config.regions.join(', ')}.`,
+    })
+  }
+  return {
+    config,
+    compiled,
+    network,
+    runtime,
+    lock,
+    sessionKey,
+    cipherSuite: nodeAeadSuite,
+    node,
+    transport: (region) => network.transport(node(region).region),
+    keyWrapper: () => keys,
+    status: () => [...nodes.values()].map((one) => one.status()),
+    settle: (options) => settle([...nodes.values()], runtime, options),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * Whether this region may answer a read now, after a wait, or not at all: the one place that knows
+ * what each read level means in each consistency mode.
+ *
+ *           | strong            | session                 | maxStalenessMs            | stale
+ * strong    | read index        | wait for the log        | read index                | local
+ * pinned    | at home only      | home, or replica if met | home, or replica if fresh | local
+ * eventual  | refused           | wait for all sources    | wait until all are fresh  | local
+ *
+ * A view over all tenants of a region is read like an eventual table.
+ */
+import { logSource, sourceRegion } from '../core/change.ts'
+import { MeridianError } from '../core/errors.ts'
+import type { Clock, Timers } from '../core/ports/runtime.ts'
+import type { Positions, ReadLevel, SessionState } from '../protocol/messages.ts'
+import type { CompiledTable, Consistency } from '../schema/compiled.ts'
+import type { PositionTracker } from '../session/positions.ts'
+
+/** Linearizable reads of the strong log, as this region sees it. */
+export interface StrongReads {
+  /** The index that a linearizable read must have applied. */
+  readIndex(timeoutMs: number): Promise<number>
+  /** Resolves once the index is applied here. @throws MeridianError `DEADLINE_EXCEEDED` */
+  waitApplied(index: number, timeoutMs: number): Promise<void>
+  /** Round trips between regions that a read index costs from here. */
+  readonly readIndexRoundTrips: number
+}
+
+/** How fresh the copies of other regions' stores are here. */
+export interface ReplicaFreshness {
+  /** Monotonic ms as of which everything that region's store held is applied here; -Infinity: unknown. */
+  freshAsOfMs(region: string): number
+  /** Regions whose changes this region receives. */
+  readonly regions: readonly string[]
+}
+
+/** What a read touches. */
+export interface ReadScope {
+  readonly tables: readonly CompiledTable[]
+  /** The tenant's home; undefined for the global scope. */
+  readonly home: string | undefined
+}
+
+/** How a read may go on. */
+export type Admission =
+  | { readonly kind: 'serve'; readonly stalenessMs: number | null; readonly roundTrips: number }
+  /** Only the tenant's home can answer at this level. */
+  | { readonly kind: 'forward' }
+
+const SERVE_FRESH: Admission = { kind: 'serve', stalenessMs: 0, roundTrips: 0 }
+const SERVE: Admission = { kind: 'serve', stalenessMs: null, roundTrips: 0 }
+const FORWARD: Admission = { kind: 'forward' }
+const POLL_MS = 10
+
+/** What decides. */
+export interface FreshnessParts {
+  readonly region: string
+  readonly positions: PositionTracker
+  readonly strong: StrongReads
+  readonly replicas: ReplicaFreshness
+  readonly clock: Clock
+  readonly timers: Timers
+}
+
+export class Freshness {
+  readonly #parts: FreshnessParts
+
+  constructor(parts: FreshnessParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Waits until the read may be served here, or says that it must go home.
+   *
+   * @throws MeridianError `SESSION_NOT_MET`, `STALENESS_NOT_MET`, `MODE_MISMATCH`,
+   * `DEADLINE_EXCEEDED`
+   */
+  async admit(
+    scope: ReadScope,
+    level: ReadLevel,
+    session: SessionState,
+    timeoutMs: number,
+  ): Promise<Admission> {
+    let admission = level === 'stale' ? SERVE : SERVE_FRESH
+    for (const mode of modesOf(scope.tables)) {
+      const one = await this.#admitMode(mode, scope, level, session, timeoutMs)
+      if (one.kind === 'forward') return one
+      admission = weaker(admission, one)
+    }
+    return admission
+  }
+
+  /** The part of a session that reads of these tables must have reached. */
+  required(scope: ReadScope, mode: Consistency, positions: Positions): Positions {
+    const required: Record<string, number> = {}
+    const groups = new Set(scope.tables.map((t) => (t.logGroup === null ? '' : logSource(t.logGroup))))
+    for (const source in positions) {
+      const isLog = source.startsWith('log:')
+      const atOneHome = mode === 'pinned' && scope.home !== undefined
+      const counts =
+        mode === 'strong'
+          ? groups.has(source)
+          : !isLog && (!atOneHome || sourceRegion(source) === scope.home)
+      if (counts) required[source] = positions[source] as number
+    }
+    return required
+  }
+
+  #admitMode(
+    mode: Consistency,
+    scope: ReadScope,
+    level: ReadLevel,
+    session: SessionState,
+    timeoutMs: number,
+  ): Admission | Promise<Admission> {
+    if (level === 'stale') return SERVE
+    if (mode === 'strong') return this.#admitStrong(scope, level, session, timeoutMs)
+    // A view over all tenants has no one home: it is as fresh as what all regions have sent.
+    if (mode === 'pinned' && scope.home !== undefined) {
+      return this.#admitPinned(scope, scope.home, level, session)
+    }
+    return this.#admitEventual(scope, level, session, timeoutMs)
+  }
+
+  #admitPinned(
+    scope: ReadScope,
+    home: string,
+    level: ReadLevel,
+    session: SessionState,
+  ): Admission | Promise<Admission> {
+    const { region, replicas, positions, clock } = this.#parts
+    if (home === region) return SERVE_FRESH
+    if (level === 'strong') return FORWARD
+    const stalenessMs = clock.monotonicMs() - replicas.freshAsOfMs(home)
+    if (level !== 'session') {
+      const bound = (level as { maxStalenessMs: number }).maxStalenessMs
+      return stalenessMs <= bound ? { kind: 'serve', stalenessMs, roundTrips: 0 } : FORWARD
+    }
+    const bound = Number.isFinite(stalenessMs) ? stalenessMs : null
+    const serve: Admission = { kind: 'serve', stalenessMs: bound, roundTrips: 0 }
+    const required = this.required(scope, 'pinned', session.positions)
+    if (positions.knownReached(required)) return serve
+    return positions.reached(required).then((met) => (met ? serve : FORWARD))
+  }
+
+  async #admitStrong(
+    scope: ReadScope,
+    level: ReadLevel,
+    session: SessionState,
+    timeoutMs: number,
+  ): Promise<Admission> {
+    const { strong } = this.#parts
+    if (level === 'session') {
+      await this.#waitSession(this.required(scope, 'strong', session.positions), timeoutMs)
+      return SERVE
+    }
+    // A bound on staleness has no cheaper proof than the index itself.
+    const deadlineMs = this.#parts.clock.monotonicMs() + timeoutMs
+    const index = await strong.readIndex(timeoutMs)
+    await strong.waitApplied(index, deadlineMs - this.#parts.clock.monotonicMs())
+    return { kind: 'serve', stalenessMs: 0, roundTrips: strong.readIndexRoundTrips }
+  }
+
+  async #admitEventual(
+    scope: ReadScope,
+    level: ReadLevel,
+    session: SessionState,
+    timeoutMs: number,
+  ): Promise<Admission> {
+    if (level === 'strong') {
+      throw new MeridianError(
+        'MODE_MISMATCH',
+        'Eventual tables, and views over all tenants, have no strong reads.',
+        { fix: "Read with 'session'." },
+      )
+    }
+    if (level !== 'session') {
+      return this.#waitFresh((level as { maxStalenessMs: number }).maxStalenessMs, timeoutMs)
+    }
+    await this.#waitSession(this.required(scope, 'eventual', session.positions), timeoutMs)
+    return SERVE
+  }
+
+  async #waitSession(required: Positions, timeoutMs: number): Promise<void> {
+    const { positions } = this.#parts
+    if (positions.knownReached(required) || (await positions.wait(required, timeoutMs))) return
+    throw new MeridianError(
+      'SESSION_NOT_MET',
+      `Region ${this.#parts.region} has not received within ${Math.ceil(timeoutMs)} ms what the session has seen.`,
+      { fix: "Give more time with `deadlineMs`, or read with 'stale'." },
+    )
+  }
+
+  async #waitFresh(maxStalenessMs: number, timeoutMs: number): Promise<Admission> {
+    const { clock, replicas, timers } = this.#parts
+    const deadlineMs = clock.monotonicMs() + timeoutMs
+    for (;;) {
+      const oldestMs = Math.min(...replicas.regions.map((r) => replicas.freshAsOfMs(r)))
+      const stalenessMs = Math.max(0, clock.monotonicMs() - oldestMs)
+      if (stalenessMs <= maxStalenessMs) return { kind: 'serve', stalenessMs, roundTrips: 0 }
+      if (clock.monotonicMs() + POLL_MS > deadlineMs) {
+        throw new MeridianError(
+          'STALENESS_NOT_MET',
+          `Region ${this.#parts.region} cannot prove a staleness of at most ${maxStalenessMs} ms.`,
+          { fix: 'Allow more staleness, more time, or check that all regions are reachable.' },
+        )
+      }
+      await new Promise<void>((resolve) => {
+        timers.after(POLL_MS, resolve)
+      })
+    }
+  }
+}
+
+function modesOf(tables: readonly CompiledTable[]): readonly Consistency[] {
+  if (tables.length === 1) return [(tables[0] as CompiledTable).consistency]
+  return [...new Set(tables.map((t) => t.consistency))]
+}
+
+/** Of two admissions that both serve, the one that promises less; their round trips add up. */
+function weaker(a: Admission, b: Admission): Admission {
+  if (a.kind === 'forward' || b.kind === 'forward') return FORWARD
+  const stalenessMs =
+    a.stalenessMs === null || b.stalenessMs === null ? null : Math.max(a.stalenessMs, b.stalenessMs)
+  return { kind: 'serve', stalenessMs, roundTrips: a.roundTrips + b.roundTrips }
+}

@@ -1,0 +1,256 @@
+/**
+ * The read path of a node: who may read (residency), whether this region can answer at the level
+ * asked (`Freshness`), the rows, and what the session has then seen, in one snapshot.
+ */
+import { MeridianError } from '../core/errors.ts'
+import { hlcMs } from '../core/hlc.ts'
+import type { Clock } from '../core/ports/runtime.ts'
+import type { Statement, StatementResult, Store } from '../core/ports/store.ts'
+import type { StoreClock } from '../core/store-clock.ts'
+import type {
+  BodyOf,
+  ReadBody,
+  ReadLevel,
+  RequestHeader,
+  ResponseValues,
+  SessionState,
+  WireReceipt,
+} from '../protocol/messages.ts'
+import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/compiled.ts'
+import {
+  seenPositions,
+  seenStatements,
+  type PositionTracker,
+  type SeenKinds,
+} from '../session/positions.ts'
+import { rowsByKey, selectByKeys, selectList, takePage } from '../sql/select.ts'
+import type { Freshness, ReadScope } from './freshness.ts'
+import type { UserQueries } from './user-queries.ts'
+import type { ViewReads } from './view-reads.ts'
+
+/** What serves reads. */
+export interface ReadParts {
+  readonly region: string
+  readonly store: Store
+  readonly storeClock: StoreClock
+  readonly clock: Clock
+  readonly schema: CompiledSchema
+  readonly positions: PositionTracker
+  readonly freshness: Freshness
+  readonly queries: UserQueries
+  readonly views: ViewReads
+  /** The log time that expiry of strong tables is judged at. */
+  readonly logTimeMs: () => number
+}
+
+/** A read that was served here. */
+export interface ServedRead {
+  readonly value: ResponseValues[ReadBody['kind']]
+  readonly session: SessionState
+  readonly receipt: WireReceipt
+}
+
+/** What a read gave, before its receipt. */
+interface Rows {
+  readonly value: ResponseValues[ReadBody['kind']]
+  readonly seen: SessionState
+}
+
+const NOTHING_SEEN: SessionState = { positions: {}, nowMs: 0 }
+
+export class Reads {
+  readonly #parts: ReadParts
+
+  constructor(parts: ReadParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Serves a read, or resolves with `undefined` when only the tenant's home can.
+   *
+   * @throws MeridianError `UNKNOWN_TABLE`, `UNKNOWN_VIEW`, `QUERY_REFUSED`, `QUERY_FAILED`,
+   * `SESSION_NOT_MET`, `STALENESS_NOT_MET`, `MODE_MISMATCH`, `DEADLINE_EXCEEDED`
+   */
+  async serve(
+    header: RequestHeader,
+    body: ReadBody,
+    home: string | undefined,
+  ): Promise<ServedRead | undefined> {
+    const { freshness } = this.#parts
+    const scope: ReadScope = { tables: this.#tablesOf(body), home }
+    const admission = await freshness.admit(scope, body.level, header.session, header.timeoutMs)
+    if (admission.kind === 'forward') return undefined
+    const rows = await this.#rows(body, scope, header)
+    return {
+      value: rows.value,
+      session: rows.seen,
+      receipt: {
+        level: body.level,
+        region: this.#parts.region,
+        source: this.#sourceOf(body, scope),
+        stalenessMs: admission.stalenessMs,
+        crossRegionRoundTrips: admission.roundTrips,
+      },
+    }
+  }
+
+  #tablesOf(body: ReadBody): readonly CompiledTable[] {
+    switch (body.kind) {
+      case 'get':
+      case 'list':
+        return [this.#table(body.table)]
+      case 'view':
+        return [this.#view(body.view).source]
+      case 'query': {
+        const { tables, views } = this.#parts.queries.readsOf(body.sql, body.tenant)
+        return [...new Set([...tables, ...views.map((view) => view.source)])]
+      }
+    }
+  }
+
+  #rows(body: ReadBody, scope: ReadScope, header: RequestHeader): Promise<Rows> {
+    switch (body.kind) {
+      case 'get':
+        return this.#get(body, scope, header)
+      case 'list':
+        return this.#list(body, scope, header)
+      case 'view':
+        return this.#readView(body, scope, header)
+      case 'query':
+        return this.#query(body, scope, header)
+    }
+  }
+
+  async #get(
+    body: BodyOf<'get'>,
+    scope: ReadScope,
+    header: RequestHeader,
+  ): Promise<Rows> {
+    const table = scope.tables[0] as CompiledTable
+    const nowMs = this.#nowMs(table, header)
+    const select = selectByKeys(table, body.tenant, body.keys, nowMs)
+    const { first, seen } = await this.#read(select, scope, body.level, nowMs)
+    const rows = rowsByKey(table, body.keys.length, first.rows)
+    return { value: { rows: rows.map((row) => row ?? null) }, seen }
+  }
+
+  async #list(
+    body: BodyOf<'list'>,
+    scope: ReadScope,
+    header: RequestHeader,
+  ): Promise<Rows> {
+    const table = scope.tables[0] as CompiledTable
+    const nowMs = this.#nowMs(table, header)
+    const select = selectList(table, body.tenant, body.query, nowMs)
+    const { first, seen } = await this.#read(select, scope, body.level, nowMs)
+    return { value: takePage(table, body.query.limit, first.rows), seen }
+  }
+
+  async #readView(
+    body: BodyOf<'view'>,
+    scope: ReadScope,
+    header: RequestHeader,
+  ): Promise<Rows> {
+    const view = this.#view(body.view)
+    const { views } = this.#parts
+    if (body.level !== 'stale') await this.#viewsCatchUp(header.timeoutMs)
+    const nowMs = this.#nowMs(view.source, header)
+    const select = views.select(view, body.tenant, body.prefix, body.limit + 1, nowMs)
+    const { first, seen } = await this.#read(select, scope, body.level, nowMs)
+    const rows = views.rows(view, first.rows.slice(0, body.limit))
+    return { value: { rows, more: first.rows.length > body.limit }, seen }
+  }
+
+  async #query(
+    body: BodyOf<'query'>,
+    scope: ReadScope,
+    header: RequestHeader,
+  ): Promise<Rows> {
+    const now = (table: CompiledTable): number => this.#nowMs(table, header)
+    const { queries } = this.#parts
+    const readsViews = queries.readsOf(body.sql, body.tenant).views.length > 0
+    if (readsViews && body.level !== 'stale') await this.#viewsCatchUp(header.timeoutMs)
+    const value = await queries.run(body, now)
+    if (body.level === 'stale') return { value, seen: NOTHING_SEEN }
+    // Positions read after the rows are at least those of the rows: sound, if a little strict.
+    const kinds = seenKinds(scope, this.#parts.region)
+    const results = await this.#parts.store.read(seenStatements(kinds))
+    return { value, seen: this.#seen(kinds, results, scope, header.session.nowMs) }
+  }
+
+  /** All that the store holds by now is what the level asks for: the views must have it too. */
+  async #viewsCatchUp(timeoutMs: number): Promise<void> {
+    const { views, positions } = this.#parts
+    const reached = await positions.refresh()
+    await views.waitApplied(reached.get(positions.source) ?? 0, timeoutMs)
+  }
+
+  /** Reads rows and, unless the level is stale, what the session has then seen. */
+  async #read(
+    select: Statement,
+    scope: ReadScope,
+    level: ReadLevel,
+    nowMs: number,
+  ): Promise<{ first: StatementResult; seen: SessionState }> {
+    const { store } = this.#parts
+    if (level === 'stale') {
+      const [first] = await store.read([select])
+      return { first: first as StatementResult, seen: NOTHING_SEEN }
+    }
+    const kinds = seenKinds(scope, this.#parts.region)
+    const [first, ...rest] = await store.read([select, ...seenStatements(kinds)])
+    return { first: first as StatementResult, seen: this.#seen(kinds, rest, scope, nowMs) }
+  }
+
+  #seen(
+    kinds: SeenKinds,
+    results: readonly StatementResult[],
+    scope: ReadScope,
+    nowMs: number,
+  ): SessionState {
+    const positions = seenPositions(kinds, this.#parts.positions.source, results)
+    this.#parts.positions.advance(positions)
+    const strongOnly = scope.tables.every((table) => table.consistency === 'strong')
+    return { positions, nowMs: strongOnly ? 0 : nowMs }
+  }
+
+  /** The instant that expiry is judged at: it never goes back within a session. */
+  #nowMs(table: CompiledTable, header: RequestHeader): number {
+    if (table.consistency === 'strong') return this.#parts.logTimeMs()
+    const { clock, storeClock } = this.#parts
+    return Math.max(clock.nowMs(), hlcMs(storeClock.last()), header.session.nowMs)
+  }
+
+  #sourceOf(body: ReadBody, scope: ReadScope): WireReceipt['source'] {
+    if (body.kind === 'view') return 'view'
+    if (scope.tables.some((table) => table.consistency === 'strong')) return 'log'
+    return scope.home === undefined || scope.home === this.#parts.region ? 'home' : 'replica'
+  }
+
+  #table(id: number): CompiledTable {
+    const table = this.#parts.schema.tableById.get(id)
+    if (table === undefined) {
+      throw new MeridianError('UNKNOWN_TABLE', `There is no table with id ${id} here.`)
+    }
+    return table
+  }
+
+  #view(id: number): CompiledView {
+    const view = this.#parts.schema.views.find((v) => v.id === id)
+    if (view === undefined) {
+      throw new MeridianError('UNKNOWN_VIEW', `There is no view with id ${id} here.`)
+    }
+    return view
+  }
+}
+
+/** A read at a pinned tenant's home has seen its store; any other may have seen other stores too. */
+function seenKinds(scope: ReadScope, region: string): SeenKinds {
+  const stores = scope.tables.some((table) => table.consistency !== 'strong')
+  const pinnedOnly = scope.tables.every((table) => table.consistency === 'pinned')
+  return {
+    own: stores && !(pinnedOnly && scope.home !== undefined && scope.home !== region),
+    imported: stores && !(pinnedOnly && scope.home === region),
+    logs: scope.tables.some((table) => table.consistency === 'strong'),
+  }
+}

@@ -1,0 +1,216 @@
+/** Serves the protocol: decodes a request, finds who does it, encodes what came of it. */
+import { DEFAULT_CLASS } from '../config/config-schema.ts'
+import { asMeridianError, MeridianError, toWireError } from '../core/errors.ts'
+import type { Transport } from '../core/ports/transport.ts'
+import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../protocol/codec.ts'
+import type {
+  BodyOf,
+  ReadBody,
+  Request,
+  RequestHeader,
+  Response,
+  ResponseValues,
+  SessionState,
+  WireKey,
+  WireReceipt,
+  WireTenant,
+} from '../protocol/messages.ts'
+import type { CompiledSchema, Consistency } from '../schema/compiled.ts'
+import type { PositionTracker } from '../session/positions.ts'
+import type { Directory } from '../tenancy/directory.ts'
+import type { TenantEntry } from '../tenancy/directory-machine.ts'
+import type { Residency } from '../tenancy/residency.ts'
+import type { Commits } from './commits.ts'
+import type { Reads } from './reads.ts'
+
+/** What serves requests. */
+export interface HandlerParts {
+  readonly region: string
+  readonly schema: CompiledSchema
+  readonly directory: Directory
+  readonly residency: Residency
+  readonly positions: PositionTracker
+  readonly reads: Reads
+  readonly commits: Commits
+  readonly transport: Transport
+  /** Round trips between regions that a write of each mode waits for behind this node. */
+  readonly commitRoundTrips: Readonly<Record<Consistency, number>>
+}
+
+type Handled = Response & { readonly ok: true }
+
+export class RequestHandler {
+  readonly #parts: HandlerParts
+
+  constructor(parts: HandlerParts) {
+    this.#parts = parts
+  }
+
+  /** Answers one message. Never rejects: what goes wrong is in the response. */
+  async handle(message: Uint8Array): Promise<Uint8Array> {
+    try {
+      const request = decodeRequest(message)
+      this.#requireSchema(request.header)
+      return encodeResponse(await this.#dispatch(request))
+    } catch (error) {
+      return encodeResponse({
+        ok: false,
+        error: toWireError(error),
+        receipt: (asMeridianError(error).receipt as WireReceipt | undefined) ?? null,
+      })
+    }
+  }
+
+  async #dispatch({ header, body }: Request): Promise<Handled> {
+    switch (body.kind) {
+      case 'get':
+      case 'list':
+      case 'query':
+      case 'view':
+        return this.#read(header, body)
+      case 'commit':
+        return this.#commit(header, body)
+      case 'hello':
+        return this.#answer({ positions: await this.#parts.positions.current() })
+      case 'tenant':
+        return this.#answer(await this.#findTenant(body.tenant, body.fresh))
+      case 'createTenant':
+        return this.#answer(await this.#createTenant(body))
+      case 'keys':
+        return this.#answer(await this.#keys(header, body))
+      case 'createKeys':
+        return this.#answer(await this.#createKeys(header, body))
+    }
+  }
+
+  async #read(header: RequestHeader, body: ReadBody): Promise<Handled> {
+    const tenant = body.tenant === '' ? undefined : await this.#requireTenant(header, body.tenant)
+    const served = await this.#parts.reads.serve(header, body, tenant?.home)
+    if (served !== undefined) return { ok: true, ...served }
+    if (header.forwarded || tenant === undefined) {
+      // The region that forwarded holds an older directory than this one: it must look again.
+      throw new MeridianError('NOT_HOME', `Region ${this.#parts.region} is not the home.`, {
+        details: { home: tenant?.home, epoch: tenant?.epoch },
+      })
+    }
+    return this.#forward(header, body, tenant.home)
+  }
+
+  async #forward(header: RequestHeader, body: ReadBody, home: string): Promise<Handled> {
+    const message = encodeRequest({ header: { ...header, forwarded: true }, body })
+    const response = decodeResponse(await this.#parts.transport.request(home, message))
+    const receipt = response.receipt
+    const counted =
+      receipt === null
+        ? null
+        : { ...receipt, crossRegionRoundTrips: receipt.crossRegionRoundTrips + 1 }
+    if (response.ok) return { ...response, receipt: counted as WireReceipt }
+    throw Object.assign(
+      new MeridianError(response.error.code, response.error.message, response.error),
+      { receipt: counted },
+    )
+  }
+
+  async #commit(
+    header: RequestHeader,
+    body: BodyOf<'commit'>,
+  ): Promise<Handled> {
+    const id = body.request.tenant
+    const tenant = id === '' ? undefined : await this.#requireTenant(header, id)
+    const { mode, result } = await this.#parts.commits.commit(body.request, tenant)
+    const positions = { [result.position.source]: result.position.seq }
+    this.#parts.positions.advance(positions)
+    return {
+      ok: true,
+      value: { txId: result.txId, hlc: result.hlc, updated: result.updated },
+      session: { positions, nowMs: 0 },
+      receipt: {
+        level: mode === 'eventual' ? 'session' : 'strong',
+        region: this.#parts.region,
+        source: mode === 'strong' ? 'log' : 'home',
+        stalenessMs: 0,
+        crossRegionRoundTrips: this.#parts.commitRoundTrips[mode],
+      },
+    }
+  }
+
+  async #createTenant(body: BodyOf<'createTenant'>): Promise<WireTenant> {
+    const { tenant: id, home, txId } = body
+    const tenantClass = body.tenantClass ?? DEFAULT_CLASS
+    const entry = await this.#parts.directory.create({ id, home, tenantClass }, txId)
+    return this.#wireTenant(entry)
+  }
+
+  async #keys(header: RequestHeader, body: BodyOf<'keys'>): Promise<readonly WireKey[]> {
+    const { directory } = this.#parts
+    if (body.tenant !== '') await this.#requireTenant(header, body.tenant)
+    // A fresh look-up of the tenant has applied all that the directory's log held at this moment.
+    if (body.fresh) await directory.lookupFresh(body.tenant)
+    return ownKeys(header, await directory.keys(body.tenant))
+  }
+
+  async #createKeys(
+    header: RequestHeader,
+    body: BodyOf<'createKeys'>,
+  ): Promise<readonly WireKey[]> {
+    if (body.tenant !== '') await this.#requireTenant(header, body.tenant)
+    return ownKeys(header, await this.#parts.directory.putKeys(body.tenant, body.keys))
+  }
+
+  /** @throws MeridianError `TENANT_NOT_FOUND`, `RESIDENCY_DENIED` for the caller's region */
+  async #requireTenant(header: RequestHeader, id: string): Promise<TenantEntry> {
+    const { directory, residency } = this.#parts
+    const tenant = (await directory.lookup(id)) ?? (await directory.lookupFresh(id))
+    if (tenant === undefined) {
+      throw new MeridianError('TENANT_NOT_FOUND', `There is no tenant ${JSON.stringify(id)}.`, {
+        fix: 'Create it with `db.tenants.create({ id, home })`.',
+        details: { tenant: id },
+      })
+    }
+    if (residency.allows(tenant.tenantClass, header.clientRegion)) return tenant
+    const regions = residency.allowedRegions(tenant.tenantClass)
+    throw new MeridianError(
+      'RESIDENCY_DENIED',
+      `Region ${header.clientRegion} may not read or write tenants of class '${tenant.tenantClass}'.`,
+      { fix: `Call from one of: ${regions.join(', ')}.`, details: { tenant: id, regions } },
+    )
+  }
+
+  async #findTenant(id: string, fresh: boolean): Promise<WireTenant | null> {
+    const { directory } = this.#parts
+    const tenant = fresh ? await directory.lookupFresh(id) : await directory.lookup(id)
+    return tenant === undefined ? null : this.#wireTenant(tenant)
+  }
+
+  #wireTenant(entry: TenantEntry): WireTenant {
+    return { ...entry, regions: this.#parts.residency.allowedRegions(entry.tenantClass) }
+  }
+
+  #requireSchema(header: RequestHeader): void {
+    const { version } = this.#parts.schema
+    if (header.schemaVersion === version || header.schemaVersion === version - 1) return
+    throw new MeridianError(
+      'SCHEMA_INCOMPATIBLE',
+      `The client has schema version ${header.schemaVersion}, the node ${version}.`,
+      { fix: 'Deploy clients and nodes that are at most one schema version apart.' },
+    )
+  }
+
+  #answer(value: ResponseValues[keyof ResponseValues]): Handled {
+    const receipt: WireReceipt = {
+      level: 'strong',
+      region: this.#parts.region,
+      source: 'log',
+      stalenessMs: null,
+      crossRegionRoundTrips: 0,
+    }
+    return { ok: true, value, session: NOTHING, receipt }
+  }
+}
+
+/** The wrapped keys that the caller's region may use, and no other region's. */
+function ownKeys(header: RequestHeader, keys: readonly WireKey[]): readonly WireKey[] {
+  return keys.filter((key) => key.region === header.clientRegion)
+}
+
+const NOTHING: SessionState = { positions: {}, nowMs: 0 }

@@ -1,0 +1,167 @@
+/**
+ * The roles of a node that move changes: relay, exporter, importers, pruner, view maintainer,
+ * sweepers. Each runs by itself, woken by commits.
+ */
+import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
+import { createOutboxPruner } from '../../cdc/capture/outbox-pruner.ts'
+import { createRelay } from '../../cdc/relay/relay.ts'
+import { createViewMaintainer, type ViewMaintainer } from '../../cdc/views/maintainer.ts'
+import { createEventualApplier } from '../../crdt/applier.ts'
+import { createPinnedApplier } from '../../replication/pinned/applier.ts'
+import { createExporter } from '../../replication/stream/exporter.ts'
+import {
+  createImporter,
+  type Importer,
+  type ImportStatus,
+} from '../../replication/stream/importer.ts'
+import type { MeridianError } from '../core/errors.ts'
+import { hlcMs } from '../core/hlc.ts'
+import type { ChangeFeed } from '../core/ports/changes.ts'
+import type { ChangeLog } from '../core/ports/change-log.ts'
+import type { Channel, Network } from '../core/ports/transport.ts'
+import type { Config } from '../config/parse-config.ts'
+import type { CompiledTable } from '../schema/compiled.ts'
+import type { Residency } from '../tenancy/residency.ts'
+import type { EngineParts, Engines } from './engines.ts'
+import type { ReplicaFreshness } from './freshness.ts'
+import { startSweepers, type Sweepers } from './sweepers.ts'
+
+/** What the roles are made of. */
+export interface RoleParts extends EngineParts {
+  readonly config: Config
+  readonly residency: Residency
+  readonly engines: Engines
+  readonly changeLog: ChangeLog
+  readonly network: Network
+  readonly onFailure: (role: string, error: MeridianError) => void
+}
+
+/** How the roles stand. */
+export interface RolesStatus {
+  /** The change log holds all changes up to here. */
+  readonly relayPosition: number
+  /** The views hold all changes up to here. */
+  readonly viewPosition: number
+  readonly imports: readonly ImportStatus[]
+}
+
+/** The running roles. */
+export interface Roles {
+  readonly views: ViewMaintainer
+  readonly replicas: ReplicaFreshness
+  /** Serves another region's importer. */
+  acceptChannel(channel: Channel): void
+  status(): RolesStatus
+  /** localSeq of the store's last change. */
+  end(): Promise<number>
+  /** Resolves once change log and views hold what the store holds now. */
+  catchUp(): Promise<void>
+  /** Deletes what has expired now. */
+  sweep(): Promise<void>
+  stop(): Promise<void>
+}
+
+const CATCH_UP_TIMEOUT_MS = 60_000
+
+/** Starts all roles; they resume from what the store says. */
+export async function startRoles(parts: RoleParts): Promise<Roles> {
+  const { store, schema, source, runtime, changeLog, config, region } = parts
+  const { timers, random } = runtime
+  const feed = createOutboxFeed({ store, schema, source })
+  const relay = createRelay({ feed, changeLog, timers, random })
+  const others = config.regions.filter((other) => other !== region)
+  const exporter = createExporter({
+    feed,
+    schema,
+    regions: others,
+    mayReplicate: (tenant, to) => mayReplicate(parts, tenant, to),
+  })
+  const pruner = createOutboxPruner({
+    store,
+    timers,
+    random,
+    relayPosition: () => relay.position(),
+    regionPositions: () => exporter.regionPositions(),
+  })
+  const views = await createViewMaintainer({
+    store,
+    schema,
+    changeLog,
+    runtime,
+    nowMs: (table) => expiryNowMs(parts, table),
+  })
+  const importers = createImporters(parts, others)
+  await Promise.all(importers.map((importer) => importer.start()))
+  const sweepers = startSweepers(parts)
+  return {
+    views,
+    replicas: replicaFreshness(importers),
+    acceptChannel: (channel) => exporter.accept(channel),
+    status: () => ({
+      relayPosition: relay.position(),
+      viewPosition: views.position(),
+      imports: importers.map((importer) => importer.status()),
+    }),
+    end: () => feed.end(),
+    catchUp: () => catchUp(feed, views),
+    sweep: () => sweepers.sweep(),
+    stop: () => stopAll({ sweepers, importers, exporter, pruner, views, relay }),
+  }
+}
+
+/** Strong rows end by the log's time, all others by this region's clock, which never goes back. */
+function expiryNowMs(parts: RoleParts, table: CompiledTable): number {
+  if (table.consistency === 'strong') return parts.groups.strong.logTimeMs()
+  return Math.max(parts.runtime.clock.nowMs(), hlcMs(parts.clock.last()))
+}
+
+/** A tenant that the directory does not know may not go anywhere: default deny. */
+async function mayReplicate(parts: RoleParts, tenant: string, to: string): Promise<boolean> {
+  if (tenant === '') return true
+  const entry = await parts.groups.directory.lookup(tenant)
+  return entry !== undefined && parts.residency.allows(entry.tenantClass, to)
+}
+
+function createImporters(parts: RoleParts, others: readonly string[]): Importer[] {
+  const { region, store, schema, clock, runtime, network, engines } = parts
+  const appliers = {
+    pinned: createPinnedApplier({ store, schema }),
+    eventual: createEventualApplier(engines.eventual),
+  }
+  const transport = network.transport(region)
+  return others.map((from) =>
+    createImporter({ region, from, transport, store, schema, storeClock: clock, runtime, appliers }),
+  )
+}
+
+function replicaFreshness(importers: readonly Importer[]): ReplicaFreshness {
+  const byRegion = new Map(importers.map((importer) => [importer.status().from, importer]))
+  return {
+    regions: [...byRegion.keys()],
+    freshAsOfMs: (region) => byRegion.get(region)?.freshAsOfMs() ?? -Infinity,
+  }
+}
+
+/** The views read the change log, so what they hold the log holds. */
+async function catchUp(feed: ChangeFeed, views: ViewMaintainer): Promise<void> {
+  await views.waitApplied(await feed.end(), CATCH_UP_TIMEOUT_MS)
+}
+
+/** What `stopAll` stops, in this order: no role is woken by one that has stopped. */
+interface Running {
+  readonly sweepers: Sweepers
+  readonly importers: readonly Importer[]
+  readonly exporter: { stop(): void }
+  readonly pruner: { stop(): Promise<void> }
+  readonly views: { stop(): Promise<void> }
+  readonly relay: { stop(): Promise<void> }
+}
+
+async function stopAll(running: Running): Promise<void> {
+  await running.sweepers.stop()
+  await Promise.all(running.importers.map((importer) => importer.stop()))
+  running.exporter.stop()
+  await running.pruner.stop()
+  await running.views.stop()
+  await running.relay.stop()
+}

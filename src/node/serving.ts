@@ -1,0 +1,72 @@
+/** Builds what answers requests: reads, commits, and the handler in front of them. */
+import { oneWayMs } from '../config/topology.ts'
+import type { Config } from '../config/parse-config.ts'
+import type { Network } from '../core/ports/transport.ts'
+import type { PositionTracker } from '../session/positions.ts'
+import type { Residency } from '../tenancy/residency.ts'
+import { Commits } from './commits.ts'
+import type { EngineParts, Engines } from './engines.ts'
+import { Freshness } from './freshness.ts'
+import { Reads } from './reads.ts'
+import { RequestHandler } from './request-handler.ts'
+import type { Roles } from './roles.ts'
+import { UserQueries } from './user-queries.ts'
+
+/** What serving is made of. */
+export interface ServingParts extends EngineParts {
+  readonly config: Config
+  readonly residency: Residency
+  readonly engines: Engines
+  readonly positions: PositionTracker
+  readonly roles: Roles
+  readonly network: Network
+}
+
+export function createRequestHandler(parts: ServingParts): RequestHandler {
+  const { region, schema, store, runtime, groups, positions, residency, roles, config } = parts
+  const { directory, strong } = groups
+  const logRoundTrips = roundTripsToLog(config, region)
+  const freshness = new Freshness({
+    region,
+    positions,
+    clock: runtime.clock,
+    timers: runtime.timers,
+    replicas: roles.replicas,
+    strong: {
+      readIndex: () => strong.readIndex(),
+      waitApplied: (index, timeoutMs) => strong.waitApplied(index, { timeoutMs }),
+      readIndexRoundTrips: logRoundTrips,
+    },
+  })
+  const reads = new Reads({
+    region,
+    store,
+    schema,
+    positions,
+    freshness,
+    clock: runtime.clock,
+    storeClock: parts.clock,
+    queries: new UserQueries({ schema, store, viewSource: roles.views.source }),
+    views: roles.views,
+    logTimeMs: () => strong.logTimeMs(),
+  })
+  const commits = new Commits({ region, schema, residency, engines: parts.engines.byMode })
+  return new RequestHandler({
+    region,
+    schema,
+    directory,
+    residency,
+    positions,
+    reads,
+    commits,
+    transport: parts.network.transport(region),
+    commitRoundTrips: { pinned: 0, strong: logRoundTrips, eventual: 0 },
+  })
+}
+
+/** To the leader and back, unless it is here; the leader's own round trip to a majority. */
+function roundTripsToLog(config: Config, region: string): number {
+  const { leader } = config.commitLog
+  const others = config.regions.some((other) => oneWayMs(config.topology, leader, other) > 0)
+  return Number(region !== leader) + Number(others)
+}

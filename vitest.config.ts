@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config'
+
+/** The kinds of test, each a folder of test/, with the longest that one test may take, in ms. */
+const TEST_TIMEOUT_MS = {
+  unit: 10_000,
+  property: 60_000,
+  conformance: 30_000,
+  package: 120_000,
+  integration: 60_000,
+  e2e: 120_000,
+  simulation: 300_000,
+}
+
+export default defineConfig({
+  test: {
+    // Two cores are the reference machine; native libSQL wants a process, not a thread, a file.
+    pool: 'forks',
+    maxWorkers: 2,
+    projects: Object.entries(TEST_TIMEOUT_MS).map(([kind, timeoutMs]) => ({
+      extends: true,
+      test: {
+        name: kind,
+        include: [`test/${kind}/**/*.test.ts`],
+        testTimeout: timeoutMs,
+        hookTimeout: timeoutMs,
+      },
+    })),
+  },
+})
