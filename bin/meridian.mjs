@@ -26,7 +26,7 @@ function newestSourceMs() {
 }
 
 function runsBuild() {
-  const isCheckout = existsSync(BOOTSTRAP) && existsSync(join(ROOT, SOURCE))
+  const isCheckout = existsSync(BOOTSTRAP)
   if (!isCheckout) return true
   const canRun = existsSync(BUILT) && existsSync(join(ROOT, 'node_modules'))
   return canRun && statSync(BUILT).mtimeMs > newestSourceMs()

@@ -65,7 +65,9 @@ class Applier implements EventualApplier {
       lookups: [...sources.map(positionLookup), ...sources.map(heldLookup)],
       alone: true,
       run: (rows: RoundRows, found: readonly (readonly SqlRow[])[]): Promise<void> => {
-        const applied = new Map(sources.map((source, i) => [source, Number(found[i]?.[0]?.[0] ?? 0)]))
+        const applied = new Map(
+          sources.map((source, i) => [source, Number(found[i]?.[0]?.[0] ?? 0)]),
+        )
         const held = sources.filter((_, i) => found[sources.length + i]?.length === 1)
         const aside = this.#takeEarly(incoming, new Set(held))
         const due = incoming.filter((item) => !aside.has(item))

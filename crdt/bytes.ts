@@ -213,7 +213,9 @@ export class ByteReader {
   }
 }
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) =>
+  i.toString(16).padStart(2, '0'),
+)
 
 /** Bytes that are no row state or delta. */
 export function malformed(): MeridianError {

@@ -3,7 +3,7 @@ import { MeridianError } from '../src/core/errors.ts'
 import { HLC_ZERO, makeStamp, type Hlc, type Stamp } from '../src/core/hlc.ts'
 import { MAX_CELL_BYTES } from '../src/core/limits.ts'
 import type { CellOp, TextEdit } from '../src/core/operations.ts'
-import { textProblem } from '../src/core/values.ts'
+import { textProblem, type SqlValue } from '../src/core/values.ts'
 import type { CompiledColumn, CompiledTable, PhysicalColumn } from '../src/schema/compiled.ts'
 import { counterSum, presentElements } from './project.ts'
 import {
@@ -108,6 +108,7 @@ export class CellWriter {
     if (op.value === null && !column.optional && physical.kind === 'value') {
       throw this.#violated(column, 'is null')
     }
+    if (!fits(physical, op.value)) throw this.#invalid(column, 'is not in its stored form')
     const slot = slotOf(physical)
     const replaced = this.#before.registers.get(slot)?.stamp ?? null
     this.#registers.set(slot, { stamp: this.#stamp, replaced, value: op.value })
@@ -134,10 +135,17 @@ export class CellWriter {
     if (op.kind === 'add') return this.#addElements(column, op.elements)
     if (op.kind === 'remove') return this.#removeElements(column, op.elements)
     if (op.kind !== 'set') throw this.#misplaced(column, op)
-    const wanted = op.value === null ? [] : (JSON.parse(op.value as string) as string[])
+    const wanted = op.value === null ? [] : parseSet(op.value)
+    if (wanted === undefined) throw this.#invalid(column, 'is not in its stored form')
     const present = presentElements(this.#elements(column.id))
-    this.#removeElements(column, present.filter((element) => !wanted.includes(element)))
-    this.#addElements(column, wanted.filter((element) => !present.includes(element)))
+    this.#removeElements(
+      column,
+      present.filter((element) => !wanted.includes(element)),
+    )
+    this.#addElements(
+      column,
+      wanted.filter((element) => !present.includes(element)),
+    )
   }
 
   /** Adding what is there already adds a tag: the element survives a concurrent remove. */
@@ -192,7 +200,7 @@ export class CellWriter {
   #applyToText(column: CompiledColumn, op: CellOp): void {
     let edits: readonly TextEdit[]
     if (op.kind === 'text') edits = op.edits
-    else if (op.kind === 'set') edits = [{ kind: 'replace', text: (op.value ?? '') as string }]
+    else if (op.kind === 'set') edits = [{ kind: 'replace', text: String(op.value ?? '') }]
     else throw this.#misplaced(column, op)
     const before = this.#before.texts.get(column.id)
     const all = [...(this.#texts.get(column.id)?.edits ?? []), ...edits]
@@ -231,4 +239,29 @@ export class CellWriter {
       details: { table: this.#table.name, column: column.name },
     })
   }
+}
+
+function fits({ storage }: PhysicalColumn, value: SqlValue): boolean {
+  if (value === null) return true
+  switch (storage) {
+    case 'TEXT':
+      return typeof value === 'string'
+    case 'INTEGER':
+      return typeof value === 'bigint' || Number.isInteger(value)
+    case 'REAL':
+      return typeof value === 'number'
+    case 'BLOB':
+      return value instanceof Uint8Array
+  }
+}
+
+function parseSet(stored: SqlValue): string[] | undefined {
+  let elements: unknown
+  try {
+    elements = JSON.parse(String(stored))
+  } catch {
+    return undefined
+  }
+  const isSet = Array.isArray(elements) && elements.every((element) => typeof element === 'string')
+  return isSet ? (elements as string[]) : undefined
 }

@@ -203,7 +203,8 @@ function writeSets(row: RowState, { sources }: Tables): void {
       writer.text(element)
       writer.uint(tags.size)
       for (const [source, tag] of sorted(tags)) {
-        const parts = (tag.added === HLC_ZERO ? 0 : ADDED) | (tag.removed === HLC_ZERO ? 0 : REMOVED)
+        const parts =
+          (tag.added === HLC_ZERO ? 0 : ADDED) | (tag.removed === HLC_ZERO ? 0 : REMOVED)
         writer.uint(sources.indexOf(source) * TAG_PARTS + parts)
         if ((parts & ADDED) !== 0) writer.hlc(tag.added)
         if ((parts & REMOVED) !== 0) writer.hlc(tag.removed)

@@ -7,18 +7,11 @@
  * exact. Without it, a value may turn up whose overwriting went through a third one that is not
  * here: such entries are marked uncertain.
  */
-import { makeStamp, type Hlc, type Stamp } from '../src/core/hlc.ts'
+import { HLC_ZERO, makeStamp, stampSource, type Hlc, type Stamp } from '../src/core/hlc.ts'
 import { sameValue, toHex } from '../src/core/values.ts'
 import type { CompiledTable, PhysicalColumn } from '../src/schema/compiled.ts'
 import { toJsonCell } from '../src/sql/json-cells.ts'
-import {
-  covers,
-  lastStamp,
-  slotOf,
-  type HlcVector,
-  type Register,
-  type RowState,
-} from './state.ts'
+import { covers, lastStamp, slotOf, type HlcVector, type Register, type RowState } from './state.ts'
 
 /** A value that lost. Its identity is the cell and `loser`. */
 export interface Loss {
@@ -36,9 +29,10 @@ export function findLosses(table: CompiledTable, current: RowState, incoming: Ro
   if (incoming.life < current.life) return losses(table, incoming, supersededBy(current))
   if (incoming.life > current.life) return losses(table, current, supersededBy(incoming))
   if (table.onConcurrentDelete === 'deleteWins') {
-    // Unsure where the delete's writer had replaced a value before it was deleted.
-    if (current.deleted !== null) return losses(table, incoming, deletedBy(current, current.deleted))
-    if (incoming.deleted !== null) return losses(table, current, deletedBy(incoming, incoming.deleted))
+    if (current.deleted !== null)
+      return losses(table, incoming, deletedBy(current, current.deleted))
+    if (incoming.deleted !== null)
+      return losses(table, current, deletedBy(incoming, incoming.deleted))
   }
   return registerLosses(table, current, incoming)
 }
@@ -52,7 +46,7 @@ interface Superseder {
 
 function supersededBy(later: RowState): Superseder {
   // What a later life's insert had seen comes with the insert.
-  const winner = later.born ?? (lastStamp(later) as Stamp)
+  const winner = later.born ?? lastStamp(later) ?? HLC_ZERO
   return { observed: later.observed, winner, uncertain: later.born === null }
 }
 
@@ -105,8 +99,7 @@ function registerLosses(table: CompiledTable, current: RowState, incoming: RowSt
     const ours = current.registers.get(slot)
     if (ours === undefined || ours.stamp === theirs.stamp) continue
     const [loser, winner] = ours.stamp < theirs.stamp ? [ours, theirs] : [theirs, ours]
-    // The winner's writer had the loser before its eyes.
-    if (winner.replaced === loser.stamp) continue
+    if (isReplacement(loser, winner)) continue
     const physical = table.physical.find((p) => slotOf(p) === slot) as PhysicalColumn
     if (physical.kind === 'blind' || sameValue(loser.value, winner.value)) continue
     found.push({
@@ -118,6 +111,14 @@ function registerLosses(table: CompiledTable, current: RowState, incoming: RowSt
     })
   }
   return found
+}
+
+/** Whether the winner's writer knew the loser: every store has a source's writes in order. */
+function isReplacement(loser: Register, winner: Register): boolean {
+  const source = stampSource(loser.stamp)
+  if (stampSource(winner.stamp) === source) return true
+  if (winner.replaced === null || stampSource(winner.replaced) !== source) return false
+  return winner.replaced >= loser.stamp
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Statement } from '../src/core/ports/store.ts'
 import { toHex, type SqlRow } from '../src/core/values.ts'
 import { decodeChange, encodeChange } from '../src/protocol/change-codec.ts'
 import type { Lookup } from './lane.ts'
+import { allChanged } from './stored-rows.ts'
 
 const RELEASE_CHANGES = 1000
 
@@ -52,7 +53,7 @@ export function dueChanges(rows: readonly SqlRow[], latestMs: number): Change[] 
   return due
 }
 
-/** Takes changes out that are applied in the same write. */
+/** Takes changes out that are applied in the same write; fails when another write took one. */
 export function releaseRows(changes: readonly Change[]): Statement[] {
   const ids = changes.map(({ origin }) => [origin.source, origin.seq])
   return [
@@ -61,5 +62,6 @@ export function releaseRows(changes: readonly Change[]): Statement[] {
         SELECT value->>0, value->>1 FROM json_each(?))`,
       args: [JSON.stringify(ids)],
     },
+    allChanged(ids.length),
   ]
 }

@@ -145,11 +145,7 @@ export class RowLane {
     await this.#runAll(round, rows, lookups)
   }
 
-  async #runAll(
-    round: readonly Waiting[],
-    rows: RoundRows,
-    lookups: RoundLookups,
-  ): Promise<void> {
+  async #runAll(round: readonly Waiting[], rows: RoundRows, lookups: RoundLookups): Promise<void> {
     const outcomes = round.map(({ job }) => settled(job, rows, lookups.of(job)))
     const again: Waiting[] = []
     let failed = false

@@ -66,7 +66,14 @@ function settle(row: RowState, policy: DeletePolicy): RowState {
   if (policy === 'updateWins' || row.deleted === null) {
     return row.texts.size === 0 ? row : { ...row, texts: readOut(row.texts) }
   }
-  return { ...row, swept: null, registers: NOTHING, counters: NOTHING, sets: NOTHING, texts: NOTHING }
+  return {
+    ...row,
+    swept: null,
+    registers: NOTHING,
+    counters: NOTHING,
+    sets: NOTHING,
+    texts: NOTHING,
+  }
 }
 
 /** A text of which one edit is all that is known comes from a delta, without its text. */

@@ -54,7 +54,8 @@ export class RowEditor {
   /** Whether anything was written. */
   get isDirty(): boolean {
     const { registers, counters, sets, texts } = this.delta()
-    if (this.#life !== this.#before.life || this.#deleted !== null || this.#swept !== null) return true
+    if (this.#life !== this.#before.life || this.#deleted !== null || this.#swept !== null)
+      return true
     return registers.size + counters.size + sets.size + texts.size > 0
   }
 

@@ -6,7 +6,14 @@
  * nothing of the life before is left. Lives are compared before anything else, so that counters,
  * sets and texts begin anew without any region having to know what the others still hold.
  */
-import { HLC_ZERO, makeStamp, stampHlc, stampSource, type Hlc, type Stamp } from '../src/core/hlc.ts'
+import {
+  HLC_ZERO,
+  makeStamp,
+  stampHlc,
+  stampSource,
+  type Hlc,
+  type Stamp,
+} from '../src/core/hlc.ts'
 import type { SqlValue } from '../src/core/values.ts'
 
 /** HLCs by source: for each source the last of its writes that something knows of. */
@@ -90,7 +97,10 @@ export const EMPTY_ROW: RowState = {
 }
 
 /** A physical column's name in row states, the same in every schema version. */
-export function slotOf(column: { readonly columnId: number; readonly kind: 'value' | 'blind' }): number {
+export function slotOf(column: {
+  readonly columnId: number
+  readonly kind: 'value' | 'blind'
+}): number {
   return column.columnId * 2 + (column.kind === 'blind' ? 1 : 0)
 }
 

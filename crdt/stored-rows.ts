@@ -89,7 +89,13 @@ export function writeStates(table: CompiledTable, updates: readonly RowUpdate[])
   const fresh = updates.filter(({ row }) => row.version === null)
   const known = updates.filter(({ row }) => row.version !== null)
   const statements: Statement[] = []
-  if (fresh.length > 0) statements.push(insertRows(table, fresh.map((u) => rowWrite(table, u))))
+  if (fresh.length > 0)
+    statements.push(
+      insertRows(
+        table,
+        fresh.map((u) => rowWrite(table, u)),
+      ),
+    )
   if (known.length > 0) statements.push(updateStatement(table, known), allChanged(known.length))
   return statements
 }
@@ -111,14 +117,16 @@ function updateStatement(table: CompiledTable, updates: readonly RowUpdate[]): S
     return { sql: sql.updateOne, args: [...values, tenant, ...key, version] }
   }
   const json = updates.map((update) => {
-    const values = newValues(table, update).map((v, i) => toJsonCell(sql.written[i] as CellColumn, v))
+    const values = newValues(table, update).map((v, i) =>
+      toJsonCell(sql.written[i] as CellColumn, v),
+    )
     return [...values, ...keyJson(keys, update.row), update.row.version]
   })
   return { sql: sql.updateMany, args: [JSON.stringify(json)] }
 }
 
-/** Must follow its update directly. */
-function allChanged(count: number): Statement {
+/** Fails (kind `check`) unless the statement right before it changed so many rows. */
+export function allChanged(count: number): Statement {
   return { sql: 'INSERT INTO _guard SELECT 1 WHERE changes() <> ?', args: [count] }
 }
 

@@ -69,7 +69,11 @@ class Sweeper implements EventualSweeper {
     const { store, lane, wallClock } = this.#context
     const [result] = await store.read([expiredKeys(table, wallClock.nowMs())])
     const refs = (result?.rows ?? []).map(([tenant, ...key]) =>
-      rowRef(table, tenant as string, key.map((value, i) => narrow(table, i, value))),
+      rowRef(
+        table,
+        tenant as string,
+        key.map((value, i) => narrow(table, i, value)),
+      ),
     )
     if (refs.length === 0) return 0
     return lane.submit({

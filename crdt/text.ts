@@ -108,7 +108,9 @@ function checkPosition(text: string, position: number): void {
 }
 
 function insidePair(text: string, position: number): boolean {
-  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(Math.max(0, position - 1), position + 1))
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(
+    text.slice(Math.max(0, position - 1), position + 1),
+  )
 }
 
 function badPosition(problem: string): MeridianError {

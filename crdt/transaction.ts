@@ -111,12 +111,7 @@ class Evaluation {
   readonly #drafts = new Map<string, Draft>()
   readonly #updated: RowImage[] = []
 
-  constructor(
-    transaction: PreparedTransaction,
-    rows: RoundRows,
-    writes: WriteSet,
-    author: Author,
-  ) {
+  constructor(transaction: PreparedTransaction, rows: RoundRows, writes: WriteSet, author: Author) {
     this.#transaction = transaction
     this.#rows = rows
     this.#writes = writes
@@ -136,10 +131,14 @@ class Evaluation {
     this.#writes.consult(row)
     const current = isLive(ref.table, row.state, this.#nowMs) ? row.version : null
     if (current === version) return
-    throw new MeridianError('CONFLICT', `A row of \`${ref.table.name}\` that was read has changed.`, {
-      fix: 'Run the transaction again.',
-      details: { table: ref.table.name },
-    })
+    throw new MeridianError(
+      'CONFLICT',
+      `A row of \`${ref.table.name}\` that was read has changed.`,
+      {
+        fix: 'Run the transaction again.',
+        details: { table: ref.table.name },
+      },
+    )
   }
 
   #apply({ ref, op, image }: RowOp): void {

@@ -111,7 +111,10 @@ function opOf(wasAbsent: boolean, isAbsent: boolean): ChangeOp {
   return wasAbsent ? 'insert' : 'update'
 }
 
-function byTable<T>(items: readonly T[], tableOf: (item: T) => CompiledTable): Map<CompiledTable, T[]> {
+function byTable<T>(
+  items: readonly T[],
+  tableOf: (item: T) => CompiledTable,
+): Map<CompiledTable, T[]> {
   const groups = new Map<CompiledTable, T[]>()
   for (const item of items) {
     const group = groups.get(tableOf(item))
@@ -122,7 +125,12 @@ function byTable<T>(items: readonly T[], tableOf: (item: T) => CompiledTable): M
 }
 
 /** Begins a write whose changes the writer records itself. */
-export function beginWrite(schema: CompiledSchema, txId: string, hlc: Hlc, cause: Cause): Statement {
+export function beginWrite(
+  schema: CompiledSchema,
+  txId: string,
+  hlc: Hlc,
+  cause: Cause,
+): Statement {
   return beginContext({
     txId,
     hlc,

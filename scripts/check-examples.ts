@@ -6,13 +6,12 @@ import { ROOT, runCommand } from './lib/command.ts'
 const FOLDER = 'examples'
 const TIMEOUT_MS = 60_000
 
-const programs = readdirSync(join(ROOT, FOLDER), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map((entry) => `${FOLDER}/${entry.name}/main.ts`)
+const programs = readdirSync(join(ROOT, FOLDER))
+  .map((name) => `${FOLDER}/${name}/main.ts`)
+  .filter((program) => existsSync(join(ROOT, program)))
 if (programs.length === 0) throw new Error('There is no example to run.')
 
 for (const program of programs) {
-  if (!existsSync(join(ROOT, program))) throw new Error(`${program} is missing.`)
   const { ok, output, elapsedMs } = await runCommand(`node --import tsx ${program}`, TIMEOUT_MS)
   console.log(`${ok ? 'ok  ' : 'FAIL'}  ${program}  ${(elapsedMs / 1000).toFixed(1)} s`)
   if (ok) continue

@@ -4,7 +4,8 @@ import { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeLog } from '../../src/core/ports/change-log.ts'
 import type { Random, Timers } from '../../src/core/ports/runtime.ts'
 import { decodeChange } from '../../src/protocol/change-codec.ts'
-import type { CompiledSchema } from '../../src/schema/compiled.ts'
+import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
+import { completeImage } from '../../src/schema/image.ts'
 import { WakeLoop } from '../wake-loop.ts'
 
 const DEFAULT_BATCH_CHANGES = 1000
@@ -20,7 +21,7 @@ export type ChangeHandler = (changes: readonly Change[], position: number) => Pr
 /** What a consumer is made of. */
 export interface ChangeConsumerOptions {
   readonly changeLog: ChangeLog
-  /** Images of older schemas are filled up with NULL to this one's columns. */
+  /** Images of older schemas get the defaults of the columns that those did not have. */
   readonly schema: CompiledSchema
   /** The position that the handler committed last; 0 to start at the beginning. */
   readonly position: number
@@ -102,13 +103,18 @@ async function readTransactions(
 }
 
 function widen(schema: CompiledSchema, change: Change): Change {
-  const columns = schema.tableById.get(change.tableId)?.physical.length ?? 0
+  const table = schema.tableById.get(change.tableId)
+  if (table === undefined) return change
+  const columns = table.physical.length
   const isShort = (image: RowImage | null): boolean => image !== null && image.length < columns
   if (!isShort(change.before) && !isShort(change.after)) return change
-  return { ...change, before: fill(change.before, columns), after: fill(change.after, columns) }
+  return {
+    ...change,
+    before: widenImage(table, change.before),
+    after: widenImage(table, change.after),
+  }
 }
 
-function fill(image: RowImage | null, columns: number): RowImage | null {
-  if (image === null) return null
-  return Array.from({ length: Math.max(columns, image.length) }, (_, i) => image[i] ?? null)
+function widenImage(table: CompiledTable, image: RowImage | null): RowImage | null {
+  return image === null ? null : completeImage(table, image)
 }

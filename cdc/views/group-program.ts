@@ -1,313 +1,257 @@
 /**
  * Grouped views: one stored row a group, with its aggregates and the state that lets them go back.
- * Rows that will expire are remembered with their image, and counted as long as they are: the timer
- * takes them out at their instant, and the sweeper's delete later finds nothing left to take
- * (protocol rule 19).
+ * Rows that will expire are remembered with what they gave, and count as long as they are: the
+ * view's clock takes them out at their instant, and the sweeper's delete later finds nothing left
+ * to take (protocol rule 19).
+ *
+ * When the smallest or largest value of a group leaves, the next one is read from the source. The
+ * source may be ahead of the view: the changes between come along later. A value of theirs that is
+ * further in front replaces what was read, and makes it be read again when it leaves.
  */
-import type { RowImage } from '../../src/core/change.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
-import type { CompiledColumn, CompiledView } from '../../src/schema/compiled.ts'
-import { decodeImage, encodeImage } from '../../src/schema/image.ts'
-import { fromJsonCell, toJsonCell, type CellColumn } from '../../src/sql/json-cells.ts'
-import { liveRow } from '../../src/sql/live-row.ts'
-import { expiryOf, filterSql, passes, valueOf } from './filter.ts'
+import type { CompiledView } from '../../src/schema/compiled.ts'
+import { parseJsonCell, toJsonCell } from '../../src/sql/json-cells.ts'
+import type { ViewFaults } from './faults.ts'
+import { expiryOf, passes } from './filter.ts'
+import { GroupColumns, type Contribution } from './group-columns.ts'
+import { GroupSql } from './group-sql.ts'
 import {
-  aggregateCell,
-  aggregatesOf,
-  aggregateValue,
   decodeGroup,
   emptyGroup,
   encodeGroup,
   fold,
+  isExtremum,
+  resultOf,
   type GroupState,
 } from './group-state.ts'
-import { memoryTable, scopeOf, viewTable } from './view-names.ts'
-import type { ViewProgram, ViewSql, ViewStep } from './view-program.ts'
+import { rowId, type RowDelta } from './row-deltas.ts'
+import { scopeOf } from './view-names.ts'
+import type { ViewPlan, ViewProgram, ViewSelection, ViewSql, ViewStep } from './view-program.ts'
 
-/** A group that a step touches. */
-interface TouchedGroup {
-  readonly scope: string
-  readonly key: string
-  readonly values: readonly SqlValue[]
-  readonly state: GroupState
-}
-
-/** A row that will expire and is counted. */
-interface Remembered {
+/** What a row gave to its group, or gives now. */
+interface RowShare {
   readonly tenant: string
   readonly key: string
-  readonly image: RowImage
+  readonly share: Contribution
+  /** In ms; null: never. */
+  readonly expiry: number | null
+}
+
+/** The rows of a step that pass the filter. */
+interface Shares {
+  readonly before: readonly RowShare[]
+  readonly after: readonly RowShare[]
+}
+
+interface LoadedGroup {
+  readonly scope: string
+  readonly key: string
+  readonly state: GroupState
+  readonly isNew: boolean
+  isTouched: boolean
 }
 
 export class GroupProgram implements ViewProgram {
   readonly view: CompiledView
   readonly create: readonly string[]
   readonly nextExpiry: Statement | null
-  readonly #groupCells: readonly CellColumn[]
-  readonly #aggregateCells: readonly CellColumn[]
-  readonly #expires: boolean
+  readonly #columns: GroupColumns
+  readonly #sql: GroupSql
+  readonly #faults: ViewFaults
 
-  constructor(view: CompiledView) {
+  constructor(view: CompiledView, faults: ViewFaults) {
     this.view = view
-    this.#expires = view.source.ttl !== null
-    this.#groupCells = groupColumns(view).map((column, i) => ({
-      name: `g${i}`,
-      storage: column.storage,
-      wide: column.type === 'bigint',
-    }))
-    this.#aggregateCells = aggregatesOf(view).map((_, i) => aggregateCell(view, i))
-    this.create = this.#createSql()
-    this.nextExpiry = this.#expires
-      ? { sql: `SELECT min(expires) FROM ${memoryTable(view)}`, args: [] }
-      : null
+    this.#faults = faults
+    this.#columns = new GroupColumns(view)
+    this.#sql = new GroupSql(view, this.#columns)
+    this.create = this.#sql.create
+    this.nextExpiry = view.source.ttl === null ? null : { sql: this.#sql.nextExpiry, args: [] }
   }
 
-  reads(step: ViewStep): readonly Statement[] {
-    const { view } = this
-    const table = viewTable(view)
-    const groups = JSON.stringify(this.#touchedKeys(step))
-    const columns = [...this.#aggregateCells.map((c) => c.name)].join(', ')
-    const select = `SELECT tenant, gk, state${columns === '' ? '' : `, ${columns}`} FROM ${table}`
-    const listed = `SELECT value->>0, value->>1 FROM json_each(?)`
-    if (!this.#expires) {
-      return [{ sql: `${select} WHERE (tenant, gk) IN (${listed})`, args: [groups], bigints: true }]
+  plan(step: ViewStep): ViewPlan | undefined {
+    const shares = this.#sharesOf(step)
+    const isIdle = shares.before.length === 0 && shares.after.length === 0
+    if (isIdle && !step.hasExpired) return undefined
+    return {
+      reads: this.#reads(step, shares),
+      write: (results) => this.#write(step, shares, results),
     }
-    const memory = memoryTable(view)
-    const due = `SELECT scope, gk FROM ${memory} WHERE expires <= ?`
-    const keys = JSON.stringify(step.deltas.map(({ tenant, key }) => [tenant, key]))
-    return [
-      {
-        sql: `${select} WHERE (tenant, gk) IN (${listed} UNION ${due})`,
-        args: [groups, step.nowMs],
-        bigints: true,
-      },
-      { sql: `SELECT tenant, key FROM ${memory} WHERE (tenant, key) IN (${listed})`, args: [keys] },
-      { sql: `SELECT tenant, key, image FROM ${memory} WHERE expires <= ?`, args: [step.nowMs] },
-    ]
   }
 
-  writes(step: ViewStep, results: readonly StatementResult[]): readonly Statement[] {
-    const { view } = this
-    const groups = this.#loadGroups(results[0]?.rows ?? [])
-    const counted = new Set(results[1]?.rows.map((row) => rowId(String(row[0]), String(row[1]))))
-    const touched = new Set(step.deltas.map(({ tenant, key }) => rowId(tenant, key)))
-    const due = this.#readRemembered(results[2]?.rows ?? []).filter(
+  select(selection: ViewSelection): ViewSql {
+    return this.#sql.select(scopeOf(this.view, selection.tenant), selection)
+  }
+
+  #sharesOf(step: ViewStep): Shares {
+    const before: RowShare[] = []
+    const after: RowShare[] = []
+    for (const delta of step.deltas) {
+      const left = this.#shareOf(delta, delta.before)
+      const came = this.#shareOf(delta, delta.after)
+      if (left !== undefined) before.push(left)
+      const isGone = came === undefined || (came.expiry !== null && came.expiry <= step.nowMs)
+      if (!isGone) after.push(came)
+    }
+    return { before, after }
+  }
+
+  #shareOf({ tenant, key }: RowDelta, image: RowDelta['before']): RowShare | undefined {
+    if (image === null || !passes(this.view, image)) return undefined
+    const share = this.#columns.contributionOf(tenant, image)
+    return { tenant, key, share, expiry: expiryOf(this.view.source, image) }
+  }
+
+  #reads({ nowMs, hasExpired }: ViewStep, { before, after }: Shares): Statement[] {
+    const groups = new Map(
+      [...before, ...after].map(({ share }) => [groupId(share), [share.scope, share.group]]),
+    )
+    const wanted = JSON.stringify([...groups.values()])
+    const load: Statement = hasExpired
+      ? { sql: this.#sql.loadWithDue, args: [wanted, nowMs], bigints: true }
+      : { sql: this.#sql.load, args: [wanted], bigints: true }
+    if (this.nextExpiry === null) return [load]
+    const expiring = before.filter(({ expiry }) => expiry !== null)
+    const reads = [load, { sql: this.#sql.remembered, args: [keysJson(expiring)] }]
+    if (hasExpired) reads.push({ sql: this.#sql.due, args: [nowMs] })
+    return reads
+  }
+
+  #write(
+    { nowMs }: ViewStep,
+    { before, after }: Shares,
+    [loaded, remembered, expired]: readonly StatementResult[],
+  ): Statement[] {
+    const groups = this.#loadGroups(loaded?.rows ?? [])
+    const counted = new Set(
+      remembered?.rows.map((row) => rowId(row[0] as string, row[1] as string)),
+    )
+    const isCounted = ({ tenant, key, expiry }: RowShare): boolean =>
+      expiry === null || counted.has(rowId(tenant, key)) || this.#faults.sweepRetractsAgain === true
+    const left = before.filter(isCounted)
+    const touched = new Set(left.map(({ tenant, key }) => rowId(tenant, key)))
+    const due = this.#readDue(expired?.rows ?? []).filter(
       ({ tenant, key }) => !touched.has(rowId(tenant, key)),
     )
-    const changed = new Set<TouchedGroup>()
-    const take = (tenant: string, image: RowImage, sign: 1 | -1): void => {
-      const group = this.#groupOf(groups, tenant, image)
-      fold(view, group.state, image, sign)
-      changed.add(group)
-    }
-    for (const { tenant, image } of due) take(tenant, image, -1)
-    const remembered: Remembered[] = []
-    for (const { tenant, key, before } of step.deltas) {
-      if (before === null || !passes(view, before)) continue
-      const isIn = expiryOf(view.source, before) === null || counted.has(rowId(tenant, key))
-      if (isIn) take(tenant, before, -1)
-    }
-    for (const { tenant, key, after } of step.deltas) {
-      if (after === null || !passes(view, after)) continue
-      const expiry = expiryOf(view.source, after)
-      if (expiry !== null && expiry <= step.nowMs) continue
-      take(tenant, after, 1)
-      if (expiry !== null) remembered.push({ tenant, key, image: after })
-    }
+    // All that leave first: a value that stays in the group is then no loss.
+    for (const { share } of [...due, ...left]) this.#take(groups, share, -1)
+    for (const { share } of after) this.#take(groups, share, 1)
+    const changed = [...groups.values()].filter((group) => group.isTouched)
     return [
-      ...this.#writeMemory(step, remembered),
-      ...this.#writeGroups([...changed]),
-      ...this.#rereadExtrema([...changed], step.nowMs),
+      ...this.#writeMemory([...due, ...left], after),
+      ...this.#writeGroups(changed),
+      ...this.#rereadExtrema(changed, nowMs),
     ]
   }
 
-  select(tenant: string, prefix: readonly SqlValue[]): ViewSql {
-    const columns = [...this.#groupCells, ...this.#aggregateCells].map((c) => `v.${c.name}`)
-    const where = prefix.map((_, i) => ` AND v.g${i} IS ?`).join('')
-    const order = this.#groupCells.map((c) => `v.${c.name}`).join(', ')
-    return {
-      sql: `SELECT ${columns.join(', ')} FROM ${viewTable(this.view)} v WHERE v.tenant = ?${where}${order === '' ? '' : ` ORDER BY ${order}`}`,
-      args: [scopeOf(this.view, tenant), ...prefix],
-    }
+  #loadGroups(rows: readonly SqlRow[]): Map<string, LoadedGroup> {
+    const { aggregates } = this.#columns
+    const places = aggregates.map((aggregate, i) =>
+      isExtremum(aggregate) ? 3 + aggregates.slice(0, i).filter(isExtremum).length : -1,
+    )
+    return new Map(
+      rows.map((row) => {
+        const [scope, key, text] = row as [string, string, string]
+        const state = decodeGroup(text, (i) => row[places[i] as number] ?? null)
+        return [
+          groupId({ scope, group: key }),
+          { scope, key, state, isNew: false, isTouched: false },
+        ]
+      }),
+    )
   }
 
-  #createSql(): string[] {
-    const { view } = this
-    const cells = [...this.#groupCells, ...this.#aggregateCells]
-    const columns = cells.map((c) => `${c.name} ${c.storage}`).join(', ')
-    const statements = [
-      `CREATE TABLE ${viewTable(view)} (tenant TEXT NOT NULL, gk TEXT NOT NULL, ${columns}${columns === '' ? '' : ', '}state TEXT NOT NULL, PRIMARY KEY (tenant, gk)) STRICT, WITHOUT ROWID`,
-    ]
-    if (this.#expires) {
-      const memory = memoryTable(view)
-      statements.push(
-        `CREATE TABLE ${memory} (tenant TEXT NOT NULL, key TEXT NOT NULL, scope TEXT NOT NULL, gk TEXT NOT NULL, expires INTEGER NOT NULL, image TEXT NOT NULL, PRIMARY KEY (tenant, key)) STRICT, WITHOUT ROWID`,
-        `CREATE INDEX ${memory}_expires ON ${memory} (expires)`,
-      )
+  #take(groups: Map<string, LoadedGroup>, share: Contribution, sign: 1 | -1): void {
+    const id = groupId(share)
+    let group = groups.get(id)
+    if (group === undefined) {
+      const state = emptyGroup(this.#columns.aggregates)
+      group = { scope: share.scope, key: share.group, state, isNew: true, isTouched: true }
+      groups.set(id, group)
     }
-    const leading = view.span === 'tenant' ? ['tenant'] : []
-    aggregatesOf(view).forEach(({ fn, columnId }, i) => {
-      if (fn !== 'min' && fn !== 'max') return
-      // The next extremum of a group is then one seek in the source.
-      const names = [...leading, ...groupColumns(view).map((c) => `c${c.id}`), `c${columnId}`]
-      statements.push(
-        `CREATE INDEX ${viewTable(view)}_source_${i} ON ${view.source.physicalName} (${names.join(', ')})`,
-      )
+    group.isTouched = true
+    fold(this.#columns.aggregates, group.state, share.inputs, sign)
+  }
+
+  #readDue(rows: readonly SqlRow[]): RowShare[] {
+    return (rows as readonly (readonly [string, string, string, string, string])[]).map(
+      ([tenant, key, scope, group, inputs]) => {
+        const cells = JSON.parse(inputs) as unknown[]
+        const values = this.#columns.aggregates.map(({ input }, i) =>
+          parseJsonCell(input, cells[i]),
+        )
+        return { tenant, key, share: { scope, group, inputs: values }, expiry: null }
+      },
+    )
+  }
+
+  #writeMemory(left: readonly RowShare[], after: readonly RowShare[]): Statement[] {
+    if (this.nextExpiry === null) return []
+    const statements: Statement[] = []
+    if (left.length > 0) statements.push({ sql: this.#sql.forget, args: [keysJson(left)] })
+    const expiring = after.filter(({ expiry }) => expiry !== null)
+    if (expiring.length === 0) return statements
+    const rows = expiring.map(({ tenant, key, share, expiry }) => {
+      const inputs = JSON.stringify(this.#inputsJson(share.inputs))
+      return [tenant, key, share.scope, share.group, expiry, inputs]
     })
-    return statements
+    return [...statements, { sql: this.#sql.remember, args: [JSON.stringify(rows)] }]
   }
 
-  #touchedKeys(step: ViewStep): readonly (readonly [string, string])[] {
-    const touched = new Map<string, [string, string]>()
-    for (const { tenant, before, after } of step.deltas) {
-      for (const image of [before, after]) {
-        if (image === null) continue
-        const pair: [string, string] = [scopeOf(this.view, tenant), this.#groupKey(image)]
-        touched.set(rowId(...pair), pair)
-      }
-    }
-    return [...touched.values()]
+  #inputsJson(inputs: readonly SqlValue[]): unknown[] {
+    return this.#columns.aggregates.map(({ input }, i) => toJsonCell(input, inputs[i] ?? null))
   }
 
-  #loadGroups(rows: readonly SqlRow[]): Map<string, TouchedGroup> {
-    const groups = new Map<string, TouchedGroup>()
-    for (const row of rows) {
-      const [scope, key, state] = row as [string, string, string]
-      const group = decodeGroup(this.view, state)
-      this.#aggregateCells.forEach((cell, i) => {
-        const { fn } = aggregatesOf(this.view)[i] as { fn: string }
-        const aggregate = group.aggregates[i]
-        if (aggregate === undefined || (fn !== 'min' && fn !== 'max')) return
-        // The shown value counts: a lost extremum was read again from the source.
-        const shown = row[3 + i] ?? null
-        aggregate.extremum = typeof shown === 'bigint' && !cell.wide ? Number(shown) : shown
-      })
-      groups.set(rowId(scope, key), { scope, key, values: [], state: group })
-    }
-    return groups
-  }
-
-  #groupOf(groups: Map<string, TouchedGroup>, tenant: string, image: RowImage): TouchedGroup {
-    const scope = scopeOf(this.view, tenant)
-    const key = this.#groupKey(image)
-    const known = groups.get(rowId(scope, key))
-    if (known !== undefined && known.values.length === this.#groupCells.length) return known
-    const values = this.#groupValues(image)
-    const group = { scope, key, values, state: known?.state ?? emptyGroup(this.view) }
-    groups.set(rowId(scope, key), group)
-    return group
-  }
-
-  #groupValues(image: RowImage): SqlValue[] {
-    return groupColumns(this.view).map((c) => valueOf(this.view.source, image, c.id))
-  }
-
-  #groupKey(image: RowImage): string {
-    const values = this.#groupValues(image)
-    return JSON.stringify(values.map((v, i) => toJsonCell(this.#groupCells[i] as CellColumn, v)))
-  }
-
-  #readRemembered(rows: readonly SqlRow[]): Remembered[] {
-    return rows.map((row) => ({
-      tenant: String(row[0]),
-      key: String(row[1]),
-      image: decodeImage(this.view.source, String(row[2])),
-    }))
-  }
-
-  #writeMemory(step: ViewStep, remembered: readonly Remembered[]): Statement[] {
-    if (!this.#expires) return []
-    const { source } = this.view
-    const memory = memoryTable(this.view)
-    const touched = JSON.stringify(step.deltas.map(({ tenant, key }) => [tenant, key]))
-    const rows = remembered.map(({ tenant, key, image }) => [
-      tenant,
-      key,
-      scopeOf(this.view, tenant),
-      this.#groupKey(image),
-      expiryOf(source, image),
-      encodeImage(source, image),
-    ])
-    return [
-      {
-        sql: `DELETE FROM ${memory} WHERE expires <= ? OR (tenant, key) IN (SELECT value->>0, value->>1 FROM json_each(?))`,
-        args: [step.nowMs, touched],
-      },
-      {
-        sql: `INSERT INTO ${memory} SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(?)`,
-        args: [JSON.stringify(rows)],
-      },
-    ]
-  }
-
-  #writeGroups(groups: readonly TouchedGroup[]): Statement[] {
-    const table = viewTable(this.view)
-    const gone = groups.filter(({ state }) => state.rows === 0)
-    const kept = groups.filter(({ state }) => state.rows !== 0)
+  #writeGroups(changed: readonly LoadedGroup[]): Statement[] {
+    const gone = changed.filter(({ state, isNew }) => state.rows === 0 && !isNew)
+    const kept = changed.filter(({ state }) => state.rows !== 0)
     const statements: Statement[] = []
     if (gone.length > 0) {
       const keys = JSON.stringify(gone.map(({ scope, key }) => [scope, key]))
-      statements.push({
-        sql: `DELETE FROM ${table} WHERE (tenant, gk) IN (SELECT value->>0, value->>1 FROM json_each(?))`,
-        args: [keys],
-      })
+      statements.push({ sql: this.#sql.deleteGroups, args: [keys] })
     }
-    if (kept.length === 0) return statements
-    const cells = [...this.#groupCells, ...this.#aggregateCells]
-    const rows = kept.map(({ scope, key, values, state }) => [
-      scope,
-      key,
-      ...values.map((v, i) => toJsonCell(this.#groupCells[i] as CellColumn, v)),
-      ...this.#aggregateCells.map((cell, i) => toJsonCell(cell, aggregateValue(this.view, state, i))),
-      encodeGroup(this.view, state),
-    ])
-    const names = ['tenant', 'gk', ...cells.map((c) => c.name), 'state']
-    const sources = [
-      'value->>0',
-      'value->>1',
-      ...cells.map((c, i) => fromJsonCell(c, 'value', i + 2)),
-      `value->>${cells.length + 2}`,
-    ]
-    const updated = [...this.#aggregateCells.map((c) => c.name), 'state']
-    statements.push({
-      sql: `INSERT INTO ${table} (${names.join(', ')}) SELECT ${sources.join(', ')} FROM json_each(?) WHERE true
-        ON CONFLICT DO UPDATE SET ${updated.map((n) => `${n} = excluded.${n}`).join(', ')}`,
-      args: [JSON.stringify(rows)],
-    })
+    if (kept.length > 0) {
+      const rows = JSON.stringify(kept.map((group) => this.#groupJson(group)))
+      statements.push({ sql: this.#sql.upsertGroups, args: [rows] })
+    }
     return statements
   }
 
-  /** A group whose smallest or largest value left takes the next one from the source. */
-  #rereadExtrema(groups: readonly TouchedGroup[], nowMs: number): Statement[] {
-    const { view } = this
-    const table = viewTable(view)
-    const live = liveRow(view.source, 'r')
-    const filter = filterSql(view)
-    const same = groupColumns(view).map((c, i) => `r.c${c.id} IS ${table}.g${i}`)
-    if (view.span === 'tenant') same.unshift(`r.tenant = ${table}.tenant`)
-    return aggregatesOf(view).flatMap(({ fn, columnId }, i) => {
-      const lost = groups.filter(({ state }) => state.rows > 0 && state.aggregates[i]?.isLost)
+  #groupJson({ scope, key, state }: LoadedGroup): unknown[] {
+    const { aggregates } = this.#columns
+    const results = aggregates.map((aggregate, i) =>
+      resultOf(aggregate, state.aggregates[i] as GroupState['aggregates'][number], state.rows),
+    )
+    return [
+      scope,
+      key,
+      ...(JSON.parse(key) as unknown[]),
+      ...results.map((value, i) =>
+        toJsonCell((aggregates[i] as (typeof aggregates)[number]).result, value ?? null),
+      ),
+      results.includes(undefined) ? 1 : 0,
+      encodeGroup(aggregates, state),
+    ]
+  }
+
+  #rereadExtrema(changed: readonly LoadedGroup[], nowMs: number): Statement[] {
+    return this.#columns.aggregates.flatMap((aggregate, i) => {
+      if (!isExtremum(aggregate)) return []
+      const lost = changed.filter(({ state }) => {
+        const own = state.aggregates[i]
+        return own?.isLost === true && own.count > 0
+      })
       if (lost.length === 0) return []
-      const conditions = [...same, filter.sql, live.sql].join(' AND ')
-      return {
-        sql: `UPDATE ${table} SET a${i} = (SELECT ${fn}(r.c${columnId}) FROM ${view.source.physicalName} r WHERE ${conditions})
-          WHERE (tenant, gk) IN (SELECT value->>0, value->>1 FROM json_each(?))`,
-        args: [
-          ...filter.args,
-          ...(live.takesNow ? [nowMs] : []),
-          JSON.stringify(lost.map(({ scope, key }) => [scope, key])),
-        ],
-      }
+      const keys = lost.map(({ scope, key }) => [scope, key])
+      return [this.#sql.reread(i, keys, nowMs)]
     })
   }
 }
 
-function groupColumns(view: CompiledView): readonly CompiledColumn[] {
-  const ids = view.shape.kind === 'group' ? view.shape.groupBy : []
-  return ids.map((id) => view.source.columnById.get(id) as CompiledColumn)
+function groupId({ scope, group }: Pick<Contribution, 'scope' | 'group'>): string {
+  return rowId(scope, group)
 }
 
-function rowId(tenant: string, key: string): string {
-  return `${tenant}\0${key}`
+function keysJson(rows: readonly RowShare[]): string {
+  return JSON.stringify(rows.map(({ tenant, key }) => [tenant, key]))
 }

@@ -1,18 +1,20 @@
-/** The state of one group of a view: what its aggregates need to go forward and back. */
-import type { RowImage } from '../../src/core/change.ts'
-import type { SqlValue } from '../../src/core/values.ts'
-import type { CompiledAggregate, CompiledColumn, CompiledView } from '../../src/schema/compiled.ts'
+/**
+ * The state of one group: what its aggregates need to go forward and back. Sums are exact, so a
+ * row that was taken in and out again leaves no trace.
+ */
+import { MeridianError } from '../../src/core/errors.ts'
+import { INT64_MAX, INT64_MIN, type SqlValue } from '../../src/core/values.ts'
 import { compareStored } from '../../src/schema/evaluate.ts'
-import { parseJsonCell, toJsonCell, type CellColumn } from '../../src/sql/json-cells.ts'
-import { fromUnits, toUnits } from './exact-real.ts'
-import { valueOf } from './filter.ts'
+import { fromUnits, toUnits, wholeToUnits } from './exact-real.ts'
+import type { Aggregate } from './group-columns.ts'
 
-/** One aggregate's state. Sums are exact: whole numbers, or units of 2^-1074 for reals. */
+/** The state of one aggregate. */
 export interface AggregateState {
   /** Values that are not NULL. */
   count: number
+  /** A whole number; of reals, units of 2^-1074. */
   sum: bigint
-  /** The extremum; null when there is none. */
+  /** The smallest or largest value; null when there is none. */
   extremum: SqlValue
   /** The extremum left the group: the source knows the next one. */
   isLost: boolean
@@ -25,108 +27,124 @@ export interface GroupState {
 }
 
 /** A group without rows. */
-export function emptyGroup(view: CompiledView): GroupState {
+export function emptyGroup(aggregates: readonly Aggregate[]): GroupState {
   return {
     rows: 0,
-    aggregates: aggregatesOf(view).map(() => ({ count: 0, sum: 0n, extremum: null, isLost: false })),
+    aggregates: aggregates.map(() => ({ count: 0, sum: 0n, extremum: null, isLost: false })),
   }
-}
-
-/** The aggregates of a grouped view. */
-export function aggregatesOf(view: CompiledView): readonly CompiledAggregate[] {
-  return view.shape.kind === 'group' ? view.shape.aggregates : []
 }
 
 /** Takes a row in (`sign` 1) or out (-1). */
-export function fold(view: CompiledView, group: GroupState, image: RowImage, sign: 1 | -1): void {
-  group.rows += sign
-  aggregatesOf(view).forEach(({ fn, columnId }, i) => {
-    if (columnId === null) return
-    const value = valueOf(view.source, image, columnId)
-    if (value === null) return
-    const state = group.aggregates[i] as AggregateState
-    state.count += sign
-    if (fn === 'sum' || fn === 'avg') {
-      const amount = isReal(view, columnId) ? toUnits(Number(value)) : BigInt(value as number | bigint)
-      state.sum += sign === 1 ? amount : -amount
-    } else if (fn === 'min' || fn === 'max') {
-      foldExtremum(state, fn, value, sign)
-    }
-  })
-}
-
-function foldExtremum(
-  state: AggregateState,
-  fn: 'min' | 'max',
-  value: SqlValue,
+export function fold(
+  aggregates: readonly Aggregate[],
+  group: GroupState,
+  inputs: readonly SqlValue[],
   sign: 1 | -1,
 ): void {
-  const order = state.extremum === null ? 0 : compareStored(value, state.extremum)
-  if (sign === 1) {
-    const isBeyond = fn === 'min' ? order < 0 : order > 0
-    if (state.extremum === null || isBeyond) state.extremum = value
+  group.rows += sign
+  for (let i = 0; i < aggregates.length; i++) {
+    const value = inputs[i] ?? null
+    if (value === null) continue
+    foldValue(aggregates[i] as Aggregate, group.aggregates[i] as AggregateState, value, sign)
+  }
+}
+
+function foldValue(
+  { fn, input }: Aggregate,
+  state: AggregateState,
+  value: Exclude<SqlValue, null>,
+  sign: 1 | -1,
+): void {
+  state.count += sign
+  if (fn === 'sum' || fn === 'avg') {
+    const amount =
+      input.storage === 'REAL' ? toUnits(Number(value)) : BigInt(value as number | bigint)
+    state.sum += sign === 1 ? amount : -amount
     return
   }
-  if (order === 0) state.isLost = true
+  if (fn === 'count') return
+  const order = state.extremum === null ? 0 : compareStored(value, state.extremum)
+  if (sign === -1) {
+    if (order === 0) state.isLost = true
+    return
+  }
+  if (state.extremum !== null && (fn === 'min' ? order > 0 : order < 0)) return
+  state.extremum = value
+  // Whatever left, this one is in front.
+  state.isLost = false
 }
 
-/** The value of an aggregate, as the view shows it. */
-export function aggregateValue(
-  view: CompiledView,
-  group: GroupState,
-  index: number,
-): SqlValue {
-  const { fn, columnId } = aggregatesOf(view)[index] as CompiledAggregate
-  const state = group.aggregates[index] as AggregateState
-  if (columnId === null) return group.rows
-  if (fn === 'count') return state.count
-  if (state.count === 0) return null
-  if (fn === 'min' || fn === 'max') return state.extremum
-  const real = isReal(view, columnId)
-  if (fn === 'sum') return real ? fromUnits(state.sum) : state.sum
-  // The quotient of exact sums, rounded once for reals and twice for whole numbers.
-  return (real ? fromUnits(state.sum) : Number(state.sum)) / state.count
+/** The value of an aggregate; `undefined`: it is beyond the range of its type. */
+export function resultOf(
+  { fn, column, input }: Aggregate,
+  state: AggregateState,
+  rows: number,
+): SqlValue | undefined {
+  if (column === null) return rows
+  const { count, sum, extremum } = state
+  if (fn === 'count') return count
+  if (count === 0) return null
+  const isReal = input.storage === 'REAL'
+  switch (fn) {
+    case 'min':
+    case 'max':
+      return extremum
+    case 'avg':
+      return fromUnits(isReal ? sum : wholeToUnits(sum), BigInt(count))
+    case 'sum': {
+      if (!isReal) return isInRange(sum, input.wide) ? sum : undefined
+      const value = fromUnits(sum)
+      return Number.isFinite(value) ? value : undefined
+    }
+  }
 }
 
-/** The cell form of an aggregate's value. */
-export function aggregateCell(view: CompiledView, index: number): CellColumn {
-  const { fn, columnId } = aggregatesOf(view)[index] as CompiledAggregate
-  const name = `a${index}`
-  if (fn === 'count' || columnId === null) return { name, storage: 'INTEGER', wide: false }
-  if (fn === 'avg') return { name, storage: 'REAL', wide: false }
-  const column = view.source.columnById.get(columnId) as CompiledColumn
-  if (fn === 'sum' && column.storage === 'INTEGER') return { name, storage: 'INTEGER', wide: true }
-  return { name, storage: column.storage, wide: column.type === 'bigint' }
+function isInRange(sum: bigint, wide: boolean): boolean {
+  return wide ? sum >= INT64_MIN && sum <= INT64_MAX : Number.isSafeInteger(Number(sum))
 }
 
-/** JSON text of a state. */
-export function encodeGroup(view: CompiledView, group: GroupState): string {
-  const cells = group.aggregates.map((state, i) => [
-    state.count,
-    state.sum === 0n ? 0 : state.sum.toString(16),
-    toJsonCell(aggregateCell(view, i), state.extremum),
+/**
+ * JSON text of a state, but for extrema, which stand in columns of their own.
+ *
+ * @throws MeridianError `INTERNAL` when more left the group than was in it: the view does not
+ * follow its source
+ */
+export function encodeGroup(aggregates: readonly Aggregate[], group: GroupState): string {
+  if (group.rows < 0 || group.aggregates.some(({ count }) => count < 0 || count > group.rows)) {
+    throw new MeridianError('INTERNAL', 'A group of the view has lost rows that it never had.', {
+      fix: 'Report it, with the schema; declare the view under another name to build it anew.',
+      retry: 'never',
+    })
+  }
+  return JSON.stringify([
+    group.rows,
+    ...group.aggregates.map(({ count, sum }, i) =>
+      keepsSum(aggregates[i] as Aggregate) ? [count, sum.toString(16)] : count,
+    ),
   ])
-  return JSON.stringify([group.rows, ...cells])
 }
 
-/** Reads what `encodeGroup` wrote. */
-export function decodeGroup(view: CompiledView, text: string): GroupState {
-  const [rows, ...cells] = JSON.parse(text) as [number, ...[number, string | 0, unknown][]]
+/** Reads what `encodeGroup` wrote. `extrema`: by aggregate, null for those that have none. */
+export function decodeGroup(text: string, extrema: (aggregate: number) => SqlValue): GroupState {
+  const [rows, ...cells] = JSON.parse(text) as [number, ...(number | [number, string])[]]
   return {
     rows,
-    aggregates: cells.map(([count, sum, extremum], i) => ({
-      count,
-      sum: sum === 0 ? 0n : parseHex(sum),
-      extremum: parseJsonCell(aggregateCell(view, i), extremum),
-      isLost: false,
-    })),
+    aggregates: cells.map((cell, i) => {
+      const [count, sum] = typeof cell === 'number' ? [cell, 0n] : [cell[0], parseHex(cell[1])]
+      return { count, sum, extremum: extrema(i), isLost: false }
+    }),
   }
+}
+
+function keepsSum({ fn }: Aggregate): boolean {
+  return fn === 'sum' || fn === 'avg'
+}
+
+/** Whether an aggregate is the smallest or largest value. */
+export function isExtremum({ fn }: Aggregate): boolean {
+  return fn === 'min' || fn === 'max'
 }
 
 function parseHex(text: string): bigint {
   return text.startsWith('-') ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`)
-}
-
-function isReal(view: CompiledView, columnId: number): boolean {
-  return view.source.columnById.get(columnId)?.storage === 'REAL'
 }

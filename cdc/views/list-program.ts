@@ -1,11 +1,9 @@
 /** Views of rows: those that pass the filter, with the columns that were asked for. */
 import type { Statement } from '../../src/core/ports/store.ts'
-import type { SqlValue } from '../../src/core/values.ts'
 import type { CompiledView } from '../../src/schema/compiled.ts'
 import { passes } from './filter.ts'
-import { RowColumns, rowKey } from './row-columns.ts'
-import { scopeOf, viewTable } from './view-names.ts'
-import type { ViewProgram, ViewSql, ViewStep } from './view-program.ts'
+import { RowColumns } from './row-columns.ts'
+import type { ViewPlan, ViewProgram, ViewSelection, ViewSql, ViewStep } from './view-program.ts'
 
 export class ListProgram implements ViewProgram {
   readonly view: CompiledView
@@ -13,44 +11,38 @@ export class ListProgram implements ViewProgram {
   /** Reads leave out what has expired; nothing else depends on it. */
   readonly nextExpiry = null
   readonly #columns: RowColumns
+  readonly #select: string
 
   constructor(view: CompiledView) {
     this.view = view
     this.#columns = new RowColumns(view)
-    this.create = this.#columns.create()
+    this.create = [this.#columns.createTable()]
+    this.#select = `${this.#columns.selectSql()} ORDER BY ${this.#columns.orderSql()}`
   }
 
-  reads(): readonly Statement[] {
-    return []
-  }
-
-  writes(step: ViewStep): readonly Statement[] {
-    const gone: [string, string][] = []
-    const kept: unknown[][] = []
-    for (const { tenant, key, after } of step.deltas) {
+  plan(step: ViewStep): ViewPlan | undefined {
+    const gone: unknown[] = []
+    const kept: unknown[] = []
+    for (const { tenant, key, before, after } of step.deltas) {
       if (after !== null && passes(this.view, after)) {
-        kept.push(this.#columns.toJson(tenant, key, after))
-      } else gone.push([scopeOf(this.view, tenant), rowKey(tenant, key)])
+        kept.push(this.#columns.toJson(tenant, after))
+      } else if (before !== null && passes(this.view, before)) {
+        gone.push(this.#columns.keyJson(tenant, key))
+      }
     }
     const statements: Statement[] = []
     if (gone.length > 0) {
-      statements.push({
-        sql: `DELETE FROM ${viewTable(this.view)} WHERE (tenant, rk) IN (SELECT value->>0, value->>1 FROM json_each(?))`,
-        args: [JSON.stringify(gone)],
-      })
+      statements.push({ sql: this.#columns.deleteSql, args: [JSON.stringify(gone)] })
     }
     if (kept.length > 0) {
-      statements.push({ sql: this.#columns.upsertSql(), args: [JSON.stringify(kept)] })
+      statements.push({ sql: this.#columns.upsertSql, args: [JSON.stringify(kept)] })
     }
-    return statements
+    return statements.length === 0 ? undefined : { reads: [], write: () => statements }
   }
 
-  select(tenant: string, _prefix: readonly SqlValue[], nowMs: number): ViewSql {
-    const order = this.#columns.order.map((o) => `v.${o.name}`).join(', ')
-    return {
-      sql: `SELECT ${this.#columns.shownSql()} FROM ${viewTable(this.view)} v
-        WHERE v.tenant = ? AND (v.expires IS NULL OR v.expires > ?) ORDER BY ${order}`,
-      args: [scopeOf(this.view, tenant), nowMs],
-    }
+  select({ tenant, nowMs, limit }: ViewSelection): ViewSql {
+    const args = this.#columns.selectArgs(tenant, nowMs)
+    if (limit === null) return { sql: this.#select, args }
+    return { sql: `${this.#select} LIMIT ?`, args: [...args, limit] }
   }
 }

@@ -1,22 +1,25 @@
 /**
  * Keeps the materialized views of a store current: follows its change log, turns each batch into
- * what every view writes, and commits that together with the views' position. After a crash it goes
- * on where the position says, so every change counts once. This process alone writes the views.
+ * what every view writes, and commits that together with the views' positions. After a crash it
+ * goes on where the positions say, so every change counts once. A view that cannot follow stops
+ * with a typed error, alone: reads of it fail, nothing is skipped (protocol rule 21).
  */
 import type { Change } from '../../src/core/change.ts'
-import { MeridianError } from '../../src/core/errors.ts'
+import { asMeridianError, isErrorCode, MeridianError } from '../../src/core/errors.ts'
 import type { ChangeLog } from '../../src/core/ports/change-log.ts'
 import type { Runtime } from '../../src/core/ports/runtime.ts'
 import type { Statement, Store } from '../../src/core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
 import type { CompiledSchema, CompiledTable, CompiledView } from '../../src/schema/compiled.ts'
 import { createChangeConsumer, type ChangeConsumer } from '../consumer/change-consumer.ts'
-import { rowDeltas, type RowDelta } from './row-deltas.ts'
-import { installViews, loadPositions } from './install.ts'
+import { commitSteps, ViewFailure, ViewMoved, type DueStep } from './commit-steps.ts'
+import type { ViewFaults } from './faults.ts'
+import { installViews, loadProgress, type ViewProgress } from './install.ts'
 import { createProgram } from './programs.ts'
-import { PositionWaiters } from './position-waiters.ts'
-import { narrowRows } from './view-rows.ts'
+import { rowDeltas, type RowDelta } from './row-deltas.ts'
 import type { ViewProgram, ViewSql } from './view-program.ts'
+import { narrowRows } from './view-rows.ts'
+import { ViewState } from './view-state.ts'
 
 /** What a maintainer is made of. */
 export interface ViewMaintainerOptions {
@@ -26,20 +29,42 @@ export interface ViewMaintainerOptions {
   readonly runtime: Runtime
   /** The instant at which expiry of a table's rows is judged. */
   readonly nowMs: (table: CompiledTable) => number
+  /** Test-only. */
+  readonly faults?: ViewFaults
+}
+
+/** How one view stands. */
+export interface ViewStatus {
+  readonly view: string
+  /** It holds the store's changes up to here. */
+  readonly position: number
+  /** Why it does not move; an error that may not be repeated has ended it. */
+  readonly error: MeridianError | null
+}
+
+/** A view that is read, and the instant at which expiry is judged. */
+export interface ViewRead {
+  readonly view: CompiledView
+  readonly nowMs: number
 }
 
 /** The views of a store. */
 export interface ViewMaintainer {
-  /** Every view holds the store's changes up to here. */
+  /** Every view holds the store's changes up to here; Infinity when there is no view. */
   position(): number
-  status(): { readonly position: number; readonly error: MeridianError | null }
+  status(): readonly ViewStatus[]
   /**
-   * Resolves once every view holds the store's changes up to `seq`, and no row that has expired.
+   * Resolves once the views hold the store's changes up to `seq`, and no row that has expired at
+   * their instant. All views at this moment when `reads` is left out.
    *
-   * @throws MeridianError `SESSION_NOT_MET` when the time is over, or what stopped the views
+   * @throws MeridianError `SESSION_NOT_MET` when the time is over, or what stopped a view
    */
-  waitApplied(seq: number, timeoutMs: number): Promise<void>
-  /** Reads rows in the order of `viewColumns`; `prefix` holds leading group values. */
+  waitApplied(seq: number, timeoutMs: number, reads?: readonly ViewRead[]): Promise<void>
+  /**
+   * Reads rows in the order of `viewColumns`; `prefix` holds leading group values.
+   *
+   * @throws MeridianError what stopped the view
+   */
   select(
     view: CompiledView,
     tenant: string,
@@ -49,7 +74,11 @@ export interface ViewMaintainer {
   ): Statement
   /** The rows of a `select`. */
   rows(view: CompiledView, rows: readonly SqlRow[]): SqlRow[]
-  /** The view as SQL with public column names, for user queries. */
+  /**
+   * The view as SQL with its columns in the order of `viewColumns`, for user queries.
+   *
+   * @throws MeridianError what stopped the view
+   */
   source(view: CompiledView, tenant: string, nowMs: number): ViewSql
   stop(): Promise<void>
 }
@@ -58,43 +87,66 @@ export interface ViewMaintainer {
 export async function createViewMaintainer(
   options: ViewMaintainerOptions,
 ): Promise<ViewMaintainer> {
-  const programs = options.schema.views.map(createProgram)
-  await installViews(options.store, programs)
-  const positions = await loadPositions(options.store, programs)
-  return new Maintainer(options, programs, positions)
+  const { store, schema, changeLog, runtime, faults } = options
+  const programs = schema.views.map((view) => createProgram(view, faults))
+  await installViews(store, programs)
+  const progress = await loadProgress(store)
+  const states = await Promise.all(
+    programs.map(async (program) => {
+      const own = progress.get(program.view.id) as ViewProgress
+      const nextExpiryMs = await readNextExpiry(store, program)
+      const state = new ViewState(program, own, nextExpiryMs, runtime.timers)
+      await requireLog(changeLog, state)
+      return state
+    }),
+  )
+  return new Maintainer(options, states)
 }
 
-/** How far one view is. */
-interface Progress {
-  position: number
-  nowMs: number
+async function readNextExpiry(store: Store, { nextExpiry }: ViewProgram): Promise<number> {
+  if (nextExpiry === null) return Infinity
+  const [result] = await store.read([nextExpiry])
+  return Number(result?.rows[0]?.[0] ?? Infinity)
+}
+
+/** Stops a view whose next change the log does not have any more, lest it stops all others. */
+async function requireLog(changeLog: ChangeLog, state: ViewState): Promise<void> {
+  try {
+    await changeLog.read(state.position, 1)
+  } catch (error) {
+    if (!isErrorCode(error, 'LOG_COMPACTED')) throw error
+    const { name } = state.program.view
+    state.stop(
+      new MeridianError(
+        'LOG_COMPACTED',
+        `View \`${name}\` is at ${state.position}, and the change log begins later.`,
+        {
+          fix: 'A new or changed view is built from the whole change log: seed the region again with the view declared, or take its declaration back.',
+          details: { view: name, position: state.position },
+          cause: error,
+        },
+      ),
+    )
+  }
 }
 
 class Maintainer implements ViewMaintainer {
   readonly #options: ViewMaintainerOptions
-  readonly #programs: ReadonlyMap<number, ViewProgram>
-  readonly #progress: Map<number, Progress>
-  readonly #waiters: PositionWaiters
+  readonly #states: ReadonlyMap<number, ViewState>
   readonly #consumer: ChangeConsumer | undefined
   /** Batches and expiry take turns: both read what the other writes. */
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(
-    options: ViewMaintainerOptions,
-    programs: readonly ViewProgram[],
-    progress: Map<number, Progress>,
-  ) {
+  constructor(options: ViewMaintainerOptions, states: readonly ViewState[]) {
     this.#options = options
-    this.#programs = new Map(programs.map((program) => [program.view.id, program]))
-    this.#progress = progress
-    const start = Math.min(...[...progress.values()].map((p) => p.position))
-    this.#waiters = new PositionWaiters(options.runtime.timers, programs.length === 0 ? Infinity : start)
-    if (programs.length === 0) return
+    this.#states = new Map(states.map((state) => [state.program.view.id, state]))
+    const running = this.#running()
+    if (running.length === 0) return
     const { changeLog, schema, runtime } = options
     this.#consumer = createChangeConsumer({
       changeLog,
       schema,
-      position: start,
+      position: Math.min(...running.map((state) => state.position)),
       handler: (changes, position) => this.#inTurn(() => this.#take(changes, position)),
       timers: runtime.timers,
       random: runtime.random,
@@ -102,25 +154,29 @@ class Maintainer implements ViewMaintainer {
   }
 
   position(): number {
-    return this.#waiters.position()
+    return Math.min(...[...this.#states.values()].map((state) => state.position))
   }
 
-  status(): { readonly position: number; readonly error: MeridianError | null } {
-    return { position: this.position(), error: this.#consumer?.status().error ?? null }
+  status(): readonly ViewStatus[] {
+    const behind = this.#consumer?.status().error ?? null
+    return [...this.#states.values()].map(({ program, position, error }) => ({
+      view: program.view.name,
+      position,
+      error: error ?? behind,
+    }))
   }
 
-  async waitApplied(seq: number, timeoutMs: number): Promise<void> {
-    if (!(await this.#waiters.wait(seq, timeoutMs))) {
-      throw (
-        this.status().error ??
-        new MeridianError('SESSION_NOT_MET', `The views are at ${this.position()}, not at ${seq}.`, {
-          fix: "Give more time with `deadlineMs`, or read with 'stale'.",
-        })
-      )
-    }
-    if ([...this.#programs.values()].some((program) => program.nextExpiry !== null)) {
-      await this.#inTurn(() => this.#expire())
-    }
+  async waitApplied(seq: number, timeoutMs: number, reads?: readonly ViewRead[]): Promise<void> {
+    const wanted = (reads ?? this.#allNow()).map(({ view, nowMs }) => ({
+      state: this.#state(view),
+      nowMs,
+    }))
+    await Promise.all(wanted.map(({ state }) => this.#waitPosition(state, seq, timeoutMs)))
+    const instants = new Map(wanted.map(({ state, nowMs }) => [state, nowMs]))
+    const hasExpired = (): boolean =>
+      wanted.some(({ state, nowMs }) => state.error === null && state.hasExpired(nowMs))
+    while (hasExpired()) await this.#inTurn(() => this.#expire(instants))
+    for (const { state } of wanted) state.requireRunning()
   }
 
   select(
@@ -130,8 +186,7 @@ class Maintainer implements ViewMaintainer {
     limit: number,
     nowMs: number,
   ): Statement {
-    const { sql, args } = this.#program(view).select(tenant, prefix, nowMs)
-    return { sql: `SELECT * FROM (${sql}) LIMIT ?`, args: [...args, limit], bigints: true }
+    return { ...this.#select(view, { tenant, prefix, nowMs, limit }), bigints: true }
   }
 
   rows(view: CompiledView, rows: readonly SqlRow[]): SqlRow[] {
@@ -139,16 +194,52 @@ class Maintainer implements ViewMaintainer {
   }
 
   source(view: CompiledView, tenant: string, nowMs: number): ViewSql {
-    return this.#program(view).select(tenant, [], nowMs)
+    return this.#select(view, { tenant, prefix: [], nowMs, limit: null })
   }
 
   async stop(): Promise<void> {
     await this.#consumer?.stop()
     await this.#turn
+    const closed = new MeridianError('CLOSED', 'The views are closed.')
+    for (const state of this.#states.values()) state.stop(closed)
   }
 
-  #program(view: CompiledView): ViewProgram {
-    return this.#programs.get(view.id) as ViewProgram
+  #select(view: CompiledView, selection: Parameters<ViewProgram['select']>[0]): ViewSql {
+    const state = this.#state(view)
+    state.requireRunning()
+    return state.program.select(selection)
+  }
+
+  #state(view: CompiledView): ViewState {
+    return this.#states.get(view.id) as ViewState
+  }
+
+  #running(): ViewState[] {
+    return [...this.#states.values()].filter((state) => state.error === null)
+  }
+
+  #allNow(): ViewRead[] {
+    return this.#options.schema.views.map((view) => ({
+      view,
+      nowMs: this.#options.nowMs(view.source),
+    }))
+  }
+
+  async #waitPosition(state: ViewState, seq: number, timeoutMs: number): Promise<void> {
+    const ended = this.#consumer?.status().error
+    if (ended?.retry === 'never' && seq > state.position) throw ended
+    if (await state.wait(seq, timeoutMs)) return
+    const { name } = state.program.view
+    throw (
+      this.#consumer?.status().error ??
+      new MeridianError(
+        'SESSION_NOT_MET',
+        `View \`${name}\` is at ${state.position}, not at ${seq}.`,
+        {
+          fix: "Give more time with `deadlineMs`, or read with 'stale'.",
+        },
+      )
+    )
   }
 
   #inTurn(step: () => Promise<void>): Promise<void> {
@@ -158,88 +249,81 @@ class Maintainer implements ViewMaintainer {
   }
 
   /** Takes a batch of changes into every view that does not hold it yet. */
-  async #take(changes: readonly Change[], position: number): Promise<void> {
-    const bySource = new Map<CompiledTable, RowDelta[]>()
-    await this.#commit([...this.#programs.values()], (program) => {
-      const progress = this.#progressOf(program)
-      if (progress.position >= position) return undefined
-      const { source } = program.view
-      // A view that is ahead, since another one is new, skips what it holds.
-      const isAhead = progress.position >= (changes[0]?.localSeq ?? 0)
-      let deltas = isAhead ? undefined : bySource.get(source)
-      if (deltas === undefined) {
-        const fresh = changes.filter((change) => change.localSeq > progress.position)
-        deltas = rowDeltas(source, fresh)
-        if (!isAhead) bySource.set(source, deltas)
-      }
-      return { deltas, position }
-    })
-    this.#waiters.advance(position)
-  }
-
-  /** Takes out what has expired by now. */
-  async #expire(): Promise<void> {
-    const expiring = [...this.#programs.values()].filter((program) => program.nextExpiry !== null)
-    const results = await this.#options.store.read(
-      expiring.map((program) => program.nextExpiry as Statement),
+  #take(changes: readonly Change[], position: number): Promise<void> {
+    const shared = new Map<CompiledTable, readonly RowDelta[]>()
+    const first = changes[0]?.localSeq ?? 0
+    return this.#commit(() =>
+      this.#running()
+        .filter((state) => state.position < position)
+        .map((state) => {
+          const { source } = state.program.view
+          // A view that is ahead, since another one is new, leaves out what it holds.
+          const isAhead = state.position >= first
+          const fresh = isAhead
+            ? changes.filter((change) => change.localSeq > state.position)
+            : changes
+          const deltas = (isAhead ? undefined : shared.get(source)) ?? rowDeltas(source, fresh)
+          if (!isAhead) shared.set(source, deltas)
+          return this.#step(state, deltas, position, this.#options.nowMs(source))
+        }),
     )
-    const due = expiring.filter((program, i) => {
-      const next = results[i]?.rows[0]?.[0] ?? null
-      return next !== null && Number(next) <= this.#options.nowMs(program.view.source)
-    })
-    await this.#commit(due, (program) => ({
-      deltas: [],
-      position: this.#progressOf(program).position,
-    }))
   }
 
-  /** Reads what the programs need, and commits what they write with their positions. */
-  async #commit(
-    programs: readonly ViewProgram[],
-    plan: (program: ViewProgram) => { deltas: readonly RowDelta[]; position: number } | undefined,
-  ): Promise<void> {
-    const steps = programs.flatMap((program) => {
-      const planned = plan(program)
-      if (planned === undefined) return []
-      const { source } = program.view
-      const nowMs = Math.max(this.#progressOf(program).nowMs, this.#options.nowMs(source))
-      const step = { deltas: planned.deltas, nowMs }
-      const isIdle = step.deltas.length === 0 && program.nextExpiry === null
-      const reads = isIdle ? [] : program.reads(step)
-      return { program, step, reads, position: planned.position, isIdle }
-    })
-    if (steps.length === 0) return
-    const statements = steps.flatMap(({ reads }) => reads)
-    const results = statements.length === 0 ? [] : await this.#options.store.read(statements)
-    let at = 0
-    const writes = steps.flatMap(({ program, step, reads, position, isIdle }) => {
-      const own = results.slice(at, (at += reads.length))
-      const body = isIdle ? [] : program.writes(step, own)
-      return [...this.#movePosition(program, position, step.nowMs), ...body]
-    })
-    await this.#options.store.write(writes)
-    for (const { program, step, position } of steps) {
-      this.#progress.set(program.view.id, { position, nowMs: step.nowMs })
+  /** Takes out rows that have expired at the views' instants: a part of them, if there are many. */
+  #expire(instants: ReadonlyMap<ViewState, number>): Promise<void> {
+    return this.#commit(() =>
+      [...instants]
+        .filter(([state, nowMs]) => state.error === null && state.hasExpired(nowMs))
+        .map(([state, nowMs]) => this.#step(state, [], state.position, nowMs)),
+    )
+  }
+
+  #step(state: ViewState, deltas: readonly RowDelta[], position: number, askedMs: number): DueStep {
+    const nowMs = Math.max(state.nowMs, askedMs)
+    return { state, deltas, position, nowMs, hasExpired: state.hasExpired(nowMs) }
+  }
+
+  /** Commits the steps that are due; those of a view that fails are left out then. */
+  async #commit(stepsDue: () => readonly DueStep[]): Promise<void> {
+    for (;;) {
+      const steps = stepsDue()
+      if (steps.length === 0) return
+      try {
+        await commitSteps(this.#options.store, steps, this.#options.faults ?? {})
+        return
+      } catch (error) {
+        if (error instanceof ViewMoved) await this.#reload()
+        else if (error instanceof ViewFailure) error.state.stop(stopError(error))
+        else throw error
+      }
     }
   }
 
-  /** Fails the write when somebody else has moved the view. */
-  #movePosition(program: ViewProgram, position: number, nowMs: number): Statement[] {
-    const { id } = program.view
-    const known = this.#progressOf(program)
-    return [
-      {
-        sql: `INSERT INTO _guard SELECT 1 WHERE (SELECT position FROM _views WHERE view_id = ?) IS NOT ?`,
-        args: [id, known.position],
-      },
-      {
-        sql: 'UPDATE _views SET position = ?, now_ms = ? WHERE view_id = ?',
-        args: [position, nowMs, id],
-      },
-    ]
+  /** A write whose answer was lost has moved the views further than was known. */
+  async #reload(): Promise<void> {
+    const progress = await loadProgress(this.#options.store)
+    for (const state of this.#running()) {
+      const own = progress.get(state.program.view.id)
+      if (own === undefined) {
+        const { name } = state.program.view
+        state.stop(
+          new MeridianError('CLOSED', `View \`${name}\` was removed from the store.`, {
+            fix: 'Restart the node with the schema that the store has.',
+          }),
+        )
+      } else state.moveTo(own, await readNextExpiry(this.#options.store, state.program))
+    }
   }
+}
 
-  #progressOf(program: ViewProgram): Progress {
-    return this.#progress.get(program.view.id) as Progress
-  }
+/** What stops a view is final until the node starts again: its position stays where it is. */
+function stopError(failure: ViewFailure): MeridianError {
+  const { view } = failure.state.program
+  const cause = asMeridianError(failure.cause)
+  return new MeridianError(cause.code, `View \`${view.name}\` has stopped: ${cause.message}`, {
+    fix: 'Restart the node to try again; if it stops again, declare the view under another name.',
+    retry: 'never',
+    details: { view: view.name, position: failure.state.position },
+    cause: failure.cause,
+  })
 }

@@ -1,38 +1,38 @@
-/** Those who wait until the views have come to a position. */
+/** Those who wait until a view has come to a position. */
+import type { MeridianError } from '../../src/core/errors.ts'
 import type { Timers } from '../../src/core/ports/runtime.ts'
 
 interface Waiter {
   readonly seq: number
-  readonly finish: (reached: boolean) => void
+  readonly finish: (outcome: boolean | MeridianError) => void
 }
 
 export class PositionWaiters {
   readonly #timers: Timers
   readonly #waiters = new Set<Waiter>()
-  #position: number
 
-  constructor(timers: Timers, position: number) {
+  constructor(timers: Timers) {
     this.#timers = timers
-    this.#position = position
   }
 
-  position(): number {
-    return this.#position
-  }
-
+  /** The view has come to a position. */
   advance(position: number): void {
-    this.#position = Math.max(this.#position, position)
-    for (const waiter of this.#waiters) if (waiter.seq <= this.#position) waiter.finish(true)
+    for (const waiter of this.#waiters) if (waiter.seq <= position) waiter.finish(true)
   }
 
-  /** Resolves with true at the position, with false when the time is over. */
-  async wait(seq: number, timeoutMs: number): Promise<boolean> {
-    if (seq <= this.#position) return true
-    return new Promise((resolve) => {
-      const finish = (reached: boolean): void => {
+  /** The view will not move any more. */
+  fail(error: MeridianError): void {
+    for (const waiter of this.#waiters) waiter.finish(error)
+  }
+
+  /** Resolves with true at the position, with false when the time is over; rejects after `fail`. */
+  wait(seq: number, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const finish = (outcome: boolean | MeridianError): void => {
         cancel()
         this.#waiters.delete(waiter)
-        resolve(reached)
+        if (typeof outcome === 'boolean') resolve(outcome)
+        else reject(outcome)
       }
       const waiter: Waiter = { seq, finish }
       const cancel = this.#timers.after(Math.max(0, timeoutMs), () => finish(false))

@@ -13,23 +13,24 @@ export interface RowDelta {
   /** JSON text of the primary key. */
   readonly key: string
   readonly before: RowImage | null
-  readonly after: RowImage | null
+  after: RowImage | null
 }
 
 /** The net changes of a table, in order of first change. */
 export function rowDeltas(table: CompiledTable, changes: readonly Change[]): RowDelta[] {
   const deltas = new Map<string, RowDelta>()
-  for (const change of changes) {
-    if (change.tableId !== table.id) continue
-    const key = encodeKey(table, change.key)
-    const id = `${change.tenant}\0${key}`
-    const before = deltas.get(id)
-    deltas.set(id, {
-      tenant: change.tenant,
-      key,
-      before: before === undefined ? change.before : before.before,
-      after: change.after,
-    })
+  for (const { tableId, tenant, key: values, before, after } of changes) {
+    if (tableId !== table.id) continue
+    const key = encodeKey(table, values)
+    const id = rowId(tenant, key)
+    const known = deltas.get(id)
+    if (known === undefined) deltas.set(id, { tenant, key, before, after })
+    else known.after = after
   }
   return [...deltas.values()]
+}
+
+/** A row's identity within its table, as one text. */
+export function rowId(tenant: string, key: string): string {
+  return `${tenant}\0${key}`
 }

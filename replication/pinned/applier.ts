@@ -15,7 +15,7 @@ import {
   type RowWrite,
   type VersionedKey,
 } from '../../src/sql/write-rows.ts'
-import { factsOf } from '../strong/table-facts.ts'
+import { factsOf } from '../../src/schema/table-facts.ts'
 import type { PinnedFaults } from './faults.ts'
 import { groupBy } from './group-by.ts'
 
@@ -146,7 +146,8 @@ class PinnedApplier implements ChangeApplier {
 
   #writes(rows: readonly NetRow[]): Statement[] {
     const statements: Statement[] = []
-    const replace = this.#options.faults?.lowerVersionOverwrites === true ? 'always' : 'lower-version'
+    const replace =
+      this.#options.faults?.lowerVersionOverwrites === true ? 'always' : 'lower-version'
     const changed = rows.filter((row) => row.changed)
     for (const [table, group] of groupBy(changed, (row) => row.table)) {
       // A value of a unique column may pass from one row to another: all let go of theirs first.

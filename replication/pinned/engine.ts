@@ -112,8 +112,8 @@ class PinnedEngine implements TransactionEngine {
   ): TransactionResult {
     return {
       txId: request.txId,
-      updated: program.updates.map(({ statement, table }) =>
-        rowReader(table)(results[statement]?.rows[0] ?? []).image,
+      updated: program.updates.map(
+        ({ statement, table }) => rowReader(table)(results[statement]?.rows[0] ?? []).image,
       ),
       position: { source: this.#options.source, seq: seqOf(results.at(-1)) },
       hlc: program.hlc,

@@ -1,11 +1,16 @@
 /** A request as it came, checked against the schema and brought to the form that is stored. */
 import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
 import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_OPERATIONS } from '../../src/core/limits.ts'
-import type { CellChange, CellCondition, TransactionRequest, WriteOp } from '../../src/core/operations.ts'
+import type {
+  CellChange,
+  CellCondition,
+  TransactionRequest,
+  WriteOp,
+} from '../../src/core/operations.ts'
 import { sameValue, type SqlValue } from '../../src/core/values.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
 import { groupBy } from './group-by.ts'
-import { factsOf, normalizeImage, normalizeKey } from '../strong/table-facts.ts'
+import { factsOf, normalizeImage, normalizeKey } from '../../src/schema/table-facts.ts'
 
 /** Rows to insert or to upsert. */
 export interface PutOp {

@@ -14,7 +14,7 @@ import { fromJsonCell, keyColumns, toJsonCell, type CellColumn } from '../../src
 import { expiredRow, liveRow } from '../../src/sql/live-row.ts'
 import { keyOf, hasWideColumns, rowColumns } from '../../src/sql/select.ts'
 import { insertRows, upsertRows, type RowWrite } from '../../src/sql/write-rows.ts'
-import { factsOf } from '../strong/table-facts.ts'
+import { factsOf } from '../../src/schema/table-facts.ts'
 import type { PinnedFaults } from './faults.ts'
 import { insertOutcome, insertOutcomePart } from './outcomes.ts'
 import type {
@@ -72,10 +72,7 @@ export interface Program {
 }
 
 /** Turns a transaction into statements. */
-export function compileProgram(
-  transaction: PreparedTransaction,
-  context: ProgramContext,
-): Program {
+export function compileProgram(transaction: PreparedTransaction, context: ProgramContext): Program {
   return new ProgramBuilder(transaction, context).build()
 }
 
@@ -175,9 +172,12 @@ class ProgramBuilder {
         )
       }
     }
-    const rows = images.map(
-      (image): RowWrite => ({ tenant: this.#tenant, image, version: this.#version, epoch }),
-    )
+    const rows = images.map((image): RowWrite => ({
+      tenant: this.#tenant,
+      image,
+      version: this.#version,
+      epoch,
+    }))
     const statement = kind === 'insert' ? insertRows(table, rows) : upsertRows(table, rows)
     this.#add(statement, { kind: 'write', table, ambiguous: !careful })
   }

@@ -1,5 +1,5 @@
 /**
- * Deletes expired pinned rows at their homes. They are absent since their instant for every reader
+ * Deletes expired pinned rows at their homes, and outcomes past their retention. Expired rows are absent since their instant for every reader
  * and writer; the sweep gives the space back and tells consumers (`cause: ttl`).
  */
 import { hlcMs } from '../../src/core/hlc.ts'
@@ -14,6 +14,7 @@ import { keyColumns, toJsonCell, fromJsonCell, type CellColumn } from '../../src
 import { tenantKey } from '../../src/tenancy/tenant-key.ts'
 import type { HomeLookup } from './engine.ts'
 import { groupBy } from './group-by.ts'
+import { pruneOutcomes } from './outcomes.ts'
 import { homeGuard } from './program.ts'
 
 /** What a sweeper needs. */
@@ -39,7 +40,10 @@ export interface SweepMetrics {
 
 /** Sweeps when asked to: when that is belongs to the node, which staggers its regions. */
 export interface PinnedSweeper {
-  /** Deletes what has expired and is at home here; the rest is its home's to delete. */
+  /**
+   * Deletes rows that have expired and are at home here (the rest is their home's to delete), and
+   * outcomes of writes that are too old to be repeated.
+   */
   sweep(): Promise<void>
   metrics(): SweepMetrics
 }
@@ -55,7 +59,7 @@ export function createPinnedSweeper(options: PinnedSweeperOptions): PinnedSweepe
 }
 
 /** An expired row, by what finds it. */
-interface Expired {
+export interface Expired {
   readonly tenant: string
   readonly expiresMs: number
   readonly key: readonly SqlValue[]
@@ -83,6 +87,18 @@ class Sweeper implements PinnedSweeper {
     const nowMs = Math.max(runtime.clock.nowMs(), hlcMs(clock.last()))
     this.#oldestOverdueMs = 0
     for (const table of this.#tables) await this.#sweepTable(table, nowMs)
+    await this.#pruneOutcomes(nowMs)
+  }
+
+  async #pruneOutcomes(nowMs: number): Promise<void> {
+    const { store, runtime } = this.#options
+    for (;;) {
+      const limit = this.#batchRows
+      const startMs = runtime.clock.monotonicMs()
+      const pruned = await pruneOutcomes(store, nowMs, limit)
+      if (pruned < limit) return
+      await this.#yield(runtime.clock.monotonicMs() - startMs)
+    }
   }
 
   /** Pages through what has expired: rows of other homes, which stay, must not hide those of here. */
@@ -146,7 +162,7 @@ class Sweeper implements PinnedSweeper {
 }
 
 /** Expired rows in the order of the index on the instant, behind `after`. */
-function selectExpired(
+export function selectExpired(
   table: CompiledTable,
   nowMs: number,
   limit: number,

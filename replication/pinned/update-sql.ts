@@ -43,7 +43,8 @@ export function changedCell(table: CompiledTable, change: CellChange, alias: str
 
 /**
  * SQL that holds where the row `alias` breaks a condition or a floor; undefined when nothing can be
- * broken. A sum that leaves its column's range is left to the table's constraints.
+ * broken. Cells are judged in their order, as in `applyCellOp`: a floor behind a sum that leaves its
+ * column's range is not asked, and that sum is left to the table's constraints.
  */
 export function brokenConditions(
   table: CompiledTable,
@@ -57,18 +58,16 @@ export function brokenConditions(
     const all = joinFragments(holds, ' AND ')
     broken.push({ sql: `NOT (${all.sql})`, args: all.args })
   }
-  const inRange: Fragment[] = []
+  const earlierInRange: Fragment[] = []
   for (const change of cells) {
     if (change.op.kind !== 'increment') continue
+    const column = columnAt(table, change.column)
     const sum = changedCell(table, change, alias)
-    inRange.push(rangeSql(columnAt(table, change.column), sum))
-    if (change.op.floor === null) continue
-    // The range of this and of earlier cells goes first, as in `applyCellOp`.
-    const range = joinFragments(inRange, ' AND ')
-    broken.push({
-      sql: `(${sum.sql} < ? AND ${range.sql})`,
-      args: [...sum.args, change.op.floor, ...range.args],
-    })
+    if (change.op.floor !== null) {
+      const below = belowFloor(column, sum, change.op.floor)
+      broken.push(joinFragments([below, ...earlierInRange], ' AND '))
+    }
+    earlierInRange.push(rangeSql(column, sum))
   }
   return broken.length === 0 ? undefined : joinFragments(broken, ' OR ')
 }
@@ -79,6 +78,15 @@ function conditionSql(table: CompiledTable, condition: CellCondition, alias: str
   if (condition.op === '=') return { sql: `${cell} IS ?`, args }
   if (condition.op === '!=') return { sql: `${cell} IS NOT ?`, args }
   return { sql: `coalesce(${cell} ${condition.op} ?, 0)`, args }
+}
+
+function belowFloor(column: PhysicalColumn, sum: Fragment, floor: number | bigint): Fragment {
+  if (!column.wide) return { sql: `${sum.sql} < ?`, args: [...sum.args, floor] }
+  // Beyond 64 bits SQLite's sum is a rounded real; if negative it is below every floor.
+  return {
+    sql: `(${sum.sql} < ? OR (typeof(${sum.sql}) = 'real' AND ${sum.sql} < 0))`,
+    args: [...sum.args, floor, ...sum.args, ...sum.args],
+  }
 }
 
 /** What the table's own CHECK constraints say of a sum. */

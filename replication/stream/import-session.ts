@@ -95,6 +95,13 @@ export class ImportSession {
     if (this.#error !== undefined) throw this.#error
   }
 
+  /** Asks the source how far it is, once it has accepted. */
+  probe(): void {
+    if (this.#source === undefined || this.#isClosed) return
+    const nowMs = this.#options.runtime.clock.monotonicMs()
+    this.#send({ kind: 'probe', id: this.#options.freshness.probe(nowMs) })
+  }
+
   /** Ends the subscription; `run` settles once a commit under way is over. */
   close(): void {
     if (this.#isClosed) return
@@ -116,7 +123,7 @@ export class ImportSession {
 
   /** Probes the source, and gives a silent channel up. */
   #tick(): void {
-    const { runtime, freshness, probeIntervalMs, silenceTimeoutMs } = this.#options
+    const { runtime, probeIntervalMs, silenceTimeoutMs } = this.#options
     const nowMs = runtime.clock.monotonicMs()
     if (nowMs - this.#heardMs > silenceTimeoutMs) {
       this.#fail(
@@ -127,7 +134,7 @@ export class ImportSession {
       )
       return
     }
-    if (this.#source !== undefined) this.#send({ kind: 'probe', id: freshness.probe(nowMs) })
+    this.probe()
     if (this.#visible < this.#applied) this.#lookAgain()
     this.#cancelTick = runtime.timers.after(probeIntervalMs, () => this.#tick())
   }

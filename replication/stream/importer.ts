@@ -70,6 +70,8 @@ export interface Importer {
   /** Resolves once nothing is being written any more. */
   stop(): Promise<void>
   status(): ImportStatus
+  /** Asks the source now how far it is, instead of at the next interval. */
+  probe(): void
   /**
    * Monotonic milliseconds of this process: what the source had committed by then is applied here.
    * Null while that is not known.
@@ -138,6 +140,10 @@ class RegionImporter implements Importer {
       connected: this.#isAccepted,
       error: this.#error,
     }
+  }
+
+  probe(): void {
+    this.#session?.probe()
   }
 
   freshAsOfMs(): number | null {

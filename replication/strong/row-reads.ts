@@ -5,7 +5,7 @@ import type { CompiledTable, PhysicalColumn } from '../../src/schema/compiled.ts
 import { fromJsonCell, toJsonCell } from '../../src/sql/json-cells.ts'
 import { expiredRow } from '../../src/sql/live-row.ts'
 import { hasWideColumns, rowColumns, rowReader } from '../../src/sql/select.ts'
-import { factsOf } from './table-facts.ts'
+import { factsOf } from '../../src/schema/table-facts.ts'
 
 /** A stored row, live or expired. */
 export interface Row {

@@ -9,7 +9,7 @@ import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import type { CompiledTable } from '../../src/schema/compiled.ts'
 import { readRows, selectExpired, selectRows, type Row, type TenantValues } from './row-reads.ts'
-import { factsOf, type UniqueConstraint } from './table-facts.ts'
+import { factsOf, type UniqueConstraint } from '../../src/schema/table-facts.ts'
 
 /** A change of one row. */
 export interface RowChange {

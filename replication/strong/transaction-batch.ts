@@ -15,7 +15,7 @@ import type { Row } from './row-reads.ts'
 import { RowView, type RowChange } from './row-view.ts'
 import { writeChanges } from './row-writes.ts'
 import type { LogPlace, MachineBatch, Outcome } from './state-machine.ts'
-import { factsOf, isExpired, normalizeImage, normalizeKey } from './table-facts.ts'
+import { factsOf, isExpired, normalizeImage, normalizeKey } from '../../src/schema/table-facts.ts'
 import type { TransactionCommand } from './transaction-codec.ts'
 
 /** The value of a transaction's outcome. */

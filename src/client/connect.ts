@@ -1,4 +1,5 @@
 /** `connect`: the one way to a database, and the place that chooses how it is reached. */
+import { logSource } from '../core/change.ts'
 import type { KeyWrapper } from '../core/ports/key-wrapper.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Transport } from '../core/ports/transport.ts'
@@ -8,8 +9,8 @@ import { compileSchema } from '../schema/compile.ts'
 import type { Schema } from '../schema/define.ts'
 import type { SchemaLock } from '../schema/lock.ts'
 import { Session } from '../session/session.ts'
-import { Connection } from './connection.ts'
-import { ClientContext, knownLogIndex } from './context.ts'
+import { Connection, isTransient } from './connection.ts'
+import { ClientContext } from './context.ts'
 import { createDatabase } from './database.ts'
 import { Router } from './router.ts'
 import { Sealing } from './sealing.ts'
@@ -28,6 +29,8 @@ export interface Deployment {
   /** Unwraps data keys; without it encrypted columns cannot be used. */
   keyWrapper(region: string): KeyWrapper | undefined
   readonly cipherSuite: AeadSuite
+  /** Deadline of calls that name none, in milliseconds. */
+  readonly deadlineMs: number
 }
 
 /** Options of `connect`. */
@@ -41,6 +44,7 @@ export interface ConnectOptions<S extends Schema> {
 }
 
 const BASIS_MAX_AGE_MS = 60_000
+const STRONG_LOG = logSource('main')
 
 /**
  * Connects a service to a deployment.
@@ -58,6 +62,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     transport: deployment.transport(region),
     schemaVersion: compiled.version,
     principal: options.principal ?? null,
+    deadlineMs: deployment.deadlineMs,
   })
   const basis = logBasis(connection)
   await basis.refresh()
@@ -88,18 +93,18 @@ function logBasis(connection: Connection): {
   let index = 0
   let knownAtMs = 0
   const refresh = async (): Promise<void> => {
-    const session = new Session()
-    const call = connection.begin(session)
-    const { value } = await connection.send(connection.region, { kind: 'hello' }, call)
-    session.merge({ positions: value.positions, nowMs: 0 })
-    index = Math.max(index, knownLogIndex(session, STRONG_LOG_GROUP))
+    const call = connection.begin('connect', new Session(), undefined)
+    const { value } = await connection.bound(call, () =>
+      connection.retry(call, isTransient, () =>
+        connection.send(connection.region, { kind: 'hello' }, call),
+      ),
+    )
+    index = Math.max(index, value.positions[STRONG_LOG] ?? 0)
     knownAtMs = clock.monotonicMs()
   }
   const current = async (session: Session): Promise<number> => {
     if (clock.monotonicMs() - knownAtMs > BASIS_MAX_AGE_MS) await refresh()
-    return Math.max(index, knownLogIndex(session, STRONG_LOG_GROUP))
+    return Math.max(index, session.state().positions[STRONG_LOG] ?? 0)
   }
   return { refresh, current }
 }
-
-const STRONG_LOG_GROUP = 'main'

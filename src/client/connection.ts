@@ -10,7 +10,9 @@ import { decodeResponse, encodeRequest } from '../protocol/codec.ts'
 import {
   PROTOCOL_VERSION,
   type BodyOf,
+  type FailedReceipt,
   type Principal,
+  type RequestHeader,
   type ResponseValues,
   type WireReceipt,
 } from '../protocol/messages.ts'
@@ -21,9 +23,19 @@ const LAST_RETRY_MS = 500
 
 /** What bounds a call: its deadline on the monotonic clock, its signal, its session. */
 export interface CallContext {
+  /** What the caller called, for errors. */
+  readonly name: string
   readonly deadlineAtMs: number
   readonly signal: AbortSignal | undefined
   readonly session: Session
+  /** Set while a write of the call is under way, or was and never got its answer. */
+  mayHaveWritten: boolean
+}
+
+/** What a caller may say of a call. */
+export interface CallBounds {
+  readonly deadlineMs?: number
+  readonly signal?: AbortSignal
 }
 
 /** An answer with its receipt. */
@@ -39,6 +51,8 @@ export interface ConnectionOptions {
   readonly runtime: Runtime
   readonly schemaVersion: number
   readonly principal: Principal | null
+  /** Deadline of calls that name none. Default `DEFAULT_DEADLINE_MS`. */
+  readonly deadlineMs?: number
 }
 
 /** Speaks with the nodes of all regions, from one region. */
@@ -46,6 +60,8 @@ export class Connection {
   readonly region: string
   readonly runtime: Runtime
   readonly #options: ConnectionOptions
+  /** How each call in flight ends when the client closes. */
+  readonly #inFlight = new Set<() => void>()
   #closed = false
 
   constructor(options: ConnectionOptions) {
@@ -55,54 +71,87 @@ export class Connection {
   }
 
   /** Begins a call. @throws MeridianError `INVALID_ARGUMENT` for a deadline that is not > 0 */
-  begin(session: Session, deadlineMs = DEFAULT_DEADLINE_MS, signal?: AbortSignal): CallContext {
-    if (!(deadlineMs > 0)) {
-      throw new MeridianError('INVALID_ARGUMENT', `A deadline of ${deadlineMs} ms.`, {
+  begin(name: string, session: Session, bounds: CallBounds | undefined): CallContext {
+    const deadlineMs = bounds?.deadlineMs ?? this.#options.deadlineMs ?? DEFAULT_DEADLINE_MS
+    if (typeof deadlineMs !== 'number' || !(deadlineMs > 0)) {
+      throw new MeridianError('INVALID_ARGUMENT', 'The option `deadlineMs` is not a time.', {
         fix: 'Give `deadlineMs` as a number of milliseconds above 0.',
       })
     }
     const deadlineAtMs = this.runtime.clock.monotonicMs() + deadlineMs
-    return { deadlineAtMs, signal, session }
+    return { name, deadlineAtMs, signal: bounds?.signal, session, mayHaveWritten: false }
+  }
+
+  /** The same call with less time. */
+  within(call: CallContext, timeoutMs: number): CallContext {
+    return { ...call, deadlineAtMs: this.runtime.clock.monotonicMs() + timeoutMs }
   }
 
   /** What is left of a call's time, in ms. */
-  timeLeftMs(context: CallContext): number {
-    return context.deadlineAtMs - this.runtime.clock.monotonicMs()
+  timeLeftMs(call: CallContext): number {
+    return call.deadlineAtMs - this.runtime.clock.monotonicMs()
   }
 
-  /** One request, one answer, no retry. */
+  /**
+   * Resolves as `work` does, unless the call's time is over first, its signal aborts or the client
+   * closes. Then nothing more is sent for the call; what is under way is left to itself.
+   *
+   * @throws MeridianError `DEADLINE_EXCEEDED`, `CANCELLED`, `CLOSED`
+   */
+  async bound<T>(call: CallContext, work: () => Promise<T>): Promise<T> {
+    this.#requireTime(call)
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        cancelTimer()
+        call.signal?.removeEventListener('abort', onAbort)
+        this.#inFlight.delete(onClose)
+      }
+      const fail = (error: unknown): void => {
+        end()
+        reject(error)
+      }
+      const onClose = (): void => fail(closed(call))
+      const onAbort = (): void => fail(cancelled(call))
+      const leftMs = this.timeLeftMs(call)
+      const cancelTimer = this.runtime.timers.after(leftMs, () => fail(tooLate(call)))
+      call.signal?.addEventListener('abort', onAbort)
+      this.#inFlight.add(onClose)
+      work().then((value) => {
+        end()
+        resolve(value)
+      }, fail)
+    })
+  }
+
+  /** One request, one answer, no retry. For calls that `bound` ends in time. */
   async send<K extends keyof ResponseValues>(
     region: string,
     body: BodyOf<K>,
-    context: CallContext,
+    call: CallContext,
   ): Promise<Answer<K>> {
-    const timeoutMs = this.#timeLeftOrThrow(context, body.kind)
-    const message = encodeRequest({
-      header: {
-        version: PROTOCOL_VERSION,
-        schemaVersion: this.#options.schemaVersion,
-        principal: this.#options.principal,
-        clientRegion: this.region,
-        timeoutMs,
-        session: context.session.state(),
-        trace: null,
-        forwarded: false,
-      },
-      body,
-    })
-    const sent = this.#options.transport.request(region, message, context.signal)
-    const response = decodeResponse(await this.#bounded(sent, timeoutMs, context, body.kind))
-    if (!response.ok) {
-      const error = fromWireError(response.error)
-      error.receipt = response.receipt ?? undefined
+    this.#requireTime(call)
+    const message = encodeRequest({ header: this.#header(call), body })
+    const wroteBefore = call.mayHaveWritten
+    if (isWrite(body.kind)) call.mayHaveWritten = true
+    try {
+      const bytes = await this.#options.transport.request(region, message, call.signal)
+      const response = decodeResponse(bytes)
+      if (!response.ok) {
+        const error = fromWireError(response.error)
+        if (response.receipt !== null) error.receipt = this.#countRoundTrip(response.receipt, region)
+        throw error
+      }
+      call.session.merge(response.session)
+      call.mayHaveWritten = wroteBefore
+      const receipt = this.#countRoundTrip(response.receipt, region)
+      return { value: response.value as ResponseValues[K], receipt }
+    } catch (error) {
+      // Refused, or never sent: this attempt at least did nothing.
+      if (error instanceof MeridianError && error.retry !== 'unknown-outcome') {
+        call.mayHaveWritten = wroteBefore
+      }
       throw error
     }
-    context.session.merge(response.session)
-    const receipt =
-      region === this.region
-        ? response.receipt
-        : { ...response.receipt, crossRegionRoundTrips: response.receipt.crossRegionRoundTrips + 1 }
-    return { value: response.value as ResponseValues[K], receipt }
   }
 
   /**
@@ -110,7 +159,7 @@ export class Connection {
    * is over. `retryable` says which errors are worth another attempt.
    */
   async retry<T>(
-    context: CallContext,
+    call: CallContext,
     retryable: (error: MeridianError) => boolean,
     attempt: () => Promise<T>,
   ): Promise<T> {
@@ -121,7 +170,8 @@ export class Connection {
         if (!(error instanceof MeridianError) || !retryable(error)) throw error
         // Full jitter: clients that failed together do not come back together.
         const pauseMs = delayMs * this.runtime.random.fraction()
-        if (this.timeLeftMs(context) <= pauseMs || context.signal?.aborted === true) throw error
+        const isOver = call.signal?.aborted === true || this.#closed
+        if (isOver || this.timeLeftMs(call) <= pauseMs) throw lastFailure(call, error)
         await this.pause(pauseMs)
       }
     }
@@ -134,39 +184,34 @@ export class Connection {
     })
   }
 
-  /** Later calls fail with `CLOSED`. */
+  /** Ends calls in flight and refuses later ones, with `CLOSED`. */
   close(): void {
     this.#closed = true
+    for (const end of this.#inFlight) end()
   }
 
-  #timeLeftOrThrow(context: CallContext, kind: string): number {
-    if (this.#closed) throw new MeridianError('CLOSED', 'The client is closed.')
-    if (context.signal?.aborted === true) throw cancelled()
-    const timeoutMs = this.timeLeftMs(context)
-    if (timeoutMs <= 0) throw tooLate(kind)
-    return timeoutMs
+  #header(call: CallContext): RequestHeader {
+    return {
+      version: PROTOCOL_VERSION,
+      schemaVersion: this.#options.schemaVersion,
+      principal: this.#options.principal,
+      clientRegion: this.region,
+      timeoutMs: this.timeLeftMs(call),
+      session: call.session.state(),
+      trace: null,
+      forwarded: false,
+    }
   }
 
-  #bounded<T>(
-    sent: Promise<T>,
-    timeoutMs: number,
-    context: CallContext,
-    kind: string,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.runtime.timers.after(timeoutMs, () => settle(() => reject(tooLate(kind))))
-      const onAbort = (): void => settle(() => reject(cancelled(kind)))
-      const settle = (how: () => void): void => {
-        cancel()
-        context.signal?.removeEventListener('abort', onAbort)
-        how()
-      }
-      context.signal?.addEventListener('abort', onAbort)
-      sent.then(
-        (value) => settle(() => resolve(value)),
-        (error: unknown) => settle(() => reject(error as Error)),
-      )
-    })
+  #countRoundTrip<R extends FailedReceipt>(receipt: R, region: string): R {
+    if (region === this.region) return receipt
+    return { ...receipt, crossRegionRoundTrips: receipt.crossRegionRoundTrips + 1 }
+  }
+
+  #requireTime(call: CallContext): void {
+    if (this.#closed) throw closed(call)
+    if (call.signal?.aborted === true) throw cancelled(call)
+    if (this.timeLeftMs(call) <= 0) throw tooLate(call)
   }
 }
 
@@ -184,16 +229,40 @@ function isWrite(kind: string): boolean {
   return kind === 'commit' || kind === 'createTenant' || kind === 'createKeys'
 }
 
-function tooLate(kind: string): MeridianError {
-  // A write that was sent may have happened: only the same idempotency key may repeat it.
-  return new MeridianError('DEADLINE_EXCEEDED', `The deadline passed during \`${kind}\`.`, {
-    retry: isWrite(kind) ? 'unknown-outcome' : 'safe',
-    fix: 'Give the call more time with `deadlineMs`, or repeat it with the same idempotency key.',
+/** An attempt that did nothing says nothing of the one before it, whose answer was lost. */
+function lastFailure(call: CallContext, error: MeridianError): MeridianError {
+  if (!call.mayHaveWritten || error.retry === 'unknown-outcome') return error
+  const { code, details, receipt } = error
+  const last = new MeridianError(code, 'An earlier attempt of the write got no answer.', {
+    retry: 'unknown-outcome',
+    fix: 'Repeat it with the same idempotency key: it has one effect at most.',
+    details,
+    cause: error,
+  })
+  last.receipt = receipt
+  return last
+}
+
+function tooLate(call: CallContext): MeridianError {
+  return new MeridianError('DEADLINE_EXCEEDED', `The deadline passed during \`${call.name}\`.`, {
+    // A write that was sent may have happened: only the same idempotency key may repeat it.
+    retry: call.mayHaveWritten ? 'unknown-outcome' : 'safe',
+    fix: call.mayHaveWritten
+      ? 'It may have happened: repeat it with the same idempotency key.'
+      : 'Give the call more time with `deadlineMs`.',
   })
 }
 
-function cancelled(kind = ''): MeridianError {
-  return new MeridianError('CANCELLED', 'The call was cancelled by its signal.', {
-    retry: isWrite(kind) ? 'unknown-outcome' : 'never',
+function cancelled(call: CallContext): MeridianError {
+  return new MeridianError('CANCELLED', `\`${call.name}\` was cancelled by its signal.`, {
+    retry: call.mayHaveWritten ? 'unknown-outcome' : 'never',
+    cause: call.signal?.reason,
+  })
+}
+
+function closed(call: CallContext): MeridianError {
+  return new MeridianError('CLOSED', `The client was closed before \`${call.name}\` ended.`, {
+    retry: call.mayHaveWritten ? 'unknown-outcome' : 'never',
+    fix: 'Connect again.',
   })
 }

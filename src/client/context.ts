@@ -3,15 +3,20 @@ import { isErrorCode, MeridianError } from '../core/errors.ts'
 import { newTxId } from '../core/ids.ts'
 import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_OPERATIONS } from '../core/limits.ts'
 import type { ReadCheck, WriteOp } from '../core/operations.ts'
-import { logSource } from '../core/change.ts'
 import { textProblem, toHex } from '../core/values.ts'
 import { encodeValue } from '../protocol/codec.ts'
 import type { BodyOf, ReadBody, ReadLevel, ResponseValues } from '../protocol/messages.ts'
 import type { CompiledSchema, Consistency } from '../schema/compiled.ts'
-import { readWishes } from '../session/levels.ts'
+import { readWishes, type Consistency as ReadConsistency } from '../session/levels.ts'
 import type { Session } from '../session/session.ts'
-import type { CallOptions, ReadOptions, Receipt, WriteOptions } from './call.ts'
-import { isTransient, isTransientWrite, type Answer, type Connection } from './connection.ts'
+import type { CallOptions, Receipt } from './call.ts'
+import {
+  isTransient,
+  isTransientWrite,
+  type Answer,
+  type CallContext,
+  type Connection,
+} from './connection.ts'
 import type { Router } from './router.ts'
 import { sessionState, type ClientSession } from './sessions.ts'
 
@@ -49,9 +54,19 @@ export class ClientContext {
     this.parts = parts
   }
 
-  /** The session of a call. */
-  sessionOf(options: CallOptions | undefined): Session {
-    return sessionState(options?.session ?? this.parts.session)
+  /**
+   * Runs a call of the public face within its bounds.
+   *
+   * @throws MeridianError `DEADLINE_EXCEEDED`, `CANCELLED`, `CLOSED`, and what `work` throws
+   */
+  async run<T>(
+    name: string,
+    options: CallOptions | undefined,
+    work: (call: CallContext) => Promise<T>,
+  ): Promise<T> {
+    const { connection, session } = this.parts
+    const call = connection.begin(name, sessionState(options?.session ?? session), options)
+    return connection.bound(call, () => work(call))
   }
 
   /**
@@ -61,23 +76,24 @@ export class ClientContext {
    */
   async read<K extends ReadBody['kind']>(
     tenant: string,
-    options: ReadOptions | undefined,
+    call: CallContext,
+    consistency: ReadConsistency | undefined,
     body: (level: ReadLevel) => BodyOf<K>,
   ): Promise<Answer<K>> {
     const { connection } = this.parts
-    const session = this.sessionOf(options)
-    const whole = connection.begin(session, options?.deadlineMs, options?.signal)
-    await this.#requirePermitted(tenant, whole)
-    const wishes = readWishes(options?.consistency)
-    for (const [i, wish] of wishes.entries()) {
-      const leftMs = connection.timeLeftMs(whole)
-      const withinMs = Math.min(wish.withinMs ?? leftMs, leftMs)
-      const context = withinMs < leftMs ? connection.begin(session, withinMs, options?.signal) : whole
-      try {
-        const request = body(wish.level)
-        return await connection.retry(context, isTransientRead, () =>
-          connection.send(connection.region, request, context),
+    const wishes = readWishes(consistency)
+    if (tenant !== '') await this.#requirePermitted(tenant, call)
+    for (const [i, { level, withinMs }] of wishes.entries()) {
+      const request = body(level)
+      const attempt = (within: CallContext): Promise<Answer<K>> =>
+        connection.retry(within, isTransientRead, () =>
+          connection.send(connection.region, request, within),
         )
+      if (withinMs === undefined && i === wishes.length - 1) return attempt(call)
+      try {
+        if (withinMs === undefined) return await attempt(call)
+        const within = connection.within(call, Math.min(withinMs, connection.timeLeftMs(call)))
+        return await connection.bound(within, () => attempt(within))
       } catch (error) {
         if (i === wishes.length - 1 || !isUnmetWish(error)) throw error
       }
@@ -86,17 +102,20 @@ export class ClientContext {
   }
 
   /** Commits a draft; the same idempotency key goes with every retry. */
-  async commit(draft: Draft, options: WriteOptions | undefined): Promise<CommittedDraft> {
+  async commit(
+    draft: Draft,
+    call: CallContext,
+    idempotencyKey: string | undefined,
+  ): Promise<CommittedDraft> {
     const { connection, router } = this.parts
-    const session = this.sessionOf(options)
-    const context = connection.begin(session, options?.deadlineMs, options?.signal)
-    await this.#requirePermitted(draft.tenant, context)
-    const body = await this.#commitBody(draft, session, options?.idempotencyKey)
+    requireSize(draft)
+    if (draft.tenant !== '') await this.#requirePermitted(draft.tenant, call)
+    const body = await this.#commitBody(draft, call.session, idempotencyKey)
     const sendTo = (region: string): Promise<Answer<'commit'>> =>
-      connection.retry(context, isTransientWrite, () => connection.send(region, body, context))
+      connection.retry(call, isTransientWrite, () => connection.send(region, body, call))
     const { value, receipt } =
       draft.mode === 'pinned'
-        ? await router.atHome(draft.tenant, context, sendTo)
+        ? await router.atHome(draft.tenant, call, sendTo)
         : await sendTo(connection.region)
     return { updated: value.updated, receipt: { ...receipt, txId: value.txId, hlc: value.hlc } }
   }
@@ -107,7 +126,6 @@ export class ClientContext {
     idempotencyKey: string | undefined,
   ): Promise<BodyOf<'commit'>> {
     const { clock, random } = this.parts.connection.runtime
-    requireSize(draft)
     const txId = newTxId(clock, random)
     if (idempotencyKey !== undefined) requireIdempotencyKey(idempotencyKey)
     return {
@@ -126,22 +144,13 @@ export class ClientContext {
     }
   }
 
-  async #requirePermitted(
-    tenant: string,
-    context: Parameters<Router['tenant']>[1],
-  ): Promise<void> {
-    if (tenant === '') return
+  async #requirePermitted(tenant: string, call: CallContext): Promise<void> {
     const { connection, router } = this.parts
-    const known = router.known(tenant)
     const entry =
-      known ?? (await connection.retry(context, isTransient, () => router.tenant(tenant, context)))
+      router.known(tenant) ??
+      (await connection.retry(call, isTransient, () => router.tenant(tenant, call)))
     router.requirePermitted(tenant, entry)
   }
-}
-
-/** The position of a session in the strong log's main group, as a basis. */
-export function knownLogIndex(session: Session, group: string): number {
-  return session.state().positions[logSource(group)] ?? 0
 }
 
 function isTransientRead(error: MeridianError): boolean {
@@ -155,6 +164,7 @@ function isUnmetWish(error: unknown): boolean {
     'DEADLINE_EXCEEDED',
     'SESSION_NOT_MET',
     'STALENESS_NOT_MET',
+    'POSITION_LOST',
     'REGION_UNREACHABLE',
     'LOG_UNAVAILABLE',
     'OVERLOADED',
@@ -175,15 +185,21 @@ function requireSize(draft: Draft): void {
 }
 
 function requireIdempotencyKey(key: string): void {
-  const problem =
-    typeof key !== 'string' || key === ''
-      ? 'is empty'
-      : key.length > MAX_IDEMPOTENCY_KEY_LENGTH
-        ? `is longer than ${MAX_IDEMPOTENCY_KEY_LENGTH} characters`
-        : textProblem(key)
-  if (problem !== undefined) {
-    throw new MeridianError('INVALID_ARGUMENT', `The option \`idempotencyKey\` ${problem}.`)
+  const problem = idempotencyKeyProblem(key)
+  if (problem === undefined) return
+  throw new MeridianError('INVALID_ARGUMENT', `The option \`idempotencyKey\` ${problem}.`, {
+    fix: `Use 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters, none of them a control character.`,
+  })
+}
+
+function idempotencyKeyProblem(key: unknown): string | undefined {
+  if (typeof key !== 'string' || key === '') return 'is not a text, or is empty'
+  if (key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
+    return `is longer than ${MAX_IDEMPOTENCY_KEY_LENGTH} characters`
   }
+  // oxlint-disable-next-line no-control-regex
+  if (/[\0-\x1f]/.test(key)) return 'contains a control character'
+  return textProblem(key)
 }
 
 async function hashOf(content: unknown): Promise<string> {

@@ -1,11 +1,8 @@
 /** Builds the handles: a database, its tenants, their tables, views, queries and transactions. */
 import { MeridianError } from '../core/errors.ts'
-import { newTxId } from '../core/ids.ts'
-import type { WireReceipt, WireTenant } from '../protocol/messages.ts'
 import type { CompiledView, Consistency, Scope } from '../schema/compiled.ts'
 import { Session } from '../session/session.ts'
-import { asCall, type Call, type ReadOptions, type Receipted, type WriteOptions } from './call.ts'
-import { isTransient, isTransientWrite } from './connection.ts'
+import { asCall, type Call, type ReadOptions } from './call.ts'
 import type { ClientContext } from './context.ts'
 import { guardNames } from './guard-names.ts'
 import { runQuery } from './queries.ts'
@@ -13,7 +10,8 @@ import type { Sealing } from './sealing.ts'
 import { createSession, importSession, type ClientSession } from './sessions.ts'
 import { TableCalls } from './table-handle.ts'
 import { runTransaction } from './transaction.ts'
-import type { Compilable, Tenant } from './types.ts'
+import { requireTenantId, tenantCalls } from './tenants.ts'
+import type { Compilable, TransactionOptions } from './types.ts'
 import { ViewCalls } from './view-handle.ts'
 
 /** What the handles are made of. */
@@ -29,27 +27,28 @@ export function createDatabase(parts: DatabaseParts): object {
   const { context, sessionKey } = parts
   const { connection } = context.parts
   const handles = new Map<string, object>()
-  return guardNames({
-    ...scopedCalls(parts, ''),
-    region: connection.region,
-    tenants: tenantCalls(context),
-    tenant(id: string): object {
-      if (typeof id !== 'string' || id === '') {
-        throw new MeridianError('TENANT_REQUIRED', 'A tenant id is a text that is not empty.')
-      }
-      let handle = handles.get(id)
-      if (handle === undefined) {
-        const explain = (name: string): MeridianError => unknownTable(parts, name, 'tenant')
-        handle = guardNames({ ...scopedCalls(parts, id), id }, explain)
-        if (handles.size < MAX_KEPT_HANDLES) handles.set(id, handle)
-      }
-      return handle
+  return guardNames(
+    {
+      ...scopedCalls(parts, ''),
+      region: connection.region,
+      tenants: tenantCalls(context),
+      tenant(id: string): object {
+        requireTenantId(id)
+        let handle = handles.get(id)
+        if (handle === undefined) {
+          const explain = (name: string): MeridianError => unknownTable(parts, name, 'tenant')
+          handle = guardNames({ ...scopedCalls(parts, id), id }, explain)
+          if (handles.size < MAX_KEPT_HANDLES) handles.set(id, handle)
+        }
+        return handle
+      },
+      session: (): ClientSession => createSession(new Session(), sessionKey),
+      importSession: (token: string): Promise<ClientSession> => importSession(token, sessionKey),
+      close: parts.close,
+      [Symbol.asyncDispose]: parts.close,
     },
-    session: (): ClientSession => createSession(new Session(), sessionKey),
-    importSession: (token: string): Promise<ClientSession> => importSession(token, sessionKey),
-    close: parts.close,
-    [Symbol.asyncDispose]: parts.close,
-  }, (name) => unknownTable(parts, name, 'global'))
+    (name) => unknownTable(parts, name, 'global'),
+  )
 }
 
 const MAX_KEPT_HANDLES = 1_000
@@ -73,15 +72,24 @@ function scopedCalls(parts: DatabaseParts, tenant: string): object {
     query: (
       build: (q: never) => Compilable<unknown>,
       options?: ReadOptions,
-    ): Call<readonly unknown[]> => asCall(runQuery(context, sealing, tenant, build, options)),
+    ): Call<readonly unknown[]> => asCall(
+        context.run('query', options, (call) =>
+          runQuery(context, sealing, tenant, build, call, options?.consistency),
+        ),
+      ),
     transaction: <R>(
       mode: Consistency,
       fn: (tx: never) => Promise<R> | R,
-      options?: WriteOptions,
+      options?: TransactionOptions,
     ): Call<R> => {
       const touched = tables.filter((table) => table.consistency === mode)
       const transaction = { tenant, mode, tables: touched }
-      return asCall(runTransaction(context, sealing, transaction, fn, options))
+      return asCall(
+        context.run('transaction', options, (call) => {
+          requireMode(mode)
+          return runTransaction(context, sealing, transaction, fn, call, options)
+        }),
+      )
     },
   }
 }
@@ -102,11 +110,7 @@ function unknownTable(parts: DatabaseParts, name: string, scope: Scope): Meridia
   })
 }
 
-function requireView(
-  view: CompiledView | undefined,
-  name: string,
-  tenant: string,
-): CompiledView {
+function requireView(view: CompiledView | undefined, name: string, tenant: string): CompiledView {
   if (view === undefined) {
     throw new MeridianError('UNKNOWN_VIEW', `There is no view \`${name}\`.`)
   }
@@ -123,47 +127,11 @@ function requireView(
   )
 }
 
-function tenantCalls(context: ClientContext): object {
-  const { connection, router } = context.parts
-  const create = async (
-    tenant: { readonly id: string; readonly home: string; readonly tenantClass?: string },
-    options?: WriteOptions,
-  ): Promise<Receipted<Tenant>> => {
-    const session = context.sessionOf(options)
-    const call = connection.begin(session, options?.deadlineMs, options?.signal)
-    const { clock, random } = connection.runtime
-    const body = {
-      kind: 'createTenant',
-      tenant: tenant.id,
-      home: tenant.home,
-      tenantClass: tenant.tenantClass ?? null,
-      txId: newTxId(clock, random),
-    } as const
-    const { value, receipt } = await connection.retry(call, isTransientWrite, () =>
-      connection.send(connection.region, body, call),
-    )
-    router.remember(tenant.id, value)
-    return { value: asTenant(tenant.id, value), receipt }
-  }
-  const get = async (
-    id: string,
-    options?: ReadOptions,
-  ): Promise<{ value: Tenant | undefined; receipt: WireReceipt }> => {
-    const session = context.sessionOf(options)
-    const call = connection.begin(session, options?.deadlineMs, options?.signal)
-    const { value, receipt } = await connection.retry(call, isTransient, () =>
-      connection.send(connection.region, { kind: 'tenant', tenant: id, fresh: true }, call),
-    )
-    return { value: value === null ? undefined : asTenant(id, value), receipt }
-  }
-  return Object.freeze({
-    create: (tenant: Parameters<typeof create>[0], options?: WriteOptions) =>
-      asCall(create(tenant, options)),
-    get: (id: string, options?: ReadOptions) => asCall(get(id, options)),
-  })
-}
+const MODES: readonly string[] = ['strong', 'pinned', 'eventual']
 
-function asTenant(id: string, tenant: WireTenant): Tenant {
-  const { home, epoch, tenantClass, regions } = tenant
-  return { id, home, epoch, tenantClass, regions }
+function requireMode(mode: Consistency): void {
+  if (MODES.includes(mode)) return
+  throw new MeridianError('INVALID_ARGUMENT', `There is no mode ${JSON.stringify(mode)}.`, {
+    fix: `Use one of: ${MODES.join(', ')}.`,
+  })
 }

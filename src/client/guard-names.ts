@@ -2,7 +2,8 @@
 import type { MeridianError } from '../core/errors.ts'
 
 /** Names that the language and its tools ask of any object. */
-const ASKED_OF_ANY_OBJECT = /^(then|catch|finally|toJSON|constructor|inspect|asymmetricMatch|nodeType|tagName|hasAttribute)$/
+const ASKED_OF_ANY_OBJECT =
+  /^(then|catch|finally|toJSON|constructor|inspect|asymmetricMatch|nodeType|tagName|hasAttribute)$/
 const TABLE_NAME = /^[a-z][A-Za-z0-9_]*$/
 
 /** Freezes `members`; reading any other name that could be a table throws what `explain` gives. */

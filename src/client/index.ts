@@ -27,14 +27,7 @@ export * from '../schema/operators.ts'
 // Connections and calls
 export { connect } from './connect.ts'
 export type { ConnectOptions, Deployment } from './connect.ts'
-export type {
-  Call,
-  CallOptions,
-  ReadOptions,
-  Receipt,
-  Receipted,
-  WriteOptions,
-} from './call.ts'
+export type { Call, CallOptions, ReadOptions, Receipt, Receipted, WriteOptions } from './call.ts'
 export type { Comparison } from './list.ts'
 export type { ClientSession } from './sessions.ts'
 export type {

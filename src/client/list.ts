@@ -2,9 +2,11 @@
 import { MeridianError } from '../core/errors.ts'
 import { DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS } from '../core/limits.ts'
 import type { SqlValue } from '../core/values.ts'
+import { isSqlValue } from '../protocol/check-request.ts'
 import { decodeValue, encodeValue } from '../protocol/codec.ts'
 import type { CompiledColumn, CompiledTable } from '../schema/compiled.ts'
 import { toStored } from '../schema/convert.ts'
+import { columnNamed } from '../schema/rows.ts'
 import type { ListOrder, ListPredicate } from '../core/list-query.ts'
 import { fromBase64Url, toBase64Url } from '../session/base64-url.ts'
 
@@ -57,44 +59,71 @@ export function prepareList(table: CompiledTable, spec: ListSpec): PreparedList 
   const where: ListPredicate[] = []
   const matches: EncryptedMatch[] = []
   for (const [name, condition] of Object.entries(spec.where ?? {})) {
-    const column = columnOf(table, name)
+    const column = columnNamed(table, name)
     for (const [operator, value] of comparisons(condition)) {
       if (column.encrypted === null) where.push(predicate(table, column, operator, value))
       else matches.push(encryptedMatch(table, column, operator, value))
     }
   }
-  const orderBy = Object.entries(spec.orderBy ?? {}).map(([name, direction]) => {
-    const column = columnOf(table, name)
-    if (column.encrypted !== null) throw encryptedRefused(table, column)
-    return { column: valueIndex(table, column), descending: direction === 'desc' }
-  })
+  const orderBy = Object.entries(spec.orderBy ?? {}).map(([name, direction]) =>
+    orderOf(table, name, direction),
+  )
   const limit = spec.limit ?? DEFAULT_PAGE_ROWS
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE_ROWS) {
     throw new MeridianError('INVALID_ARGUMENT', `The limit ${limit} is out of range.`, {
       fix: `Give 1 to ${MAX_PAGE_ROWS}; use the cursor for more.`,
     })
   }
-  const after = spec.cursor === undefined ? null : readCursor(table, spec.cursor)
+  const after = spec.cursor === undefined ? null : readCursor(table, orderBy, spec.cursor)
   return { where, matches, orderBy, limit, after }
 }
 
-/** Writes a cursor. */
-export function writeCursor(table: CompiledTable, values: readonly SqlValue[]): string {
-  return toBase64Url(encodeValue([table.id, values]))
+/** Writes the cursor behind a row: the values of the order's columns, then of the key. */
+export function writeCursor(
+  table: CompiledTable,
+  orderBy: readonly ListOrder[],
+  values: readonly SqlValue[],
+): string {
+  return toBase64Url(encodeValue([table.id, orderMark(orderBy), values]))
+}
+
+function orderOf(table: CompiledTable, name: string, direction: unknown): ListOrder {
+  const column = columnNamed(table, name)
+  if (column.encrypted !== null) throw encryptedRefused(table, column)
+  if (direction !== 'asc' && direction !== 'desc') {
+    throw new MeridianError('INVALID_ARGUMENT', `\`orderBy.${name}\` is not a direction.`, {
+      fix: "Give 'asc' or 'desc'.",
+    })
+  }
+  return { column: valueIndex(table, column), descending: direction === 'desc' }
 }
 
 function valueIndex(table: CompiledTable, column: CompiledColumn): number {
   return table.valueIndex.get(column.id) as number
 }
 
-function readCursor(table: CompiledTable, cursor: string): readonly SqlValue[] {
-  const bytes = fromBase64Url(cursor)
+/** Tells orders apart: behind a row means another thing in another order. */
+function orderMark(orderBy: readonly ListOrder[]): string {
+  return orderBy.map(({ column, descending }) => `${descending ? '-' : '+'}${column}`).join('')
+}
+
+function readCursor(
+  table: CompiledTable,
+  orderBy: readonly ListOrder[],
+  cursor: unknown,
+): readonly SqlValue[] {
+  const bytes = typeof cursor === 'string' ? fromBase64Url(cursor) : undefined
   if (bytes !== undefined) {
-    const [tableId, values] = decodeCursor(bytes)
-    if (tableId === table.id && Array.isArray(values)) return values as SqlValue[]
+    const [tableId, mark, values] = decodeCursor(bytes)
+    const width = orderBy.length + table.primaryKey.length
+    const fits = tableId === table.id && mark === orderMark(orderBy)
+    if (fits && Array.isArray(values) && values.length === width && values.every(isSqlValue)) {
+      return values
+    }
   }
-  throw new MeridianError('INVALID_ARGUMENT', `The cursor is not one of \`${table.name}\`.`, {
-    fix: 'Pass the `cursor` of a page of the same list.',
+  throw new MeridianError('INVALID_ARGUMENT', 'The cursor is not one of this list.', {
+    fix: 'Pass the `cursor` of a page of the same table in the same order.',
+    details: { table: table.name },
   })
 }
 
@@ -120,7 +149,9 @@ function comparisons(condition: unknown): [keyof typeof OPERATORS, unknown][] {
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  )
 }
 
 function predicate(
@@ -137,7 +168,12 @@ function predicate(
     )
   }
   const nullable = { ...column, optional: true }
-  const given = operator === 'in' ? [...(value as Iterable<unknown>)] : [value]
+  const given = operator === 'in' ? value : [value]
+  if (!Array.isArray(given)) {
+    throw new MeridianError('INVALID_ARGUMENT', `\`${column.name}\`: \`in\` takes a list.`, {
+      fix: 'Give an array of values.',
+    })
+  }
   const values = given.map((v) => toStored(table, nullable, v))
   return { column: valueIndex(table, column), op: OPERATORS[operator], values }
 }
@@ -165,12 +201,4 @@ function encryptedRefused(table: CompiledTable, column: CompiledColumn): Meridia
         : "Declare it `.encrypted({ lookup: 'exact' })` to find rows by the exact value.",
     },
   )
-}
-
-function columnOf(table: CompiledTable, name: string): CompiledColumn {
-  const column = table.columnByName.get(name)
-  if (column !== undefined) return column
-  throw new MeridianError('UNKNOWN_COLUMN', `Table \`${table.name}\` has no column \`${name}\`.`, {
-    fix: `It has: ${table.columns.map((c) => c.name).join(', ')}.`,
-  })
 }

@@ -4,6 +4,7 @@ import type { WriteOp } from '../core/operations.ts'
 import { sameValue, type SqlValue } from '../core/values.ts'
 import type { CompiledTable } from '../schema/compiled.ts'
 import { applyCellOp } from '../schema/evaluate.ts'
+import { keyOfImage } from '../schema/rows.ts'
 
 /** The row with this key after `op`. Whether the write will be accepted is judged at the commit. */
 export function applyWrite(
@@ -27,10 +28,6 @@ export function applyWrite(
       return changed
     }
   }
-}
-
-function keyOfImage(table: CompiledTable, image: RowImage): readonly SqlValue[] {
-  return table.primaryKey.map((column) => image[table.valueIndex.get(column.id) as number] ?? null)
 }
 
 function sameKey(a: readonly SqlValue[], b: readonly SqlValue[]): boolean {

@@ -1,10 +1,17 @@
 /** Read-only SQL, built with Kysely in the client, run by a node over scoped tables. */
-import { DummyDriver, Kysely, SqliteAdapter, SqliteQueryCompiler } from 'kysely'
+import {
+  DummyDriver,
+  Kysely,
+  SqliteAdapter,
+  SqliteQueryCompiler,
+  type CompiledQuery,
+} from 'kysely'
 import { MeridianError } from '../core/errors.ts'
 import type { SqlValue } from '../core/values.ts'
 import type { WireColumn } from '../protocol/messages.ts'
 import type { CompiledColumn } from '../schema/compiled.ts'
 import type { ReadOptions, Receipted } from './call.ts'
+import type { CallContext } from './connection.ts'
 import type { ClientContext } from './context.ts'
 import type { Sealing } from './sealing.ts'
 import type { Row } from './table-operations.ts'
@@ -28,11 +35,12 @@ export async function runQuery(
   sealing: Sealing,
   tenant: string,
   build: (q: never) => Compilable<unknown>,
-  options: ReadOptions | undefined,
+  call: CallContext,
+  consistency: ReadOptions['consistency'],
 ): Promise<Receipted<readonly Row[]>> {
-  const { sql, parameters } = build(compiler as never).compile()
+  const { sql, parameters } = compile(build)
   const args = parameters.map(toArgument)
-  const { value, receipt } = await context.read(tenant, options, (level) => ({
+  const { value, receipt } = await context.read(tenant, call, consistency, (level) => ({
     kind: 'query',
     tenant,
     sql,
@@ -43,6 +51,14 @@ export async function runQuery(
   const rows = await sealing.openRows(tenant, value.rows, sources)
   const names = value.columns.map((column) => column.name)
   return { value: rows.map((row) => namedRow(names, row)), receipt }
+}
+
+function compile(build: (q: never) => Compilable<unknown>): CompiledQuery {
+  const query: Partial<Compilable<unknown>> | null | undefined = build(compiler as never)
+  if (typeof query?.compile === 'function') return query.compile()
+  throw new MeridianError('INVALID_ARGUMENT', 'The function given to `query` returned no query.', {
+    fix: "Return what Kysely builds: `(q) => q.selectFrom('orders').selectAll()`.",
+  })
 }
 
 /** A row by the names of its columns. */

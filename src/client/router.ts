@@ -8,6 +8,8 @@ import { Lru } from '../tenancy/lru.ts'
 import type { CallContext, Connection } from './connection.ts'
 
 const MAX_CACHED_TENANTS = 10_000
+const FIRST_PAUSE_MS = 5
+const LAST_PAUSE_MS = 100
 
 export class Router {
   readonly #connection: Connection
@@ -56,7 +58,7 @@ export class Router {
     context: CallContext,
     send: (home: string) => Promise<T>,
   ): Promise<T> {
-    for (;;) {
+    for (let delayMs = FIRST_PAUSE_MS; ; delayMs = Math.min(2 * delayMs, LAST_PAUSE_MS)) {
       const { home } = await this.tenant(id, context)
       try {
         return await send(home)
@@ -65,7 +67,7 @@ export class Router {
         this.#tenants.delete(id)
         const next = await this.tenant(id, context)
         // The directory here has not heard of the move yet: let it catch up.
-        if (next.home === home) await this.#connection.pause(5)
+        if (next.home === home) await this.#connection.pause(delayMs)
         if (this.#connection.timeLeftMs(context) <= 0) throw error
       }
     }

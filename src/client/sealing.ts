@@ -13,6 +13,8 @@ import { TenantKeys } from '../crypto/tenant-keys.ts'
 import type { CompiledColumn, CompiledTable, EncryptedCell } from '../schema/compiled.ts'
 import { fromStored } from '../schema/convert.ts'
 import type { ListPredicate } from '../core/list-query.ts'
+import type { BodyOf, ResponseValues } from '../protocol/messages.ts'
+import { Session } from '../session/session.ts'
 import type { Deployment } from './connect.ts'
 import { isTransient, isTransientWrite } from './connection.ts'
 import type { ClientContext } from './context.ts'
@@ -54,7 +56,10 @@ export class Sealing {
   }
 
   /** Encrypts what operations write to encrypted columns. */
-  async seal(tenant: string, ops: readonly WriteOp[]): Promise<readonly WriteOp[]> {
+  seal(
+    tenant: string,
+    ops: readonly WriteOp[],
+  ): Promise<readonly WriteOp[]> | readonly WriteOp[] {
     if (!this.#hasEncrypted) return ops
     return Promise.all(ops.map((op) => this.#sealOp(tenant, op)))
   }
@@ -82,7 +87,7 @@ export class Sealing {
     if (this.#hasEncrypted) {
       for (const row of rows) {
         row.forEach((value, i) => {
-          if (mayBeCell(value, sources[i])) cells.push(value)
+          if (isSealed(value, sources[i])) cells.push(value)
         })
       }
     }
@@ -92,7 +97,7 @@ export class Sealing {
     return rows.map((row) =>
       row.map((value, i) => {
         const source = sources[i]
-        if (cells.length === 0 || !mayBeCell(value, source)) {
+        if (cells.length === 0 || !isSealed(value, source)) {
           return source === undefined ? value : fromStored(source, value)
         }
         const column = source ?? this.#columnOf(cells[at] as Uint8Array)
@@ -112,7 +117,11 @@ export class Sealing {
       matches.map(async ({ column, plaintext }) => {
         const value = plaintext as Exclude<SqlValue, null>
         const blind = await this.#requireCipher().blindIndex(tenant, table, column, value)
-        return { column: encryptedCell(table, column).blindIndex as number, op: '=', values: [blind] }
+        return {
+          column: encryptedCell(table, column).blindIndex as number,
+          op: '=',
+          values: [blind],
+        }
       }),
     )
   }
@@ -142,7 +151,10 @@ export class Sealing {
           })
           return { ...op, cells: await Promise.all(cells) }
         }
-        return { ...op, rows: await Promise.all(op.rows.map((r) => this.#markRow(tenant, table, r))) }
+        return {
+          ...op,
+          rows: await Promise.all(op.rows.map((r) => this.#markRow(tenant, table, r))),
+        }
       }),
     )
   }
@@ -214,9 +226,17 @@ function encryptedCell(table: CompiledTable, column: CompiledColumn): EncryptedC
   return table.encrypted.find((cell) => cell.column.id === column.id) as EncryptedCell
 }
 
-/** A plain blob column may hold any bytes, also those that look like a cell. */
-function mayBeCell(value: SqlValue, source: CompiledColumn | undefined): value is Uint8Array {
-  return (source === undefined || source.encrypted !== null) && isCell(value)
+/**
+ * Whether a value must be decrypted. A plain column may hold any bytes, also those that look like
+ * a cell; what an encrypted column holds counts only when it authenticates.
+ */
+function isSealed(value: SqlValue, source: CompiledColumn | undefined): value is Uint8Array {
+  if (source === undefined) return isCell(value)
+  if (source.encrypted === null || value === null) return false
+  if (value instanceof Uint8Array) return true
+  throw new MeridianError('DECRYPT_FAILED', `\`${source.name}\` holds a value in plain text.`, {
+    fix: 'It was not written by a client: restore the row from a backup.',
+  })
 }
 
 async function permittedRegions(
@@ -224,27 +244,29 @@ async function permittedRegions(
   tenant: string,
 ): Promise<readonly string[]> {
   const { connection, router } = context.parts
-  const call = connection.begin(context.sessionOf(undefined))
+  const call = connection.begin('keys', new Session(), undefined)
   return (await router.tenant(tenant, call)).regions
 }
 
-/** Wrapped keys live in the directory, which the client reaches through its node. */
+/**
+ * Wrapped keys live in the directory, which the client reaches through its node. Callers share what
+ * is fetched here, so it has a deadline of its own.
+ */
 function keyDirectory(context: ClientContext): KeyDirectory {
   const { connection } = context.parts
+  const ask = async <K extends 'keys' | 'createKeys'>(
+    body: BodyOf<K>,
+    retryable: (error: MeridianError) => boolean,
+  ): Promise<ResponseValues[K]> => {
+    const call = connection.begin('keys', new Session(), undefined)
+    const { value } = await connection.bound(call, () =>
+      connection.retry(call, retryable, () => connection.send<K>(connection.region, body, call)),
+    )
+    return value
+  }
   return {
-    async get(tenant, fresh) {
-      const call = connection.begin(context.sessionOf(undefined))
-      const { value } = await connection.retry(call, isTransient, () =>
-        connection.send(connection.region, { kind: 'keys', tenant, fresh }, call),
-      )
-      return value
-    },
-    async create(tenant, keys) {
-      const call = connection.begin(context.sessionOf(undefined))
-      const { value } = await connection.retry(call, isTransientWrite, () =>
-        connection.send(connection.region, { kind: 'createKeys', tenant, keys }, call),
-      )
-      return value
-    },
+    get: (tenant, fresh) => ask<'keys'>({ kind: 'keys', tenant, fresh }, isTransient),
+    create: (tenant, keys) =>
+      ask<'createKeys'>({ kind: 'createKeys', tenant, keys }, isTransientWrite),
   }
 }

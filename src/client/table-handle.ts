@@ -3,11 +3,12 @@ import { MeridianError } from '../core/errors.ts'
 import type { WriteOp } from '../core/operations.ts'
 import { MAX_OPERATIONS } from '../core/limits.ts'
 import type { RowImage } from '../core/change.ts'
-import type { WireReceipt, WireRow } from '../protocol/messages.ts'
+import type { WireRow } from '../protocol/messages.ts'
 import type { CompiledTable } from '../schema/compiled.ts'
 import { cursorAfter } from '../sql/select.ts'
 import { asCall, type Call, type ReadOptions, type Receipted, type WriteOptions } from './call.ts'
-import type { ClientContext } from './context.ts'
+import type { CallContext } from './connection.ts'
+import type { ClientContext, CommittedDraft } from './context.ts'
 import { prepareList, writeCursor, type ListSpec } from './list.ts'
 import type { Sealing } from './sealing.ts'
 import { deleteOp, keysOf, publicRow, rowsOp, updateOp, type Row } from './table-operations.ts'
@@ -31,129 +32,131 @@ export class TableCalls {
 
   get(key: unknown, options?: ReadOptions): Call<Row | undefined> {
     return asCall(
-      this.#getMany([key], options).then(({ value, receipt }) => ({ value: value[0], receipt })),
+      this.#context.run('get', options, async (call) => {
+        const { value, receipt } = await this.#getMany([key], call, options)
+        return { value: value[0], receipt }
+      }),
     )
   }
 
   getMany(keys: readonly unknown[], options?: ReadOptions): Call<readonly (Row | undefined)[]> {
-    return asCall(this.#getMany(keys, options))
+    return asCall(
+      this.#context.run('getMany', options, (call) => this.#getMany(keys, call, options)),
+    )
   }
 
   list(options: ListOptions = {}): Call<{ rows: readonly Row[]; cursor: string | null }> {
-    return asCall(this.#list(options))
+    return asCall(this.#context.run('list', options, (call) => this.#list(call, options)))
   }
 
   insert(row: Row, options?: WriteOptions): Call<void> {
-    return asCall(this.#writeRows('insert', [row], options))
+    return this.#writeRows('insert', () => [row], options)
   }
 
   insertMany(rows: readonly Row[], options?: WriteOptions): Call<void> {
-    return asCall(this.#writeRows('insert', rows, options))
+    return this.#writeRows('insert', () => requireRows(rows), options)
   }
 
   upsert(row: Row, options?: WriteOptions): Call<void> {
-    return asCall(this.#writeRows('upsert', [row], options))
+    return this.#writeRows('upsert', () => [row], options)
   }
 
   update(key: unknown, changes: Row, options?: ConditionOptions): Call<Row> {
-    return asCall(this.#update(key, changes, options))
+    return asCall(
+      this.#context.run('update', options, async (call) => {
+        const op = updateOp(this.#table, key, changes, options?.if)
+        const { updated, receipt } = await this.#commit(op, call, options)
+        const [image] = await this.#sealing.open(this.#tenant, this.#table, updated)
+        return { value: publicRow(this.#table, image as RowImage), receipt }
+      }),
+    )
   }
 
   delete(key: unknown, options?: ConditionOptions): Call<void> {
-    return asCall(this.#delete(key, options))
+    return asCall(
+      this.#context.run('delete', options, async (call) => {
+        const op = deleteOp(this.#table, key, options?.if)
+        const { receipt } = await this.#commit(op, call, options)
+        return { value: undefined, receipt }
+      }),
+    )
   }
 
   async #getMany(
     keys: readonly unknown[],
+    call: CallContext,
     options: ReadOptions | undefined,
   ): Promise<Receipted<readonly (Row | undefined)[]>> {
     const table = this.#table
-    if (keys.length === 0 || keys.length > MAX_OPERATIONS) {
-      throw new MeridianError('INVALID_ARGUMENT', `A read of ${keys.length} keys.`, {
+    if (!Array.isArray(keys) || keys.length === 0 || keys.length > MAX_OPERATIONS) {
+      throw new MeridianError('INVALID_ARGUMENT', 'The keys are not a list of a permitted length.', {
         fix: `Give 1 to ${MAX_OPERATIONS} keys.`,
       })
     }
     const stored = keysOf(table, keys)
-    const { value, receipt } = await this.#context.read(this.#tenant, options, (level) => ({
-      kind: 'get',
-      table: table.id,
-      tenant: this.#tenant,
-      keys: stored,
-      level,
-    }))
+    const { value, receipt } = await this.#context.read(
+      this.#tenant,
+      call,
+      options?.consistency,
+      (level) => ({ kind: 'get', table: table.id, tenant: this.#tenant, keys: stored, level }),
+    )
     return { value: await this.#open(value.rows), receipt }
   }
 
   async #list(
+    call: CallContext,
     options: ListOptions,
   ): Promise<Receipted<{ rows: readonly Row[]; cursor: string | null }>> {
     const table = this.#table
+    const tenant = this.#tenant
     const list = prepareList(table, options)
-    const blind = await this.#sealing.blindPredicates(this.#tenant, table, list.matches)
+    const blind = await this.#sealing.blindPredicates(tenant, table, list.matches)
     const { orderBy, limit, after } = list
     const query = { where: [...list.where, ...blind], orderBy, limit, after }
-    const { value, receipt } = await this.#context.read(this.#tenant, options, (level) => ({
-      kind: 'list',
-      table: table.id,
-      tenant: this.#tenant,
-      query,
-      level,
-    }))
+    const { value, receipt } = await this.#context.read(
+      tenant,
+      call,
+      options.consistency,
+      (level) => ({ kind: 'list', table: table.id, tenant, query, level }),
+    )
     const images = await this.#openImages(value.rows)
     // A blind index may collide: the plaintext decides.
     const found = images.filter((image) => this.#sealing.matches(table, image, list.matches))
     const last = images.at(-1)
     const cursor =
-      value.more && last !== undefined ? writeCursor(table, cursorAfter(table, orderBy, last)) : null
+      value.more && last !== undefined
+        ? writeCursor(table, orderBy, cursorAfter(table, orderBy, last))
+        : null
     return { value: { rows: found.map((image) => publicRow(table, image)), cursor }, receipt }
   }
 
-  async #writeRows(
+  #writeRows(
     kind: 'insert' | 'upsert',
-    rows: readonly Row[],
+    rows: () => readonly Row[],
     options: WriteOptions | undefined,
-  ): Promise<Receipted<void>> {
-    if (rows.length === 0) {
-      throw new MeridianError('INVALID_ARGUMENT', 'There are no rows to write.')
-    }
-    const { receipt } = await this.#commit(rowsOp(this.#table, kind, rows), options)
-    return { value: undefined, receipt }
-  }
-
-  async #update(
-    key: unknown,
-    changes: Row,
-    options: ConditionOptions | undefined,
-  ): Promise<Receipted<Row>> {
-    const op = updateOp(this.#table, key, changes, options?.if)
-    const { updated, receipt } = await this.#commit(op, options)
-    const [image] = await this.#sealing.open(this.#tenant, this.#table, [updated[0] as RowImage])
-    return { value: publicRow(this.#table, image as RowImage), receipt }
-  }
-
-  async #delete(
-    key: unknown,
-    options: ConditionOptions | undefined,
-  ): Promise<Receipted<void>> {
-    const { receipt } = await this.#commit(deleteOp(this.#table, key, options?.if), options)
-    return { value: undefined, receipt }
+  ): Call<void> {
+    return asCall(
+      this.#context.run(kind, options, async (call) => {
+        const { receipt } = await this.#commit(rowsOp(this.#table, kind, rows()), call, options)
+        return { value: undefined, receipt }
+      }),
+    )
   }
 
   async #commit(
     op: WriteOp,
+    call: CallContext,
     options: WriteOptions | undefined,
-  ): Promise<{ updated: readonly RowImage[]; receipt: WireReceipt }> {
+  ): Promise<CommittedDraft> {
     const ops = [op]
-    return this.#context.commit(
-      {
-        tenant: this.#tenant,
-        mode: this.#table.consistency,
-        reads: [],
-        ops: await this.#sealing.seal(this.#tenant, ops),
-        content: () => this.#sealing.fingerprint(this.#tenant, ops),
-      },
-      options,
-    )
+    const draft = {
+      tenant: this.#tenant,
+      mode: this.#table.consistency,
+      reads: [],
+      ops: await this.#sealing.seal(this.#tenant, ops),
+      content: () => this.#sealing.fingerprint(this.#tenant, ops),
+    }
+    return this.#context.commit(draft, call, options?.idempotencyKey)
   }
 
   async #open(rows: readonly WireRow[]): Promise<(Row | undefined)[]> {
@@ -168,4 +171,11 @@ export class TableCalls {
     const images = rows.filter((row) => row !== null).map((row) => row.image)
     return this.#sealing.open(this.#tenant, this.#table, images)
   }
+}
+
+function requireRows(rows: readonly Row[]): readonly Row[] {
+  if (Array.isArray(rows) && rows.length > 0) return rows
+  throw new MeridianError('INVALID_ARGUMENT', 'There are no rows to write.', {
+    fix: `Give a list of 1 to ${MAX_OPERATIONS} rows.`,
+  })
 }

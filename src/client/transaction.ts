@@ -12,6 +12,7 @@ import type { CompiledTable, Consistency } from '../schema/compiled.ts'
 import { encodeKey } from '../schema/image.ts'
 import { applyWrite } from './overlay.ts'
 import type { Receipt, Receipted, WriteOptions } from './call.ts'
+import type { CallContext } from './connection.ts'
 import type { ClientContext } from './context.ts'
 import { guardNames } from './guard-names.ts'
 import type { ListSpec } from './list.ts'
@@ -29,7 +30,7 @@ export interface TransactionScope {
   readonly tables: readonly CompiledTable[]
 }
 
-type Options = WriteOptions & { readonly maxAttempts?: number }
+type Options = Pick<WriteOptions, 'idempotencyKey'> & { readonly maxAttempts?: number }
 
 /** Runs `fn` until it commits. @throws MeridianError `CONFLICT` after the last attempt */
 export async function runTransaction<R>(
@@ -37,15 +38,14 @@ export async function runTransaction<R>(
   sealing: Sealing,
   scope: TransactionScope,
   fn: (tx: never) => Promise<R> | R,
+  call: CallContext,
   options: Options = {},
 ): Promise<Receipted<R>> {
   const { connection } = context.parts
-  const session = context.sessionOf(options)
-  const whole = connection.begin(session, options.deadlineMs, options.signal)
-  const maxAttempts = options.maxAttempts ?? MAX_TRANSACTION_ATTEMPTS
+  const maxAttempts = requireAttempts(options.maxAttempts ?? MAX_TRANSACTION_ATTEMPTS)
   for (let attempt = 1; ; attempt++) {
-    const left = { ...options, deadlineMs: Math.max(1, connection.timeLeftMs(whole)) }
-    const transaction = new RunningTransaction(context, sealing, scope, left)
+    const key = options.idempotencyKey
+    const transaction = new RunningTransaction(context, sealing, scope, call, key)
     try {
       const value = await fn(transaction.tables() as never)
       return { value, receipt: await transaction.commit() }
@@ -56,12 +56,14 @@ export async function runTransaction<R>(
     }
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LAST_PAUSE_MS)
     await connection.pause(pauseMs * connection.runtime.random.fraction())
-    if (connection.timeLeftMs(whole) <= 0) {
-      throw new MeridianError('DEADLINE_EXCEEDED', 'The deadline passed between two attempts.', {
-        fix: 'Give the transaction more time with `deadlineMs`, or make it smaller.',
-      })
-    }
   }
+}
+
+function requireAttempts(maxAttempts: number): number {
+  if (Number.isInteger(maxAttempts) && maxAttempts >= 1) return maxAttempts
+  throw new MeridianError('INVALID_ARGUMENT', `The option \`maxAttempts\` is ${maxAttempts}.`, {
+    fix: 'Give a whole number of at least 1.',
+  })
 }
 
 /** A row that the transaction has read, decrypted. */
@@ -74,7 +76,8 @@ class RunningTransaction {
   readonly #context: ClientContext
   readonly #sealing: Sealing
   readonly #scope: TransactionScope
-  readonly #options: WriteOptions
+  readonly #call: CallContext
+  readonly #idempotencyKey: string | undefined
   readonly #seen = new Map<string, SeenRow>()
   readonly #reads: ReadCheck[] = []
   readonly #ops: WriteOp[] = []
@@ -85,12 +88,14 @@ class RunningTransaction {
     context: ClientContext,
     sealing: Sealing,
     scope: TransactionScope,
-    options: WriteOptions,
+    call: CallContext,
+    idempotencyKey: string | undefined,
   ) {
     this.#context = context
     this.#sealing = sealing
     this.#scope = scope
-    this.#options = options
+    this.#call = call
+    this.#idempotencyKey = idempotencyKey
   }
 
   tables(): Readonly<Record<string, object>> {
@@ -150,22 +155,22 @@ class RunningTransaction {
         ops: await this.#sealing.seal(tenant, ops),
         content: () => this.#sealing.fingerprint(tenant, ops),
       },
-      this.#options,
+      this.#call,
+      this.#idempotencyKey,
     )
     return receipt
   }
 
   async #fetch(table: CompiledTable, keys: readonly (readonly SqlValue[])[]): Promise<void> {
     // Pinned rows are read where they are judged; a log judges a local snapshot.
-    const consistency = this.#scope.mode === 'pinned' ? 'strong' : 'session'
-    const options = { ...this.#options, consistency } as const
-    const { value, receipt } = await this.#context.read(this.#scope.tenant, options, (level) => ({
-      kind: 'get',
-      table: table.id,
-      tenant: this.#scope.tenant,
-      keys,
-      level,
-    }))
+    const { tenant, mode } = this.#scope
+    const consistency = mode === 'pinned' ? 'strong' : 'session'
+    const { value, receipt } = await this.#context.read(
+      tenant,
+      this.#call,
+      consistency,
+      (level) => ({ kind: 'get', table: table.id, tenant, keys, level }),
+    )
     this.#lastReceipt = receipt
     const present = value.rows.filter((row) => row !== null)
     const images = await this.#sealing.open(

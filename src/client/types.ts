@@ -62,11 +62,7 @@ export interface TableHandle<T extends Table> {
   /** Adds the row, or replaces the one with its key. */
   upsert(row: InsertRow<T>, options?: WriteOptions): Call<void>
   /** Changes columns of a row and gives the row after it; a missing row is `NOT_FOUND`. */
-  update(
-    key: RowKey<T>,
-    changes: UpdateRow<T>,
-    options?: ConditionOptions<T>,
-  ): Call<SelectRow<T>>
+  update(key: RowKey<T>, changes: UpdateRow<T>, options?: ConditionOptions<T>): Call<SelectRow<T>>
   /** Removes a row; afterwards it is absent, whether or not it was there. */
   delete(key: RowKey<T>, options?: ConditionOptions<T>): Call<void>
 }
@@ -112,8 +108,9 @@ export type QueryBuilder<Tables> = Pick<
   'selectFrom' | 'selectNoFrom' | 'with' | 'withRecursive' | 'fn' | 'dynamic'
 >
 
-/** A query that Kysely has built, or can compile. */
+/** A query that Kysely has built and can compile: a SELECT, nothing that writes. */
 export interface Compilable<Row> {
+  readonly isSelectQueryBuilder: true
   compile(): CompiledQuery<Row>
 }
 

@@ -68,10 +68,13 @@ const RETRY_BY_CODE = {
   PROTOCOL_MALFORMED: 'never',
   CLOSED: 'never',
   INTERNAL: 'unknown-outcome',
-} as const satisfies Record<string, Retry>
+} as const
 
 /** A stable, documented error code. */
 export type ErrorCode = keyof typeof RETRY_BY_CODE
+
+/** The table again, checked: every value is a `Retry`. */
+const DEFAULT_RETRY: Readonly<Record<ErrorCode, Retry>> = RETRY_BY_CODE
 
 /** All error codes, for exhaustive tests and documentation. */
 export const ERROR_CODES: readonly ErrorCode[] = Object.keys(RETRY_BY_CODE) as ErrorCode[]
@@ -104,7 +107,7 @@ export class MeridianError extends Error {
       options.cause === undefined ? undefined : { cause: options.cause },
     )
     this.code = code
-    this.retry = options.retry ?? RETRY_BY_CODE[code]
+    this.retry = options.retry ?? DEFAULT_RETRY[code]
     this.fix = options.fix
     this.details = options.details ?? {}
   }
@@ -124,7 +127,8 @@ export function toWireError(error: unknown): WireError {
   const typed = asMeridianError(error)
   return {
     code: typed.code,
-    message: typed.fix === undefined ? typed.message : typed.message.slice(0, -typed.fix.length - 1),
+    message:
+      typed.fix === undefined ? typed.message : typed.message.slice(0, -typed.fix.length - 1),
     retry: typed.retry,
     ...(typed.fix === undefined ? {} : { fix: typed.fix }),
     details: typed.details,
@@ -149,6 +153,9 @@ export function asMeridianError(error: unknown): MeridianError {
 }
 
 /** Whether the thrown value is a `MeridianError` with one of these codes. */
-export function isErrorCode(error: unknown, ...codes: readonly ErrorCode[]): error is MeridianError {
+export function isErrorCode(
+  error: unknown,
+  ...codes: readonly ErrorCode[]
+): error is MeridianError {
   return error instanceof MeridianError && codes.includes(error.code)
 }

@@ -32,7 +32,7 @@ export function hlcMs(hlc: Hlc): number {
 }
 
 /** The counter of an HLC. */
-export function hlcCounter(hlc: Hlc): number {
+function hlcCounter(hlc: Hlc): number {
   return Number.parseInt(hlc.slice(12, 16), 16)
 }
 
@@ -48,11 +48,6 @@ export function nextHlc(previous: Hlc, nowMs: number): Hlc {
 /** The larger of two HLCs. */
 export function maxHlc(a: Hlc, b: Hlc): Hlc {
   return a > b ? a : b
-}
-
-/** Whether a text is an HLC. */
-export function isHlc(text: string): boolean {
-  return /^[0-9a-f]{16}$/.test(text)
 }
 
 /** Joins an HLC and the source that drew it. */

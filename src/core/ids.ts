@@ -7,11 +7,6 @@ export function newTxId(clock: Clock, random: Random): string {
   return clock.nowMs().toString(16).padStart(12, '0') + toHex(random.bytes(10))
 }
 
-/** Wall-clock milliseconds at which a transaction id was made, or `undefined` for a foreign id. */
-export function txIdMs(txId: string): number | undefined {
-  return /^[0-9a-f]{32}$/.test(txId) ? Number.parseInt(txId.slice(0, 12), 16) : undefined
-}
-
 /** A short random id: the incarnation of a store, the lineage of a key. 8 hexadecimal digits. */
 export function newShortId(random: Random): string {
   return toHex(random.bytes(4))

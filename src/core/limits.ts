@@ -10,16 +10,16 @@ export const DEFAULT_PAGE_ROWS = 100
 /** Rows that user SQL may return. */
 export const MAX_QUERY_ROWS = 100_000
 /** Bytes of one message. */
-export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+export const MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024
 /** Characters of user SQL, of a tenant id, of a text key, bytes of one cell. */
 export const MAX_SQL_LENGTH = 100_000
 export const MAX_TENANT_ID_LENGTH = 128
-export const MAX_CELL_BYTES = 4 * 1024 * 1024
+export const MAX_CELL_BYTES: number = 4 * 1024 * 1024
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 128
 /** Waiting writes of one store beyond which new ones are shed with `OVERLOADED`. */
 export const MAX_QUEUED_WRITES = 10_000
 /** Idempotency outcomes are kept this long; older keys are refused. */
-export const IDEMPOTENCY_RETENTION_MS = 24 * 60 * 60 * 1000
+export const IDEMPOTENCY_RETENTION_MS: number = 24 * 60 * 60 * 1000
 /** How often an optimistic transaction runs again after a conflict. */
 export const MAX_TRANSACTION_ATTEMPTS = 10
 /** Stamps further ahead of this region's clock than this are held, not applied. */

@@ -51,7 +51,11 @@ export interface CellCondition {
 /** One operation of a transaction. `table` is a table id. */
 export type WriteOp =
   /** Full rows. `insert` refuses a live row with the same key; `upsert` replaces its cells. */
-  | { readonly kind: 'insert' | 'upsert'; readonly table: number; readonly rows: readonly RowImage[] }
+  | {
+      readonly kind: 'insert' | 'upsert'
+      readonly table: number
+      readonly rows: readonly RowImage[]
+    }
   /** Refuses a missing row with `NOT_FOUND`, a broken condition with `CONDITION_FAILED`. */
   | {
       readonly kind: 'update'

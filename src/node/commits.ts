@@ -1,17 +1,17 @@
 /** The write path of a node: one transaction, one mode, one tenant or the global scope. */
 import { MeridianError } from '../core/errors.ts'
 import type { TransactionRequest, TransactionResult } from '../core/operations.ts'
-import type { TransactionEngine } from '../core/ports/engine.ts'
 import type { CompiledSchema, CompiledTable, Consistency } from '../schema/compiled.ts'
 import type { TenantEntry } from '../tenancy/directory-machine.ts'
 import type { Residency } from '../tenancy/residency.ts'
+import type { Engines } from './engines.ts'
 
 /** What commits. */
 export interface CommitParts {
   readonly region: string
   readonly schema: CompiledSchema
   readonly residency: Residency
-  readonly engines: Readonly<Record<Consistency, TransactionEngine>>
+  readonly engines: Engines['byMode']
 }
 
 /** A committed transaction and the mode it ran in. */
@@ -36,11 +36,12 @@ export class Commits {
   async commit(
     request: TransactionRequest,
     tenant: TenantEntry | undefined,
+    timeoutMs: number,
   ): Promise<Committed> {
     const mode = this.#mode(request)
     // The strong engine asks for itself: its rows are in every region.
     if (tenant !== undefined && mode !== 'strong') this.#requireResidency(tenant)
-    return { mode, result: await this.#parts.engines[mode].commit(request) }
+    return { mode, result: await this.#parts.engines[mode].commit(request, { timeoutMs }) }
   }
 
   #mode(request: TransactionRequest): Consistency {
@@ -75,7 +76,7 @@ export class Commits {
 }
 
 /** @throws MeridianError `TENANT_REQUIRED`, `INVALID_ARGUMENT` when tenant and scope do not fit */
-export function requireScope(table: CompiledTable, tenant: string): void {
+function requireScope(table: CompiledTable, tenant: string): void {
   if (table.scope === 'tenant' && tenant === '') {
     throw new MeridianError('TENANT_REQUIRED', `Table '${table.name}' belongs to tenants.`, {
       fix: `Use \`db.tenant(id).${table.name}\`.`,

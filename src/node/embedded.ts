@@ -23,7 +23,11 @@ import type { CompiledSchema } from '../schema/compiled.ts'
 import type { Schema } from '../schema/define.ts'
 import { STORE_APPLICATION_ID, STORE_FORMAT } from '../schema/system-tables.ts'
 import { openKeys, openSessionKey, readConfigFile, readLockFile, writeLockFile } from './files.ts'
-import { openRegionNode, type NodeStatus, type RegionNode } from './region-node.ts'
+import { openRegionNode,
+  type NodeStatus,
+  type RegionNode,
+  type RegionNodeParts,
+} from './region-node.ts'
 import { settle, type SettleOptions } from './settle.ts'
 
 /** What an embedded deployment is made of. Everything but the schema has a default. */
@@ -79,17 +83,22 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDe
   const lockFile = options.lockFile ?? join(directory, 'meridian.lock.json')
   const known = await readLockFile(lockFile)
   const { compiled, lock } = compileSchema(options.schema, known)
-  const opened: { close(): Promise<void> }[] = []
+  const opened: Closable[] = []
   try {
     const parts = await openParts(options, config, directory, compiled, opened)
-    await writeLockFile(lockFile, known, lock)
-    const sessionKey = await openSessionKey(join(directory, 'session.key'))
-    const keys = await openKeys({ ...options, config, directory, compiled })
+    await writeLockFile(lockFile, known, lock, parts.runtime.random)
+    const sessionKey = await openSessionKey(join(directory, 'session.key'), parts.runtime.random)
+    const onNotice = noticeOf(options)
+    const keys = await openKeys({ ...options, onNotice, config, directory, compiled })
     return assemble({ ...parts, config, compiled, lock, sessionKey, keys, opened })
   } catch (error) {
     for (const part of opened.reverse()) await part.close()
     throw error
   }
+}
+
+interface Closable {
+  close(): Promise<void>
 }
 
 interface Parts {
@@ -109,49 +118,74 @@ async function openParts(
   config: Config,
   directory: string,
   compiled: CompiledSchema,
-  opened: { close(): Promise<void> }[],
+  opened: Closable[],
 ): Promise<Parts> {
   const runtime = options.runtime ?? systemRuntime
   const topology = scaleTopology(config.topology, options.delayScale ?? 1)
   const oneWayDelayMs = (from: string, to: string): number => oneWayMs(topology, from, to)
   const network = createInProcessNetwork({ oneWayDelayMs, timers: runtime.timers })
-  const writer = options.writer ?? 'worker'
   const logPath = join(directory, 'commit-log.db')
   // Few and small entries: a thread of its own would cost more than it saves.
   const log = await openFileCommitLog({ path: logPath, timers: runtime.timers })
   opened.push(log)
-  const openNode = async (region: string): Promise<RegionNode> => {
-    const folder = join(directory, region)
-    await mkdir(folder, { recursive: true })
-    const files = { timers: runtime.timers, writer }
-    const store = await openFileStore({
-      ...files,
-      path: join(folder, 'store.db'),
-      applicationId: STORE_APPLICATION_ID,
-      format: STORE_FORMAT,
-      maxQueuedWrites: config.limits.maxQueuedWrites,
-    })
-    opened.push(store)
-    const changeLog = await openFileChangeLog({ ...files, path: join(folder, 'changes.db') })
-    opened.push(changeLog)
-    const commitLog = regionLog(log, config, region, oneWayDelayMs, network, runtime)
+  const openFiles = (region: string): Promise<RegionFiles> =>
+    openRegionFiles(join(directory, region), options.writer ?? 'worker', runtime, config, opened)
+  // All files before any node: one that cannot be used keeps the others from being written.
+  const files = await all(config.regions.map(openFiles))
+  const openNode = async (region: string, i: number): Promise<RegionNode> => {
     const node = await openRegionNode({
+      ...(files[i] as RegionFiles),
       region,
       config,
       schema: compiled,
-      store,
-      changeLog,
-      commitLog,
+      commitLog: regionLog(log, config, region, oneWayDelayMs, network, runtime),
       network,
       runtime,
-      onFailure: (role, error) => options.onNotice?.(`${region}: ${role} stopped: ${error.message}`),
+      onFailure: (role, error) =>
+        noticeOf(options)(`${region}: ${role} stopped: ${error.message}`),
     })
     opened.push(node)
     return node
   }
-  const nodes = new Map<string, RegionNode>()
-  for (const region of config.regions) nodes.set(region, await openNode(region))
-  return { runtime, network, nodes }
+  const nodes = await all(config.regions.map(openNode))
+  return { runtime, network, nodes: new Map(nodes.map((node) => [node.region, node])) }
+}
+
+type RegionFiles = Pick<RegionNodeParts, 'store' | 'changeLog'>
+
+async function openRegionFiles(
+  folder: string,
+  writer: 'inline' | 'worker',
+  runtime: Runtime,
+  config: Config,
+  opened: Closable[],
+): Promise<RegionFiles> {
+  await mkdir(folder, { recursive: true })
+  const { timers } = runtime
+  const store = await openFileStore({
+    path: join(folder, 'store.db'),
+    timers,
+    writer,
+    applicationId: STORE_APPLICATION_ID,
+    format: STORE_FORMAT,
+    maxQueuedWrites: config.limits.maxQueuedWrites,
+  })
+  opened.push(store)
+  const changeLog = await openFileChangeLog({ path: join(folder, 'changes.db'), timers, writer })
+  opened.push(changeLog)
+  return { store, changeLog }
+}
+
+/** Like `Promise.all`, but settles once all have: what opened late must be closed as well. */
+async function all<T>(running: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(running)
+  for (const one of settled) if (one.status === 'rejected') throw one.reason
+  return settled.map((one) => (one as PromiseFulfilledResult<T>).value)
+}
+
+/** Who is told what a user should know. */
+function noticeOf(options: EmbeddedOptions): (notice: string) => void {
+  return options.onNotice ?? ((notice) => process.emitWarning(notice, { code: 'MERIDIAN_NOTICE' }))
 }
 
 /** The log as a region sees it, across the distances to its leader and back. */
@@ -179,7 +213,7 @@ interface Assembly extends Parts {
   readonly lock: Deployment['lock']
   readonly sessionKey: Uint8Array
   readonly keys: KeyWrapper | undefined
-  readonly opened: { close(): Promise<void> }[]
+  readonly opened: Closable[]
 }
 
 function assemble(assembly: Assembly): EmbeddedDeployment {
@@ -209,6 +243,7 @@ function assemble(assembly: Assembly): EmbeddedDeployment {
     node,
     transport: (region) => network.transport(node(region).region),
     keyWrapper: () => keys,
+    deadlineMs: config.limits.deadlineMs,
     status: () => [...nodes.values()].map((one) => one.status()),
     settle: (options) => settle([...nodes.values()], runtime, options),
     close,

@@ -5,7 +5,7 @@ import {
   type EventualContext,
 } from '../../crdt/engine.ts'
 import { createPinnedEngine } from '../../replication/pinned/engine.ts'
-import type { TransactionEngine } from '../core/ports/engine.ts'
+import type { TransactionRequest, TransactionResult } from '../core/operations.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
 import type { StoreClock } from '../core/store-clock.ts'
@@ -24,9 +24,17 @@ export interface EngineParts {
   readonly groups: LogGroups
 }
 
+/** An engine, as a node calls it: the log is waited for no longer than the caller waits. */
+export interface NodeEngine {
+  commit(
+    request: TransactionRequest,
+    call: { readonly timeoutMs: number },
+  ): Promise<TransactionResult>
+}
+
 /** The engines, and what the eventual mode's other roles share with its engine. */
 export interface Engines {
-  readonly byMode: Readonly<Record<Consistency, TransactionEngine>>
+  readonly byMode: Readonly<Record<Consistency, NodeEngine>>
   readonly eventual: EventualContext
 }
 

@@ -1,13 +1,15 @@
 /** Small files of an embedded deployment: configuration, schema lock, session key, keyring. */
-import { randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import type { Config } from '../config/parse-config.ts'
 import { MeridianError } from '../core/errors.ts'
+import { newShortId } from '../core/ids.ts'
 import type { KeyWrapper } from '../core/ports/key-wrapper.ts'
+import type { Random } from '../core/ports/runtime.ts'
 import { createDevelopmentKeyring, openKeyringFile } from '../drivers/keys/keyring-file.ts'
 import type { CompiledSchema } from '../schema/compiled.ts'
-import { parseLock, serializeLock, type SchemaLock } from '../schema/lock.ts'
+import type { SchemaLock } from '../schema/lock.ts'
+import { parseLock, serializeLock } from '../schema/lock-file.ts'
 
 const SESSION_KEY_BYTES = 32
 const OWNER_ONLY = 0o600
@@ -32,19 +34,20 @@ export async function writeLockFile(
   path: string,
   known: SchemaLock | undefined,
   lock: SchemaLock,
+  random: Random,
 ): Promise<void> {
   const text = serializeLock(lock)
   if (known !== undefined && serializeLock(known) === text) return
-  await replaceFile(path, text)
+  await replaceFile(path, text, random)
 }
 
 /** The key that signs session tokens; drawn at the first start. */
-export async function openSessionKey(path: string): Promise<Uint8Array> {
+export async function openSessionKey(path: string, random: Random): Promise<Uint8Array> {
   const known = await readIfThere(path)
   if (known !== undefined && known.length >= SESSION_KEY_BYTES) return new Uint8Array(known)
-  const key = randomBytes(SESSION_KEY_BYTES)
-  await replaceFile(path, key)
-  return new Uint8Array(key)
+  const key = random.bytes(SESSION_KEY_BYTES)
+  await replaceFile(path, key, random)
+  return key
 }
 
 /** Where keys come from. */
@@ -53,7 +56,7 @@ export interface KeyOptions {
   readonly directory: string
   readonly compiled: CompiledSchema
   readonly keyWrapper?: KeyWrapper
-  readonly onNotice?: (notice: string) => void
+  readonly onNotice: (notice: string) => void
 }
 
 /**
@@ -70,9 +73,7 @@ export async function openKeys(options: KeyOptions): Promise<KeyWrapper | undefi
   if (!compiled.tables.some((table) => table.encrypted.length > 0)) return undefined
   const path = join(directory, 'development-keyring.json')
   const notice = `Encrypted columns use development keys from ${path}: they protect nothing.`
-  if (options.onNotice === undefined) {
-    process.emitWarning(notice, { code: 'MERIDIAN_DEVELOPMENT_KEYS' })
-  } else options.onNotice(notice)
+  options.onNotice(notice)
   return createDevelopmentKeyring({ regions: config.regions, path })
 }
 
@@ -86,8 +87,12 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
 }
 
 /** Whole or not at all: a reader never meets half a file. */
-async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  const draft = join(dirname(path), `.${randomBytes(4).toString('hex')}.new`)
+async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  random: Random,
+): Promise<void> {
+  const draft = join(dirname(path), `.${newShortId(random)}.new`)
   await writeFile(draft, content, { mode: OWNER_ONLY, flush: true })
   await rename(draft, path)
 }

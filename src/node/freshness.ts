@@ -32,6 +32,8 @@ export interface ReplicaFreshness {
   freshAsOfMs(region: string): number
   /** Regions whose changes this region receives. */
   readonly regions: readonly string[]
+  /** Asks every region how far it is, without waiting for the next time that it is asked anyway. */
+  probe(): void
 }
 
 /** What a read touches. */
@@ -93,7 +95,9 @@ export class Freshness {
   /** The part of a session that reads of these tables must have reached. */
   required(scope: ReadScope, mode: Consistency, positions: Positions): Positions {
     const required: Record<string, number> = {}
-    const groups = new Set(scope.tables.map((t) => (t.logGroup === null ? '' : logSource(t.logGroup))))
+    const groups = new Set(
+      scope.tables.map((t) => (t.logGroup === null ? '' : logSource(t.logGroup))),
+    )
     for (const source in positions) {
       const isLog = source.startsWith('log:')
       const atOneHome = mode === 'pinned' && scope.home !== undefined
@@ -117,7 +121,7 @@ export class Freshness {
     if (mode === 'strong') return this.#admitStrong(scope, level, session, timeoutMs)
     // A view over all tenants has no one home: it is as fresh as what all regions have sent.
     if (mode === 'pinned' && scope.home !== undefined) {
-      return this.#admitPinned(scope, scope.home, level, session)
+      return this.#admitPinned(scope, scope.home, level, session, timeoutMs)
     }
     return this.#admitEventual(scope, level, session, timeoutMs)
   }
@@ -127,9 +131,14 @@ export class Freshness {
     home: string,
     level: ReadLevel,
     session: SessionState,
+    timeoutMs: number,
   ): Admission | Promise<Admission> {
     const { region, replicas, positions, clock } = this.#parts
-    if (home === region) return SERVE_FRESH
+    if (home === region) {
+      const required = this.required(scope, 'pinned', session.positions)
+      if (level !== 'session' || positions.knownReached(required)) return SERVE_FRESH
+      return this.#waitSession(required, timeoutMs).then(() => SERVE_FRESH)
+    }
     if (level === 'strong') return FORWARD
     const stalenessMs = clock.monotonicMs() - replicas.freshAsOfMs(home)
     if (level !== 'session') {
@@ -182,8 +191,11 @@ export class Freshness {
   }
 
   async #waitSession(required: Positions, timeoutMs: number): Promise<void> {
-    const { positions } = this.#parts
-    if (positions.knownReached(required) || (await positions.wait(required, timeoutMs))) return
+    const { positions, replicas } = this.#parts
+    if (positions.knownReached(required)) return
+    // Ranges that hold nothing for this region are told when it asks.
+    replicas.probe()
+    if (await positions.wait(required, timeoutMs)) return
     throw new MeridianError(
       'SESSION_NOT_MET',
       `Region ${this.#parts.region} has not received within ${Math.ceil(timeoutMs)} ms what the session has seen.`,
@@ -194,7 +206,7 @@ export class Freshness {
   async #waitFresh(maxStalenessMs: number, timeoutMs: number): Promise<Admission> {
     const { clock, replicas, timers } = this.#parts
     const deadlineMs = clock.monotonicMs() + timeoutMs
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const oldestMs = Math.min(...replicas.regions.map((r) => replicas.freshAsOfMs(r)))
       const stalenessMs = Math.max(0, clock.monotonicMs() - oldestMs)
       if (stalenessMs <= maxStalenessMs) return { kind: 'serve', stalenessMs, roundTrips: 0 }
@@ -205,6 +217,7 @@ export class Freshness {
           { fix: 'Allow more staleness, more time, or check that all regions are reachable.' },
         )
       }
+      if (isFirst) replicas.probe()
       await new Promise<void>((resolve) => {
         timers.after(POLL_MS, resolve)
       })

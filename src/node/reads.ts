@@ -16,7 +16,12 @@ import type {
   SessionState,
   WireReceipt,
 } from '../protocol/messages.ts'
-import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/compiled.ts'
+import type {
+  CompiledSchema,
+  CompiledTable,
+  CompiledView,
+  Consistency,
+} from '../schema/compiled.ts'
 import {
   seenPositions,
   seenStatements,
@@ -26,7 +31,7 @@ import {
 import { rowsByKey, selectByKeys, selectList, takePage } from '../sql/select.ts'
 import type { Freshness, ReadScope } from './freshness.ts'
 import type { UserQueries } from './user-queries.ts'
-import type { ViewReads } from './view-reads.ts'
+import { viewError, type ViewInstant, type ViewReads } from './view-reads.ts'
 
 /** What serves reads. */
 export interface ReadParts {
@@ -56,6 +61,8 @@ interface Rows {
   readonly seen: SessionState
 }
 
+const MAX_ANSWER_MARGIN_MS = 50
+
 const NOTHING_SEEN: SessionState = { positions: {}, nowMs: 0 }
 
 export class Reads {
@@ -78,7 +85,8 @@ export class Reads {
   ): Promise<ServedRead | undefined> {
     const { freshness } = this.#parts
     const scope: ReadScope = { tables: this.#tablesOf(body), home }
-    const admission = await freshness.admit(scope, body.level, header.session, header.timeoutMs)
+    const timeoutMs = answerWithinMs(header.timeoutMs)
+    const admission = await freshness.admit(scope, body.level, header.session, timeoutMs)
     if (admission.kind === 'forward') return undefined
     const rows = await this.#rows(body, scope, header)
     return {
@@ -121,11 +129,7 @@ export class Reads {
     }
   }
 
-  async #get(
-    body: BodyOf<'get'>,
-    scope: ReadScope,
-    header: RequestHeader,
-  ): Promise<Rows> {
+  async #get(body: BodyOf<'get'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
     const table = scope.tables[0] as CompiledTable
     const nowMs = this.#nowMs(table, header)
     const select = selectByKeys(table, body.tenant, body.keys, nowMs)
@@ -134,11 +138,7 @@ export class Reads {
     return { value: { rows: rows.map((row) => row ?? null) }, seen }
   }
 
-  async #list(
-    body: BodyOf<'list'>,
-    scope: ReadScope,
-    header: RequestHeader,
-  ): Promise<Rows> {
+  async #list(body: BodyOf<'list'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
     const table = scope.tables[0] as CompiledTable
     const nowMs = this.#nowMs(table, header)
     const select = selectList(table, body.tenant, body.query, nowMs)
@@ -146,30 +146,33 @@ export class Reads {
     return { value: takePage(table, body.query.limit, first.rows), seen }
   }
 
-  async #readView(
-    body: BodyOf<'view'>,
-    scope: ReadScope,
-    header: RequestHeader,
-  ): Promise<Rows> {
+  async #readView(body: BodyOf<'view'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
     const view = this.#view(body.view)
     const { views } = this.#parts
-    if (body.level !== 'stale') await this.#viewsCatchUp(header.timeoutMs)
     const nowMs = this.#nowMs(view.source, header)
+    await this.#viewsCatchUp(body.level, header, [{ view, nowMs }])
     const select = views.select(view, body.tenant, body.prefix, body.limit + 1, nowMs)
-    const { first, seen } = await this.#read(select, scope, body.level, nowMs)
+    const { first, seen } = await this.#read(select, scope, body.level, nowMs).catch(
+      (error: unknown) => {
+        throw viewError(view, error)
+      },
+    )
     const rows = views.rows(view, first.rows.slice(0, body.limit))
     return { value: { rows, more: first.rows.length > body.limit }, seen }
   }
 
-  async #query(
-    body: BodyOf<'query'>,
-    scope: ReadScope,
-    header: RequestHeader,
-  ): Promise<Rows> {
-    const now = (table: CompiledTable): number => this.#nowMs(table, header)
+  async #query(body: BodyOf<'query'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
     const { queries } = this.#parts
-    const readsViews = queries.readsOf(body.sql, body.tenant).views.length > 0
-    if (readsViews && body.level !== 'stale') await this.#viewsCatchUp(header.timeoutMs)
+    const { tables, views } = queries.readsOf(body.sql, body.tenant)
+    // One instant for what the views are asked to hold and for what is read of them.
+    const sources = new Set([...tables, ...views.map((view) => view.source)])
+    const instants = new Map([...sources].map((table) => [table, this.#nowMs(table, header)]))
+    const now = (table: CompiledTable): number => instants.get(table) as number
+    await this.#viewsCatchUp(
+      body.level,
+      header,
+      views.map((view) => ({ view, nowMs: now(view.source) })),
+    )
     const value = await queries.run(body, now)
     if (body.level === 'stale') return { value, seen: NOTHING_SEEN }
     // Positions read after the rows are at least those of the rows: sound, if a little strict.
@@ -178,11 +181,20 @@ export class Reads {
     return { value, seen: this.#seen(kinds, results, scope, header.session.nowMs) }
   }
 
-  /** All that the store holds by now is what the level asks for: the views must have it too. */
-  async #viewsCatchUp(timeoutMs: number): Promise<void> {
+  /**
+   * All that the store holds by now is what the level asks for: the views must have it too. A stale
+   * read takes their rows as they are, without those that have expired.
+   */
+  async #viewsCatchUp(
+    level: ReadLevel,
+    header: RequestHeader,
+    reads: readonly ViewInstant[],
+  ): Promise<void> {
+    if (reads.length === 0) return
     const { views, positions } = this.#parts
-    const reached = await positions.refresh()
-    await views.waitApplied(reached.get(positions.source) ?? 0, timeoutMs)
+    const reached = level === 'stale' ? undefined : await positions.refresh()
+    const seq = reached?.get(positions.source) ?? 0
+    await views.waitApplied(seq, answerWithinMs(header.timeoutMs), reads)
   }
 
   /** Reads rows and, unless the level is stale, what the session has then seen. */
@@ -209,7 +221,7 @@ export class Reads {
     nowMs: number,
   ): SessionState {
     const positions = seenPositions(kinds, this.#parts.positions.source, results)
-    this.#parts.positions.advance(positions)
+    if (kinds.imported !== 'applied') this.#parts.positions.advance(positions)
     const strongOnly = scope.tables.every((table) => table.consistency === 'strong')
     return { positions, nowMs: strongOnly ? 0 : nowMs }
   }
@@ -246,11 +258,17 @@ export class Reads {
 
 /** A read at a pinned tenant's home has seen its store; any other may have seen other stores too. */
 function seenKinds(scope: ReadScope, region: string): SeenKinds {
-  const stores = scope.tables.some((table) => table.consistency !== 'strong')
-  const pinnedOnly = scope.tables.every((table) => table.consistency === 'pinned')
+  const has = (mode: Consistency): boolean => scope.tables.some((t) => t.consistency === mode)
+  const stores = has('pinned') || has('eventual')
+  const oneHome = !has('strong') && !has('eventual') ? scope.home : undefined
   return {
-    own: stores && !(pinnedOnly && scope.home !== undefined && scope.home !== region),
-    imported: stores && !(pinnedOnly && scope.home === region),
-    logs: scope.tables.some((table) => table.consistency === 'strong'),
+    own: stores && (oneHome === undefined || oneHome === region),
+    imported: !stores || oneHome === region ? 'none' : has('pinned') ? 'applied' : 'visible',
+    logs: has('strong'),
   }
+}
+
+/** A caller should learn what was missing, not only that its own time is over. */
+function answerWithinMs(timeoutMs: number): number {
+  return timeoutMs - Math.min(MAX_ANSWER_MARGIN_MS, timeoutMs / 10)
 }

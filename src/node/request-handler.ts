@@ -1,10 +1,11 @@
 /** Serves the protocol: decodes a request, finds who does it, encodes what came of it. */
 import { DEFAULT_CLASS } from '../config/config-schema.ts'
-import { asMeridianError, MeridianError, toWireError } from '../core/errors.ts'
+import { MeridianError, toWireError, type WireError } from '../core/errors.ts'
 import type { Transport } from '../core/ports/transport.ts'
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../protocol/codec.ts'
 import type {
   BodyOf,
+  FailedReceipt,
   ReadBody,
   Request,
   RequestHeader,
@@ -48,17 +49,21 @@ export class RequestHandler {
 
   /** Answers one message. Never rejects: what goes wrong is in the response. */
   async handle(message: Uint8Array): Promise<Uint8Array> {
+    let request: Request | undefined
     try {
-      const request = decodeRequest(message)
+      request = decodeRequest(message)
       this.#requireSchema(request.header)
       return encodeResponse(await this.#dispatch(request))
     } catch (error) {
-      return encodeResponse({
-        ok: false,
-        error: toWireError(error),
-        receipt: (asMeridianError(error).receipt as WireReceipt | undefined) ?? null,
-      })
+      const receipt = error instanceof ForwardedError ? error.receipt : this.#failed(request)
+      return encodeResponse({ ok: false, error: toWireError(error), receipt })
     }
+  }
+
+  #failed(request: Request | undefined): FailedReceipt | null {
+    if (request === undefined) return null
+    const level = 'level' in request.body ? request.body.level : null
+    return { level, region: this.#parts.region, crossRegionRoundTrips: 0 }
   }
 
   async #dispatch({ header, body }: Request): Promise<Handled> {
@@ -73,9 +78,9 @@ export class RequestHandler {
       case 'hello':
         return this.#answer({ positions: await this.#parts.positions.current() })
       case 'tenant':
-        return this.#answer(await this.#findTenant(body.tenant, body.fresh))
+        return this.#answer(await this.#findTenant(header, body.tenant, body.fresh))
       case 'createTenant':
-        return this.#answer(await this.#createTenant(body))
+        return this.#answer(await this.#createTenant(header, body))
       case 'keys':
         return this.#answer(await this.#keys(header, body))
       case 'createKeys':
@@ -85,6 +90,7 @@ export class RequestHandler {
 
   async #read(header: RequestHeader, body: ReadBody): Promise<Handled> {
     const tenant = body.tenant === '' ? undefined : await this.#requireTenant(header, body.tenant)
+    if (tenant !== undefined) this.#requirePermitted(tenant, body.tenant, this.#parts.region)
     const served = await this.#parts.reads.serve(header, body, tenant?.home)
     if (served !== undefined) return { ok: true, ...served }
     if (header.forwarded || tenant === undefined) {
@@ -99,25 +105,21 @@ export class RequestHandler {
   async #forward(header: RequestHeader, body: ReadBody, home: string): Promise<Handled> {
     const message = encodeRequest({ header: { ...header, forwarded: true }, body })
     const response = decodeResponse(await this.#parts.transport.request(home, message))
-    const receipt = response.receipt
-    const counted =
-      receipt === null
-        ? null
-        : { ...receipt, crossRegionRoundTrips: receipt.crossRegionRoundTrips + 1 }
-    if (response.ok) return { ...response, receipt: counted as WireReceipt }
-    throw Object.assign(
-      new MeridianError(response.error.code, response.error.message, response.error),
-      { receipt: counted },
+    if (response.ok) return { ...response, receipt: oneTripFurther(response.receipt) }
+    throw new ForwardedError(
+      response.error,
+      response.receipt === null ? null : oneTripFurther(response.receipt),
     )
   }
 
-  async #commit(
-    header: RequestHeader,
-    body: BodyOf<'commit'>,
-  ): Promise<Handled> {
+  async #commit(header: RequestHeader, body: BodyOf<'commit'>): Promise<Handled> {
     const id = body.request.tenant
     const tenant = id === '' ? undefined : await this.#requireTenant(header, id)
-    const { mode, result } = await this.#parts.commits.commit(body.request, tenant)
+    const { mode, result } = await this.#parts.commits.commit(
+      body.request,
+      tenant,
+      header.timeoutMs,
+    )
     const positions = { [result.position.source]: result.position.seq }
     this.#parts.positions.advance(positions)
     return {
@@ -134,10 +136,13 @@ export class RequestHandler {
     }
   }
 
-  async #createTenant(body: BodyOf<'createTenant'>): Promise<WireTenant> {
+  async #createTenant(
+    header: RequestHeader,
+    body: BodyOf<'createTenant'>,
+  ): Promise<WireTenant> {
     const { tenant: id, home, txId } = body
-    const tenantClass = body.tenantClass ?? DEFAULT_CLASS
-    const entry = await this.#parts.directory.create({ id, home, tenantClass }, txId)
+    const tenant = { id, home, tenantClass: body.tenantClass ?? DEFAULT_CLASS }
+    const entry = await this.#parts.directory.create(tenant, txId, header.timeoutMs)
     return this.#wireTenant(entry)
   }
 
@@ -145,7 +150,7 @@ export class RequestHandler {
     const { directory } = this.#parts
     if (body.tenant !== '') await this.#requireTenant(header, body.tenant)
     // A fresh look-up of the tenant has applied all that the directory's log held at this moment.
-    if (body.fresh) await directory.lookupFresh(body.tenant)
+    if (body.fresh) await directory.lookupFresh(body.tenant, header.timeoutMs)
     return ownKeys(header, await directory.keys(body.tenant))
   }
 
@@ -154,31 +159,44 @@ export class RequestHandler {
     body: BodyOf<'createKeys'>,
   ): Promise<readonly WireKey[]> {
     if (body.tenant !== '') await this.#requireTenant(header, body.tenant)
-    return ownKeys(header, await this.#parts.directory.putKeys(body.tenant, body.keys))
+    return ownKeys(header, await this.#parts.directory.putKeys(body.tenant, body.keys, header.timeoutMs))
   }
 
   /** @throws MeridianError `TENANT_NOT_FOUND`, `RESIDENCY_DENIED` for the caller's region */
   async #requireTenant(header: RequestHeader, id: string): Promise<TenantEntry> {
-    const { directory, residency } = this.#parts
-    const tenant = (await directory.lookup(id)) ?? (await directory.lookupFresh(id))
+    const { directory } = this.#parts
+    const tenant =
+      (await directory.lookup(id)) ?? (await directory.lookupFresh(id, header.timeoutMs))
     if (tenant === undefined) {
       throw new MeridianError('TENANT_NOT_FOUND', `There is no tenant ${JSON.stringify(id)}.`, {
         fix: 'Create it with `db.tenants.create({ id, home })`.',
         details: { tenant: id },
       })
     }
-    if (residency.allows(tenant.tenantClass, header.clientRegion)) return tenant
+    this.#requirePermitted(tenant, id, header.clientRegion)
+    return tenant
+  }
+
+  #requirePermitted(tenant: TenantEntry, id: string, region: string): void {
+    const { residency } = this.#parts
+    if (residency.allows(tenant.tenantClass, region)) return
     const regions = residency.allowedRegions(tenant.tenantClass)
     throw new MeridianError(
       'RESIDENCY_DENIED',
-      `Region ${header.clientRegion} may not read or write tenants of class '${tenant.tenantClass}'.`,
-      { fix: `Call from one of: ${regions.join(', ')}.`, details: { tenant: id, regions } },
+      `Region ${region} may not read or write tenants of class '${tenant.tenantClass}'.`,
+      { fix: `Call from one of: ${regions.join(', ')}.`, details: { tenant: id, region, regions } },
     )
   }
 
-  async #findTenant(id: string, fresh: boolean): Promise<WireTenant | null> {
+  async #findTenant(
+    header: RequestHeader,
+    id: string,
+    fresh: boolean,
+  ): Promise<WireTenant | null> {
     const { directory } = this.#parts
-    const tenant = fresh ? await directory.lookupFresh(id) : await directory.lookup(id)
+    const tenant = fresh
+      ? await directory.lookupFresh(id, header.timeoutMs)
+      : await directory.lookup(id)
     return tenant === undefined ? null : this.#wireTenant(tenant)
   }
 
@@ -206,6 +224,20 @@ export class RequestHandler {
     }
     return { ok: true, value, session: NOTHING, receipt }
   }
+}
+
+/** What the home said to a read that was forwarded to it. */
+class ForwardedError extends MeridianError {
+  override readonly receipt: FailedReceipt | null
+
+  constructor(error: WireError, receipt: FailedReceipt | null) {
+    super(error.code, error.message, error)
+    this.receipt = receipt
+  }
+}
+
+function oneTripFurther<R extends FailedReceipt>(receipt: R): R {
+  return { ...receipt, crossRegionRoundTrips: receipt.crossRegionRoundTrips + 1 }
 }
 
 /** The wrapped keys that the caller's region may use, and no other region's. */

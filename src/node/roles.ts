@@ -54,7 +54,7 @@ export interface Roles {
   status(): RolesStatus
   /** localSeq of the store's last change. */
   end(): Promise<number>
-  /** Resolves once change log and views hold what the store holds now. */
+  /** Asks other regions what they have, and resolves once change log and views hold what is here. */
   catchUp(): Promise<void>
   /** Deletes what has expired now. */
   sweep(): Promise<void>
@@ -103,7 +103,10 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
       imports: importers.map((importer) => importer.status()),
     }),
     end: () => feed.end(),
-    catchUp: () => catchUp(feed, views),
+    async catchUp() {
+      for (const importer of importers) importer.probe()
+      await catchUp(feed, views)
+    },
     sweep: () => sweepers.sweep(),
     stop: () => stopAll({ sweepers, importers, exporter, pruner, views, relay }),
   }
@@ -130,7 +133,16 @@ function createImporters(parts: RoleParts, others: readonly string[]): Importer[
   }
   const transport = network.transport(region)
   return others.map((from) =>
-    createImporter({ region, from, transport, store, schema, storeClock: clock, runtime, appliers }),
+    createImporter({
+      region,
+      from,
+      transport,
+      store,
+      schema,
+      storeClock: clock,
+      runtime,
+      appliers,
+    }),
   )
 }
 
@@ -138,6 +150,9 @@ function replicaFreshness(importers: readonly Importer[]): ReplicaFreshness {
   const byRegion = new Map(importers.map((importer) => [importer.status().from, importer]))
   return {
     regions: [...byRegion.keys()],
+    probe: () => {
+      for (const importer of importers) importer.probe()
+    },
     freshAsOfMs: (region) => byRegion.get(region)?.freshAsOfMs() ?? -Infinity,
   }
 }

@@ -46,7 +46,11 @@ export function createRequestHandler(parts: ServingParts): RequestHandler {
     freshness,
     clock: runtime.clock,
     storeClock: parts.clock,
-    queries: new UserQueries({ schema, store, viewSource: roles.views.source }),
+    queries: new UserQueries({
+      schema,
+      store,
+      viewSource: (view, tenant, nowMs) => roles.views.source(view, tenant, nowMs),
+    }),
     views: roles.views,
     logTimeMs: () => strong.logTimeMs(),
   })

@@ -4,6 +4,7 @@ import type { BodyOf, ResponseValues } from '../protocol/messages.ts'
 import type { CompiledSchema, CompiledTable } from '../schema/compiled.ts'
 import {
   queryColumns,
+  queryError,
   queryReads,
   queryRows,
   scopeQuery,
@@ -37,9 +38,11 @@ export class UserQueries {
   ): Promise<ResponseValues['query']> {
     const { schema, store, viewSource } = this.#parts
     const scope = { schema, tenant: body.tenant, nowMs, viewSource }
-    const { statement } = scopeQuery(scope, body.sql, body.args)
-    const result = await store.query(statement)
-    const columns = queryColumns(schema, result.columns)
+    const query = scopeQuery(scope, body.sql, body.args)
+    const result = await store.query(query.statement).catch((error: unknown) => {
+      throw queryError(error)
+    })
+    const columns = queryColumns(schema, query, result.columns)
     return { columns, rows: queryRows(schema, columns, result.rows) }
   }
 }

@@ -5,12 +5,8 @@
 import { Packr } from 'msgpackr'
 import { MeridianError } from '../core/errors.ts'
 import { MAX_MESSAGE_BYTES } from '../core/limits.ts'
-import {
-  MIN_PROTOCOL_VERSION,
-  PROTOCOL_VERSION,
-  type Request,
-  type Response,
-} from './messages.ts'
+import { isRequest } from './check-request.ts'
+import { MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, type Request, type Response } from './messages.ts'
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
 
@@ -30,18 +26,21 @@ export function encodeRequest(request: Request): Uint8Array {
 /** Decodes a request. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
 export function decodeRequest(bytes: Uint8Array): Request {
   const request = unpack(bytes) as Partial<Request>
+  // The version first: what else another version sends is not for this one to judge.
   const version = request.header?.version
-  if (typeof version !== 'number' || typeof request.body?.kind !== 'string') {
-    throw new MeridianError('PROTOCOL_MALFORMED', 'The message is not a Meridian request.')
-  }
-  if (version < MIN_PROTOCOL_VERSION || version > PROTOCOL_VERSION) {
+  if (typeof version === 'number' && !(version >= MIN_PROTOCOL_VERSION && version <= PROTOCOL_VERSION)) {
     throw new MeridianError(
       'PROTOCOL_VERSION',
       `Protocol version ${version} is not spoken here (${MIN_PROTOCOL_VERSION} to ${PROTOCOL_VERSION}).`,
       { fix: 'Bring client and nodes to versions that are at most one apart.' },
     )
   }
-  return request as Request
+  if (!isRequest(request)) {
+    throw new MeridianError('PROTOCOL_MALFORMED', 'The message is not a Meridian request.', {
+      fix: 'Bring client and nodes to the same version.',
+    })
+  }
+  return request
 }
 
 /** Encodes a response. */
@@ -71,7 +70,8 @@ export function decodeValue(bytes: Uint8Array): unknown {
 function unpack(bytes: Uint8Array): object {
   let value: unknown
   try {
-    value = packr.unpack(bytes)
+    // Over Node's Buffer, byte strings would come back as Buffers.
+    value = packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   } catch (error) {
     throw new MeridianError('PROTOCOL_MALFORMED', 'The message cannot be decoded.', {
       cause: error,

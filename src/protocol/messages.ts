@@ -127,6 +127,15 @@ export interface WireReceipt {
   readonly crossRegionRoundTrips: number
 }
 
+/** What is known of a call that failed. */
+export interface FailedReceipt {
+  /** Of a read: the level that was asked for; else `null`. */
+  readonly level: ReadLevel | null
+  /** The region whose node refused it. */
+  readonly region: string
+  readonly crossRegionRoundTrips: number
+}
+
 /** A row as `get` and `list` give it; `null`: absent. */
 export type WireRow = { readonly image: RowImage; readonly version: string } | null
 
@@ -172,4 +181,4 @@ export type Response =
       readonly session: SessionState
       readonly receipt: WireReceipt
     }
-  | { readonly ok: false; readonly error: WireError; readonly receipt: WireReceipt | null }
+  | { readonly ok: false; readonly error: WireError; readonly receipt: FailedReceipt | null }

@@ -35,7 +35,7 @@ const EXPECTATION: Readonly<Record<ColumnType, string>> = {
 }
 
 /** What a column of this type takes, in words. */
-export function expectation(column: ConvertibleColumn): string {
+function expectation(column: ConvertibleColumn): string {
   return `${EXPECTATION[column.type]}${column.optional ? ' or null' : ''}`
 }
 

@@ -3,12 +3,12 @@ import { CHANGE_OPS } from '../core/change.ts'
 import { toHex, type SqlValue } from '../core/values.ts'
 import type {
   CompiledColumn,
-  CompiledIndex,
   CompiledSchema,
   CompiledTable,
   PhysicalColumn,
 } from './compiled.ts'
 import { imageSql, keySql, realToJson } from './image.ts'
+import { createIndex, tableIndexes } from './indexes.ts'
 
 /** Columns of an eventual table besides the user's: merge state, and Yjs state of text cells. */
 export const MERGE_STATE_COLUMN = '_crdt'
@@ -20,7 +20,7 @@ export function textStateColumn(columnId: number): string {
 
 /** All statements that create a table with its indexes and triggers. */
 export function createTable(table: CompiledTable): string[] {
-  return [tableSql(table), ...indexesSql(table), ...captureTriggers(table)]
+  return [tableSql(table), ...tableIndexes(table).map(createIndex), ...captureTriggers(table)]
 }
 
 function tableSql(table: CompiledTable): string {
@@ -41,7 +41,20 @@ function tableSql(table: CompiledTable): string {
   }
   const key = table.primaryKey.map((c) => `c${c.id}`).join(', ')
   columns.push(`PRIMARY KEY (tenant, ${key})`)
-  return `CREATE TABLE IF NOT EXISTS ${table.physicalName} (${columns.join(', ')}) STRICT, WITHOUT ROWID`
+  const options = hasLargeCells(table) ? 'STRICT' : 'STRICT, WITHOUT ROWID'
+  return `CREATE TABLE IF NOT EXISTS ${table.physicalName} (${columns.join(', ')}) ${options}`
+}
+
+/**
+ * Rows up to some hundred bytes lie best in the key's own tree: reading a tenant's rows in order
+ * takes half to a third of the time. A row of more than 1,002 bytes spills there, and finding it
+ * reads all of it (measured: 200 times slower at 200 kB): tables for such rows have a rowid.
+ */
+export function hasLargeCells(table: CompiledTable): boolean {
+  return (
+    table.consistency === 'eventual' ||
+    table.columns.some((column) => column.type === 'blob' || column.type === 'json')
+  )
 }
 
 /** Definition of a collaborative text's Yjs state; none for other columns. */
@@ -60,70 +73,41 @@ export function addColumn(table: CompiledTable, column: CompiledColumn): string[
 }
 
 function columnSql(table: CompiledTable, column: PhysicalColumn): string {
-  const parts = [`${column.name} ${column.storage}`]
-  if (!column.nullable) parts.push('NOT NULL')
-  const declared = table.columnById.get(column.columnId)
-  // For rows that are there already, and for writers whose schema does not have the column yet.
-  const value = column.kind === 'value' && declared?.encrypted === null ? declared.default : null
-  if (value !== undefined && value !== null) parts.push(`DEFAULT ${literalSql(column, value)}`)
-  const check = checkSql(table, column)
-  if (check !== undefined) parts.push(`CHECK (${check})`)
+  const { name, storage, nullable } = column
+  const value = defaultValue(table, column)
+  const checks = rangeChecks(table, column)
+  const parts = [`${name} ${storage}`]
+  // SQLite 3.45 takes a fractional default in rows that were there before for NULL, and so refuses
+  // to add a REAL column that is NOT NULL, and later takes the file for damaged. CHECK is right.
+  if (!nullable && storage === 'REAL' && value !== null) checks.push(`${name} IS NOT NULL`)
+  else if (!nullable) parts.push('NOT NULL')
+  if (value !== null) parts.push(`DEFAULT ${literalSql(column, value)}`)
+  if (checks.length > 0) parts.push(`CHECK (${checks.join(' AND ')})`)
   return parts.join(' ')
+}
+
+/** For rows that are there already, and for writers whose schema does not have the column yet. */
+function defaultValue(table: CompiledTable, column: PhysicalColumn): SqlValue {
+  const declared = table.columnById.get(column.columnId)
+  if (declared === undefined || column.kind === 'blind' || declared.encrypted !== null) return null
+  return declared.default ?? null
 }
 
 /**
  * What SQL arithmetic could store and nobody could read back: integers that JavaScript rounds, and
  * infinity. Eventual tables compute in the merge alone, which a constraint must never stop.
  */
-function checkSql(
-  table: CompiledTable,
-  { name, storage, wide }: PhysicalColumn,
-): string | undefined {
-  if (table.consistency === 'eventual') return undefined
-  if (storage === 'REAL') return `${name} > -9e999 AND ${name} < 9e999`
-  if (storage !== 'INTEGER' || wide) return undefined
-  return `${name} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`
+function rangeChecks(table: CompiledTable, { name, storage, wide }: PhysicalColumn): string[] {
+  if (table.consistency === 'eventual') return []
+  if (storage === 'REAL') return [`${name} > -9e999 AND ${name} < 9e999`]
+  if (storage !== 'INTEGER' || wide) return []
+  return [`${name} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`]
 }
 
 function literalSql(column: PhysicalColumn, value: Exclude<SqlValue, null>): string {
   if (value instanceof Uint8Array) return `x'${toHex(value)}'`
   if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
   return column.storage === 'REAL' ? realToJson(Number(value)) : String(value)
-}
-
-/** The table's secondary indexes, led by the tenant but the sweeper's. */
-function indexesSql(table: CompiledTable): string[] {
-  return [
-    ...table.indexes.map((index) => createIndex(table, index)),
-    ...table.columns.flatMap((column) => createBlindIndexes(table, column)),
-    ...createTtlIndex(table),
-  ]
-}
-
-/** The index behind an exact lookup of an encrypted column; none for other columns. */
-export function createBlindIndexes(table: CompiledTable, column: CompiledColumn): string[] {
-  return table.physical
-    .filter((physical) => physical.kind === 'blind' && physical.columnId === column.id)
-    .map(({ name }) => indexSql(table, '', `_${name}`, `tenant, ${name}`))
-}
-
-/** The index by which expired rows are found; none without a TTL. */
-export function createTtlIndex(table: CompiledTable): string[] {
-  if (table.ttl === null) return []
-  const name = `c${table.ttl.id}`
-  return [`${indexSql(table, '', `_ttl_${name}`, name)} WHERE ${name} IS NOT NULL`]
-}
-
-/** A declared index. */
-export function createIndex(table: CompiledTable, index: CompiledIndex): string {
-  const names = index.columns.map((id) => `c${id}`)
-  const [kind, suffix] = index.unique ? ['UNIQUE ', '_unique_'] : ['', '_']
-  return indexSql(table, kind, suffix + names.join('_'), ['tenant', ...names].join(', '))
-}
-
-function indexSql(table: CompiledTable, kind: string, suffix: string, columns: string): string {
-  const { physicalName } = table
-  return `CREATE ${kind}INDEX IF NOT EXISTS ${physicalName}${suffix} ON ${physicalName} (${columns})`
 }
 
 /**

@@ -12,14 +12,13 @@ import type { CompiledSchema, CompiledTable } from './compiled.ts'
 import {
   addColumn,
   captureTriggers,
-  createIndex,
   createSchema,
   createTable,
-  createTtlIndex,
-  createBlindIndexes,
   dropCaptureTriggers,
 } from './ddl.ts'
 import { describeAddition, diffSchema, type SchemaAddition } from './diff.ts'
+import { blindIndexes, createIndex, declaredIndex, ttlIndexes } from './indexes.ts'
+import { planStatistics } from './statistics.ts'
 import { describeSchema, mergeSchema, parseStoredSchema } from './stored-schema.ts'
 import { SYSTEM_TABLES } from './system-tables.ts'
 
@@ -78,6 +77,7 @@ function creation(compiled: CompiledSchema, random: Random): Preparation {
   return {
     statements: [
       ...created,
+      ...planStatistics(compiled.tables),
       { sql: meta, args: ['incarnation', newShortId(random)] },
       { sql: meta, args: ['schema', JSON.stringify(describeSchema(compiled))] },
     ],
@@ -115,6 +115,7 @@ function migration(stored: string, compiled: CompiledSchema): Preparation {
         sql,
         args: [],
       })),
+      ...planStatistics([...new Set(additions.map((addition) => addition.table))]),
       {
         sql: `UPDATE _meta SET value = ? WHERE key = 'schema'`,
         args: [JSON.stringify(mergeSchema(description, compiled))],
@@ -130,11 +131,14 @@ function additionSql(addition: SchemaAddition): string[] {
     case 'table':
       return createTable(table)
     case 'column':
-      return [...addColumn(table, addition.column), ...createBlindIndexes(table, addition.column)]
+      return [
+        ...addColumn(table, addition.column),
+        ...blindIndexes(table, addition.column).map(createIndex),
+      ]
     case 'index':
-      return [createIndex(table, addition.index)]
+      return [createIndex(declaredIndex(table, addition.index))]
     case 'ttl':
-      return createTtlIndex(table)
+      return ttlIndexes(table).map(createIndex)
   }
 }
 

@@ -29,10 +29,36 @@ const tableForm = z.object({
 })
 const schemaForm = z.object({ version: id, tables: z.array(tableForm) })
 
+/** A column of a store. */
+export interface StoredColumn {
+  readonly id: number
+  readonly name: string
+  readonly formerNames: string[]
+  readonly type: string
+  readonly optional: boolean
+  readonly omittable: boolean
+  readonly encrypted: 'none' | 'exact' | null
+}
+
+/** A table of a store. */
+export interface StoredTable {
+  readonly id: number
+  readonly name: string
+  readonly formerNames: string[]
+  readonly consistency: string
+  readonly scope: string
+  readonly onConcurrentDelete: string
+  readonly primaryKey: number[]
+  readonly ttl: number | null
+  readonly indexes: { readonly columns: number[]; readonly unique: boolean }[]
+  readonly columns: StoredColumn[]
+}
+
 /** The tables of a store, as far as they decide whether a schema fits. */
-export type StoredSchema = Readonly<z.infer<typeof schemaForm>>
-export type StoredTable = StoredSchema['tables'][number]
-export type StoredColumn = StoredTable['columns'][number]
+export interface StoredSchema {
+  readonly version: number
+  readonly tables: StoredTable[]
+}
 
 /** What a store created from this schema says of itself. */
 export function describeSchema(compiled: CompiledSchema): StoredSchema {

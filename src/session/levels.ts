@@ -13,7 +13,7 @@ export interface ReadWish {
 export type Consistency = ReadLevel | readonly ReadWish[]
 
 /** The level of calls that name none. */
-export const DEFAULT_READ_LEVEL: ReadLevel = 'session'
+const DEFAULT_READ_LEVEL: ReadLevel = 'session'
 
 /** Normalizes what a call asks for. @throws MeridianError `INVALID_ARGUMENT` */
 export function readWishes(consistency: Consistency | undefined): readonly ReadWish[] {
@@ -34,10 +34,10 @@ function isWishList(consistency: Consistency): consistency is readonly ReadWish[
 }
 
 /** Checks a level that came from outside. @throws MeridianError `INVALID_ARGUMENT` */
-export function checkLevel(level: ReadLevel): ReadLevel {
+function checkLevel(level: ReadLevel): ReadLevel {
   if (level === 'strong' || level === 'session' || level === 'stale') return level
   const bound = (level as { maxStalenessMs?: unknown } | null)?.maxStalenessMs
-  if (typeof bound === 'number' && bound > 0) return level
+  if (typeof bound === 'number' && bound > 0 && Number.isFinite(bound)) return level
   throw invalid('an unknown level')
 }
 

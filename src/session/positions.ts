@@ -10,13 +10,23 @@ import type { Timers } from '../core/ports/runtime.ts'
 import type { Positions } from '../protocol/messages.ts'
 import { LAST_LOCAL_SEQ } from '../schema/system-tables.ts'
 
-const IMPORTED: Statement = { sql: 'SELECT source, seq FROM _positions', args: [] }
+/**
+ * How far other stores' changes are here. `applied`: rows of pinned tables. `visible`: rows of
+ * eventual tables too; it stops before what is held, since it is stamped too far ahead (rule 17).
+ */
+const IMPORTED: Statement = {
+  sql: `SELECT source, seq,
+    coalesce((SELECT min(h.seq) - 1 FROM _held h WHERE h.source = p.source), seq)
+    FROM _positions p`,
+  args: [],
+}
 const APPLIED: Statement = { sql: 'SELECT log_group, log_index FROM _log_positions', args: [] }
 
 /** Which positions a read has seen: the store's own, those of other stores, those of the logs. */
 export interface SeenKinds {
   readonly own: boolean
-  readonly imported: boolean
+  /** Of pinned tables alone, of others too, or of none of other stores. */
+  readonly imported: 'applied' | 'visible' | 'none'
   readonly logs: boolean
 }
 
@@ -24,7 +34,7 @@ export interface SeenKinds {
 export function seenStatements(kinds: SeenKinds): Statement[] {
   const statements: Statement[] = []
   if (kinds.own) statements.push(LAST_LOCAL_SEQ)
-  if (kinds.imported) statements.push(IMPORTED)
+  if (kinds.imported !== 'none') statements.push(IMPORTED)
   if (kinds.logs) statements.push(APPLIED)
   return statements
 }
@@ -38,8 +48,9 @@ export function seenPositions(
   const seen: Record<string, number> = {}
   let at = 0
   if (kinds.own) seen[source] = Number(results[at++]?.rows[0]?.[0] ?? 0)
-  if (kinds.imported) {
-    for (const row of results[at++]?.rows ?? []) seen[String(row[0])] = Number(row[1])
+  if (kinds.imported !== 'none') {
+    const column = kinds.imported === 'applied' ? 1 : 2
+    for (const row of results[at++]?.rows ?? []) seen[String(row[0])] = Number(row[column])
   }
   if (kinds.logs) {
     for (const row of results[at++]?.rows ?? []) seen[logSource(String(row[0]))] = Number(row[1])
@@ -47,7 +58,7 @@ export function seenPositions(
   return seen
 }
 
-const ALL_KINDS: SeenKinds = { own: true, imported: true, logs: true }
+const EVERYTHING: SeenKinds = { own: true, imported: 'visible', logs: true }
 
 interface Waiter {
   readonly positions: Positions
@@ -81,8 +92,8 @@ export class PositionTracker {
 
   /** Reads how far the store has come on all sources. */
   async refresh(): Promise<ReadonlyMap<string, number>> {
-    const results = await this.#store.read(seenStatements(ALL_KINDS))
-    this.advance(seenPositions(ALL_KINDS, this.source, results))
+    const results = await this.#store.read(seenStatements(EVERYTHING))
+    this.advance(seenPositions(EVERYTHING, this.source, results))
     return this.#reached
   }
 
@@ -91,7 +102,7 @@ export class PositionTracker {
     return Object.fromEntries(await this.refresh())
   }
 
-  /** Takes note of positions that the store is known to have reached. */
+  /** Takes note of positions that the store has reached, for rows of every table. */
   advance(positions: Positions): void {
     for (const source in positions) {
       const position = positions[source] as number
@@ -107,7 +118,11 @@ export class PositionTracker {
     return true
   }
 
-  /** Whether all positions are reached. */
+  /**
+   * Whether all positions are reached.
+   *
+   * @throws MeridianError `POSITION_LOST` when one belongs to an earlier life of this store
+   */
   async reached(positions: Positions): Promise<boolean> {
     if (this.knownReached(positions)) return true
     await this.refresh()

@@ -23,7 +23,7 @@ export async function sealSession(state: SessionState, key: Uint8Array): Promise
 
 /** Reads a token. @throws MeridianError `SESSION_INVALID` */
 export async function openSession(token: string, key: Uint8Array): Promise<SessionState> {
-  const bytes = fromBase64Url(token)
+  const bytes = typeof token === 'string' ? fromBase64Url(token) : undefined
   if (bytes === undefined || bytes.length <= MAC_BYTES) throw invalidToken()
   const payload = bytes.slice(0, -MAC_BYTES)
   const mac = await hmac(key, payload)

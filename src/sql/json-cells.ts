@@ -37,7 +37,11 @@ export function mergeColumns(table: CompiledTable): readonly CellColumn[] {
   return [
     { name: MERGE_STATE_COLUMN, storage: 'BLOB', wide: false },
     { name: '_visible', storage: 'INTEGER', wide: false },
-    ...texts.map((c): CellColumn => ({ name: textStateColumn(c.id), storage: 'BLOB', wide: false })),
+    ...texts.map((c): CellColumn => ({
+      name: textStateColumn(c.id),
+      storage: 'BLOB',
+      wide: false,
+    })),
   ]
 }
 

@@ -20,7 +20,16 @@ const BEFORE_PARENTHESIS = new Set(
 )
 
 /** Keywords behind which a FROM clause is over. Those of joins and their conditions do not end it. */
-const ENDS_FROM = new Set(['WHERE', 'GROUP', 'HAVING', 'ORDER', 'LIMIT', 'UNION', 'INTERSECT', 'EXCEPT'])
+const ENDS_FROM = new Set([
+  'WHERE',
+  'GROUP',
+  'HAVING',
+  'ORDER',
+  'LIMIT',
+  'UNION',
+  'INTERSECT',
+  'EXCEPT',
+])
 
 /** Keywords of statements and clauses that write or reach out. */
 const FORBIDDEN = new Set(
@@ -233,7 +242,11 @@ class Finder {
     }
     const main = keyword(this.#tokens[at])
     if (main !== 'SELECT' && main !== 'VALUES') {
-      throw this.#refuse('a WITH clause without a SELECT', Math.min(at, this.#tokens.length - 1), READ_ONLY)
+      throw this.#refuse(
+        'a WITH clause without a SELECT',
+        Math.min(at, this.#tokens.length - 1),
+        READ_ONLY,
+      )
     }
     this.#groups[this.#groups.length - 1] = { visible, inFrom: false, expectsTable: false }
   }

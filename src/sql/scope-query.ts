@@ -4,15 +4,16 @@
  * the tenant, the instant and visibility. What could get around that is refused (`references.ts`).
  */
 import { MeridianError } from '../core/errors.ts'
-import { MAX_QUERY_ROWS, MAX_SQL_LENGTH } from '../core/limits.ts'
-import type { ColumnOrigin, Statement } from '../core/ports/store.ts'
-import { textProblem, type SqlRow, type SqlValue } from '../core/values.ts'
+import { MAX_QUERY_ROWS } from '../core/limits.ts'
+import { StatementFailed, type ColumnOrigin, type Statement } from '../core/ports/store.ts'
+import type { SqlRow, SqlValue } from '../core/values.ts'
 import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/compiled.ts'
+import { viewColumns } from '../schema/view-columns.ts'
 import { liveRow } from './live-row.ts'
-import { findReferences, type NameRules } from './references.ts'
-import { lowerAscii, quoteName, tokenize, type Token } from './tokens.ts'
+import { parseQuery, publicNamed, type ParsedQuery } from './parse-query.ts'
+import { quoteName, tokenize, type Token } from './tokens.ts'
 
-/** SQL that reads a view with its public column names; parameters are plain `?`. */
+/** SQL that reads a view, its columns in the order of `viewColumns`; parameters are plain `?`. */
 export interface ViewSource {
   readonly sql: string
   readonly args: readonly SqlValue[]
@@ -38,6 +39,14 @@ export interface QueryReads {
 /** A query, ready to run with `Store.query`. Read its rows with `queryRows`. */
 export interface ScopedQuery extends QueryReads {
   readonly statement: Statement
+  /** Where the values of the views' stored columns come from, by `<table>.<column>`. */
+  readonly viewOrigins: ReadonlyMap<string, ColumnIds>
+}
+
+/** A column and its table, by ids. */
+export interface ColumnIds {
+  readonly table: number
+  readonly column: number
 }
 
 /**
@@ -47,7 +56,7 @@ export interface ScopedQuery extends QueryReads {
  * `TENANT_REQUIRED`
  */
 export function queryReads(schema: CompiledSchema, tenant: string, sql: string): QueryReads {
-  return readsOf(schema, tenant, parse(sql))
+  return readsOf(schema, tenant, parseQuery(schema, sql))
 }
 
 /**
@@ -56,19 +65,16 @@ export function queryReads(schema: CompiledSchema, tenant: string, sql: string):
  * @throws MeridianError as `queryReads`, and `INVALID_ARGUMENT` when the number of parameters
  * differs from that of the arguments
  */
-export function scopeQuery(
-  scope: QueryScope,
-  sql: string,
-  args: readonly SqlValue[],
-): ScopedQuery {
-  const tokens = parse(sql)
-  const reads = readsOf(scope.schema, scope.tenant, tokens)
-  const body = numberParameters(tokens, args.length)
+export function scopeQuery(scope: QueryScope, sql: string, args: readonly SqlValue[]): ScopedQuery {
+  const query = parseQuery(scope.schema, sql)
+  const reads = readsOf(scope.schema, scope.tenant, query)
+  const body = numberParameters(query.tokens, args.length)
   const shadows = new Shadows(scope, args)
   for (const table of reads.tables) shadows.addTable(table)
   for (const view of reads.views) shadows.addView(view)
   return {
     ...reads,
+    viewOrigins: shadows.viewOrigins,
     statement: {
       sql: mergeWith(shadows.expressions, body),
       args: shadows.args,
@@ -90,9 +96,12 @@ export interface QueryColumn {
 /** What result columns are, so that values can be converted and decrypted under any alias. */
 export function queryColumns(
   schema: CompiledSchema,
+  query: ScopedQuery,
   origins: readonly ColumnOrigin[],
 ): QueryColumn[] {
   return origins.map(({ name, table, column }) => {
+    const viewed = query.viewOrigins.get(`${table}.${column}`)
+    if (viewed !== undefined) return { name, ...viewed }
     const source = schema.tables.find((t) => t.physicalName === table)
     const found = source?.physical.find((c) => c.kind === 'value' && c.name === column)
     if (source === undefined || found === undefined) return { name, table: null, column: null }
@@ -115,44 +124,33 @@ export function queryRows(
   return rows.map((row) => row.map((value, i) => narrow(value, wide[i] === true)))
 }
 
+/** The error of a query that SQLite refused or that failed in it, as `QUERY_FAILED`. */
+export function queryError(error: unknown): unknown {
+  if (!(error instanceof StatementFailed)) return error
+  return new MeridianError('QUERY_FAILED', `The query failed: ${error.message}.`, {
+    fix: 'Correct it.',
+    cause: error,
+  })
+}
+
 function narrow(value: SqlValue, wide: boolean): SqlValue {
   if (typeof value !== 'bigint' || wide) return value
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value
 }
 
-function parse(sql: string): Token[] {
-  if (sql.length > MAX_SQL_LENGTH) {
-    throw new MeridianError(
-      'QUERY_REFUSED',
-      `The query has ${sql.length} characters; ${MAX_SQL_LENGTH} are allowed.`,
-      { fix: 'Pass values as parameters.' },
-    )
-  }
-  const problem = textProblem(sql)
-  if (problem !== undefined) {
-    throw new MeridianError('QUERY_REFUSED', `The query ${problem}.`, {
-      fix: 'Pass text as a parameter.',
-    })
-  }
-  const tokens = tokenize(sql)
-  if (tokens.at(-1)?.text === ';') tokens.pop()
-  return tokens
-}
-
-function readsOf(schema: CompiledSchema, tenant: string, tokens: readonly Token[]): QueryReads {
-  const names = namesOf(schema)
+function readsOf(schema: CompiledSchema, tenant: string, query: ParsedQuery): QueryReads {
   const tables: CompiledTable[] = []
   const views: CompiledView[] = []
-  for (const name of findReferences(tokens, names)) {
-    const table = names.tables.get(name)
-    const view = names.views.get(name)
-    if (table !== undefined) {
-      if (table.scope === 'tenant' && tenant === '') throw tenantRequired('table', table.name)
-      tables.push(table)
-    } else if (view !== undefined) {
-      requireSpan(view, tenant)
-      views.push(view)
+  for (const name of query.publicNames) {
+    const found = publicNamed(schema, name)
+    if (found === undefined) continue
+    if ('source' in found) {
+      requireSpan(found, tenant)
+      views.push(found)
+    } else {
+      if (found.scope === 'tenant' && tenant === '') throw tenantRequired('table', found.name)
+      tables.push(found)
     }
   }
   return { tables, views }
@@ -203,6 +201,7 @@ function parameterCount(given: number): MeridianError {
 /** The common table expressions that stand for public names. */
 class Shadows {
   readonly expressions: string[] = []
+  readonly viewOrigins = new Map<string, ColumnIds>()
   readonly args: SqlValue[]
   readonly #scope: QueryScope
   readonly #places = new Map<SqlValue, string>()
@@ -225,16 +224,25 @@ class Shadows {
   addView(view: CompiledView): void {
     const nowMs = this.#scope.nowMs(view.source)
     const source = this.#scope.viewSource(view, this.#scope.tenant, nowMs)
+    const tokens = tokenize(source.sql)
     let next = 0
-    const texts = tokenize(source.sql).map((token) =>
+    const texts = tokens.map((token) =>
       token.text === '?' ? this.#bind(source.args[next++] ?? null) : token.text,
     )
-    this.#add(view.name, texts.join(' '))
+    const columns = viewColumns(view)
+    this.#add(view.name, texts.join(' '), columns.map(({ name }) => quoteName(name)).join(', '))
+    selectedColumns(tokens).forEach((stored, i) => {
+      const column = columns[i]?.source
+      if (stored === undefined || column === null || column === undefined) return
+      const origin = { table: view.source.id, column: column.id }
+      this.viewOrigins.set(`v${view.id}.${stored}`, origin)
+    })
   }
 
   /** NOT MATERIALIZED: a name that is used twice would else be copied in full, without indexes. */
-  #add(name: string, select: string): void {
-    this.expressions.push(`${quoteName(name)} AS NOT MATERIALIZED (${select})`)
+  #add(name: string, select: string, columns?: string): void {
+    const head = columns === undefined ? quoteName(name) : `${quoteName(name)} (${columns})`
+    this.expressions.push(`${head} AS NOT MATERIALIZED (${select})`)
   }
 
   /** The parameter that holds a value of the scope; behind those of the query. */
@@ -249,6 +257,20 @@ class Shadows {
   }
 }
 
+/** The stored columns that a SELECT gives, in order; undefined: something else than `table.column`. */
+function selectedColumns(tokens: readonly Token[]): (string | undefined)[] {
+  const end = tokens.findIndex((token) => token.name === 'FROM')
+  const items: Token[][] = [[]]
+  for (const token of tokens.slice(1, end)) {
+    if (token.text === ',') items.push([])
+    else items.at(-1)?.push(token)
+  }
+  return items.map((item) => {
+    const [, dot, column] = item
+    return item.length === 3 && dot?.text === '.' ? column?.text : undefined
+  })
+}
+
 /** Puts the shadows before the query, into its own WITH clause where it has one. */
 function mergeWith(shadows: readonly string[], body: readonly string[]): string {
   if (shadows.length === 0) return body.join(' ')
@@ -257,30 +279,4 @@ function mergeWith(shadows: readonly string[], body: readonly string[]): string 
   const recursive = body[1]?.toUpperCase() === 'RECURSIVE'
   const rest = body.slice(recursive ? 2 : 1).join(' ')
   return `WITH ${recursive ? 'RECURSIVE ' : ''}${shadows.join(', ')}, ${rest}`
-}
-
-interface Names extends NameRules {
-  readonly tables: ReadonlyMap<string, CompiledTable>
-  readonly views: ReadonlyMap<string, CompiledView>
-}
-
-const namesBySchema = new WeakMap<CompiledSchema, Names>()
-
-function namesOf(schema: CompiledSchema): Names {
-  let names = namesBySchema.get(schema)
-  if (names === undefined) {
-    const tables = new Map(schema.tables.map((t) => [lowerAscii(t.name), t]))
-    const views = new Map(schema.views.map((v) => [lowerAscii(v.name), v]))
-    const columns = new Set(
-      schema.tables.flatMap((t) => t.columns.map((c) => lowerAscii(c.name))),
-    )
-    names = {
-      tables,
-      views,
-      isPublic: (name) => tables.has(name) || views.has(name),
-      isColumn: (name) => columns.has(name),
-    }
-    namesBySchema.set(schema, names)
-  }
-  return names
 }

@@ -33,7 +33,10 @@ export function selectByKeys(
   const sql = sqlOf(table)
   const width = table.primaryKey.length
   if (keys.some((key) => key.length !== width)) {
-    throw new MeridianError('INVALID_ARGUMENT', `A key of table '${table.name}' has ${width} values.`)
+    throw new MeridianError(
+      'INVALID_ARGUMENT',
+      `A key of table '${table.name}' has ${width} values.`,
+    )
   }
   const now = sql.takesNow ? [nowMs] : []
   const only = keys.length === 1 ? keys[0] : undefined
@@ -152,11 +155,7 @@ const OPERATORS: ReadonlyMap<string, string> = new Map([
   ['>=', '>='],
 ])
 
-function predicateSql(
-  table: CompiledTable,
-  predicate: ListPredicate,
-  args: SqlValue[],
-): string {
+function predicateSql(table: CompiledTable, predicate: ListPredicate, args: SqlValue[]): string {
   const column = columnAt(table, predicate.column)
   const name = `r.${column.name}`
   if (predicate.op === 'in') return inSql(column, predicate.values, args)

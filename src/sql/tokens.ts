@@ -45,7 +45,13 @@ const PATTERNS: readonly (readonly [TokenKind | 'space', RegExp])[] = [
   ['blob', /[xX]'(?:[0-9a-fA-F]{2})*'/y],
   ['string', /'[^']*(?:''[^']*)*'/y],
   ['quoted', /"[^"]*(?:""[^"]*)*"|`[^`]*(?:``[^`]*)*`|\[[^\]]*\]/y],
-  ['number', new RegExp(String.raw`(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![${ID}])`, 'y')],
+  [
+    'number',
+    new RegExp(
+      String.raw`(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![${ID}])`,
+      'y',
+    ),
+  ],
   ['word', new RegExp(String.raw`[A-Za-z_\u0080-\uffff][${ID}]*`, 'y')],
   ['parameter', new RegExp(String.raw`\?\d*(?![${ID}])`, 'y')],
   ['symbol', /->>|->|\|\||<<|>>|<=|>=|<>|==|!=|[-+*/%&|~<>=(),.;]/y],

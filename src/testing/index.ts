@@ -17,8 +17,10 @@ import { MovableClock } from './movable-clock.ts'
 export { MovableClock } from './movable-clock.ts'
 
 /** Options of `testMeridian`. */
-export interface TestOptions<S extends Schema>
-  extends Pick<EmbeddedOptions, 'config' | 'regions' | 'keyWrapper'> {
+export interface TestOptions<S extends Schema> extends Pick<
+  EmbeddedOptions,
+  'config' | 'regions' | 'keyWrapper'
+> {
   readonly schema: S
   /** Multiplies the delays between regions; none when left out. */
   readonly delayScale?: number
@@ -99,7 +101,7 @@ export async function testMeridian<const S extends Schema>(
     clock,
     connect: open,
     async seed(seed) {
-      await writeSeed(await open(), seed as Seed<Schema>)
+      await writeSeed(await open(), seed)
       await deployment.settle()
     },
     settle: (settleOptions) => deployment.settle(settleOptions),

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ROOT } from '../../scripts/lib/command.ts'
+import { ROOT, runCommand } from '../../scripts/lib/command.ts'
 import { readScripts } from '../../scripts/lib/package-json.ts'
 import { schedule } from '../../scripts/lib/schedule.ts'
 import { STEPS, type Step } from '../../scripts/lib/steps.ts'
@@ -102,5 +102,21 @@ describe('the schedule', () => {
 
   it('runs a step whose need is not part of this run', async () => {
     expect(await trace([step('needy', { needs: 'absent' })])).toEqual(['begin needy', 'end needy'])
+  })
+})
+
+describe('a command', () => {
+  it('that takes too long is ended with everything it started', async () => {
+    const { ok, output, elapsedMs } = await runCommand('sleep 60 & sleep 60', 200)
+    expect(ok).toBe(false)
+    expect(output).toContain('Ended after 0.2 s')
+    expect(elapsedMs).toBeLessThan(30_000)
+  })
+
+  it('that fails says so, with what it printed', async () => {
+    const result = await runCommand('echo out && echo err >&2 && exit 3', 10_000)
+    expect(result.ok).toBe(false)
+    expect(result.output).toContain('out')
+    expect(result.output).toContain('err')
   })
 })

@@ -118,7 +118,9 @@ const expiresMs = fc.option(fc.integer({ min: 0, max: 30 }))
 
 const stockImage = fc
   .tuple(stockKey, serial, count, worth, big)
-  .map(([[place, item], s, c, w, b]) => imageOf('stock', { place, item, serial: s, count: c, worth: w, big: b }))
+  .map(([[place, item], s, c, w, b]) =>
+    imageOf('stock', { place, item, serial: s, count: c, worth: w, big: b }),
+  )
 const alertImage = fc
   .tuple(alertKey, serial, fc.option(small), expiresMs)
   .map(([[id], code, level, ms]) =>
@@ -149,7 +151,11 @@ const alertCells = distinct(
   fc.oneof(
     at(1, set(serial)),
     at(2, set(fc.option(small)), increment(small), minOrMax(small)),
-    at(3, set(expiresMs.map((ms) => (ms === null ? null : START_MS + ms))), minOrMax(fc.constant(START_MS + 20))),
+    at(
+      3,
+      set(expiresMs.map((ms) => (ms === null ? null : START_MS + ms))),
+      minOrMax(fc.constant(START_MS + 20)),
+    ),
   ),
 )
 const comparison = fc.constantFrom('=', '!=', '<', '<=', '>', '>=')
@@ -166,15 +172,36 @@ function opsOn(
 ): fc.Arbitrary<WriteOp> {
   const id = fc.constant(table.id)
   return fc.oneof(
-    fc.record({ kind: fc.constantFrom('insert', 'upsert'), table: id, rows: fc.array(image, { maxLength: 4 }) }),
+    fc.record({
+      kind: fc.constantFrom('insert', 'upsert'),
+      table: id,
+      rows: fc.array(image, { maxLength: 4 }),
+    }),
     fc.record({ kind: fc.constant('update'), table: id, key, cells, conditions: few(condition) }),
     fc.record({ kind: fc.constant('delete'), table: id, key, conditions: few(condition) }),
   ) as fc.Arbitrary<WriteOp>
 }
 
 const op = fc.oneof(
-  opsOn(stock, stockImage, stockKey, stockCells, fc.oneof(conditionOn(2, serial), conditionOn(3, count), conditionOn(4, worth), conditionOn(5, big))),
-  opsOn(alerts, alertImage, alertKey, alertCells, fc.oneof(conditionOn(1, serial), conditionOn(2, fc.option(small)))),
+  opsOn(
+    stock,
+    stockImage,
+    stockKey,
+    stockCells,
+    fc.oneof(
+      conditionOn(2, serial),
+      conditionOn(3, count),
+      conditionOn(4, worth),
+      conditionOn(5, big),
+    ),
+  ),
+  opsOn(
+    alerts,
+    alertImage,
+    alertKey,
+    alertCells,
+    fc.oneof(conditionOn(1, serial), conditionOn(2, fc.option(small))),
+  ),
 )
 const step = fc.record({
   ops: fc.array(op, { minLength: 1, maxLength: 4 }),
@@ -182,7 +209,10 @@ const step = fc.record({
   advanceMs: fc.integer({ min: 0, max: 6 }),
 })
 
-async function storedImages(region: PinnedRegion, table: CompiledTable): Promise<Map<string, unknown>> {
+async function storedImages(
+  region: PinnedRegion,
+  table: CompiledTable,
+): Promise<Map<string, unknown>> {
   const sql = `SELECT ${rowColumns(table, 'r')} FROM ${table.physicalName} r WHERE tenant = 'a'`
   const rows = await rowsOf(region.store, { sql, args: [], bigints: hasWideColumns(table) })
   return new Map(rows.map(rowReader(table)).map((row) => [idOf(keyOf(table, row.image)), row]))
@@ -206,7 +236,10 @@ test('rows, errors and changes of random transactions are those of the model', a
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
       const region = await openPinnedRegion()
-      let state: State = new Map([[stock, new Map()], [alerts, new Map()]])
+      let state: State = new Map([
+        [stock, new Map()],
+        [alerts, new Map()],
+      ])
       const versions = new Map<number, string>()
       for (const [number, { ops, read, advanceMs }] of steps.entries()) {
         region.wall.nowMs += advanceMs
@@ -238,7 +271,10 @@ test('rows, errors and changes of random transactions are those of the model', a
         }
         for (const [table, rows] of state) {
           const wanted = new Map(
-            Array.from(rows, ([id, { image, writer }]) => [id, { image, version: versions.get(writer) }]),
+            Array.from(rows, ([id, { image, writer }]) => [
+              id,
+              { image, version: versions.get(writer) },
+            ]),
           )
           const stored = await storedImages(region, table)
           expect(stored).toEqual(wanted)
@@ -252,7 +288,14 @@ test('rows, errors and changes of random transactions are those of the model', a
     { numRuns: Number(process.env['RUNS'] ?? 300) },
   )
   // A test that never meets a refusal would prove little.
-  for (const code of ['ok', 'ALREADY_EXISTS', 'NOT_FOUND', 'CONFLICT', 'CONSTRAINT_VIOLATED', 'CONDITION_FAILED']) {
+  for (const code of [
+    'ok',
+    'ALREADY_EXISTS',
+    'NOT_FOUND',
+    'CONFLICT',
+    'CONSTRAINT_VIOLATED',
+    'CONDITION_FAILED',
+  ]) {
     expect(codes.get(code), code).toBeGreaterThan(5)
   }
 })

@@ -3,7 +3,6 @@ import { expect, test } from 'vitest'
 import type { ListOrder } from '../../src/core/list-query.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import { compareStored } from '../../src/schema/evaluate.ts'
-import type { ListOrder } from '../../src/core/list-query.ts'
 import { cursorAfter, selectList, takePage } from '../../src/sql/select.ts'
 import { insertRows } from '../../src/sql/write-rows.ts'
 import { imageOf, openShop, rowsOf, shopTable } from '../support/shop.ts'
@@ -47,7 +46,13 @@ async function checkPages(
   }
   const images = [...byKey.values()]
   const rows = images.map((image) => ({ tenant: 'a', image, version: 'v', epoch: 1 }))
-  await store.write([insertRows(table, rows), insertRows(table, rows.map((r) => ({ ...r, tenant: 'b' })))])
+  await store.write([
+    insertRows(table, rows),
+    insertRows(
+      table,
+      rows.map((r) => ({ ...r, tenant: 'b' })),
+    ),
+  ])
   const pages: (readonly SqlValue[])[] = []
   let after: SqlValue[] | null = null
   for (;;) {
@@ -76,8 +81,11 @@ async function checkPages(
 test('pages by cursor are the sorted rows of one tenant, whatever the order', async () => {
   const orders = orderBy(stock.physical.length)
   await fc.assert(
-    fc.asyncProperty(fc.array(row, { maxLength: 30 }), orders, fc.integer({ min: 1, max: 7 }), (rows, order, limit) =>
-      checkPages('stock', rows, order, limit),
+    fc.asyncProperty(
+      fc.array(row, { maxLength: 30 }),
+      orders,
+      fc.integer({ min: 1, max: 7 }),
+      (rows, order, limit) => checkPages('stock', rows, order, limit),
     ),
     { numRuns: 150 },
   )
@@ -85,8 +93,11 @@ test('pages by cursor are the sorted rows of one tenant, whatever the order', as
 
 test('pages by cursor keep their order where values are NULL', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(nullableRow, { maxLength: 30 }), orderBy(5), fc.integer({ min: 1, max: 7 }), (rows, order, limit) =>
-      checkPages('orders', rows, order, limit),
+    fc.asyncProperty(
+      fc.array(nullableRow, { maxLength: 30 }),
+      orderBy(5),
+      fc.integer({ min: 1, max: 7 }),
+      (rows, order, limit) => checkPages('orders', rows, order, limit),
     ),
     { numRuns: 150 },
   )

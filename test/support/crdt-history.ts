@@ -1,6 +1,6 @@
 /** Random histories of replicas, their healing, and what must hold afterwards. */
 import fc from 'fast-check'
-import { isVisible } from '../../crdt/project.ts'
+import { isPresent, isVisible } from '../../crdt/project.ts'
 import { stampHlc, stampSource, makeStamp } from '../../src/core/hlc.ts'
 import type { CellOp } from '../../src/core/operations.ts'
 import type { CompiledTable } from '../../src/schema/compiled.ts'
@@ -99,6 +99,7 @@ export class World {
   readonly logs = new Logs()
   #time = 0
   #titles = 0
+  #wasRestored = false
 
   constructor(table: CompiledTable, faults: CrdtFaults = {}) {
     this.table = table
@@ -109,7 +110,7 @@ export class World {
     for (const one of steps) this.#step(one)
   }
 
-  /** Delivers everything, then exchanges whole rows: a restored store lost what it had applied. */
+  /** Delivers everything; a store that was restored also exchanges whole rows with the others. */
   heal(): void {
     for (const to of this.replicas) {
       for (const source of this.logs.sources()) {
@@ -118,7 +119,7 @@ export class World {
         }
       }
     }
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; this.#wasRestored && round < 2; round++) {
       for (const from of this.replicas) {
         for (const [rowKey, row] of from.rows) {
           for (const to of this.replicas) if (to !== from) to.take(rowKey, row, lastHlc(row))
@@ -138,7 +139,11 @@ export class World {
       case 'title':
         return this.#set(at, one.key, COLUMN.title, { kind: 'set', value: `t${++this.#titles}` })
       case 'count':
-        return this.#set(at, one.key, COLUMN.quantity, { kind: 'increment', by: one.by, floor: null })
+        return this.#set(at, one.key, COLUMN.quantity, {
+          kind: 'increment',
+          by: one.by,
+          floor: null,
+        })
       case 'add':
       case 'remove':
         return this.#set(at, one.key, COLUMN.tags, { kind: one.kind, elements: [one.element] })
@@ -161,7 +166,8 @@ export class World {
 
   #set(at: Replica, rowKey: string, column: number, op: CellOp): void {
     const increment = op.kind === 'increment' ? Number(op.by) : 0
-    this.#write(at, rowKey, { kind: 'update', increment, cells: () => [[column, op]] })
+    const tag = op.kind === 'add' || op.kind === 'remove' ? op : null
+    this.#write(at, rowKey, { kind: 'update', increment, tag, cells: () => [[column, op]] })
   }
 
   #editText(at: Replica, one: Extract<Step, { kind: 'text' }>): void {
@@ -169,11 +175,14 @@ export class World {
     this.#write(at, one.key, {
       kind: 'update',
       increment: 0,
+      tag: null,
       cells: (row) => {
-        const current = [...(row.texts.get(id)?.text ?? '')]
+        const current = Array.from(row.texts.get(id)?.text ?? '')
         const start = Math.min(one.position, current.length)
         const wanted = [...current.slice(0, start), one.text, ...current.slice(start + one.cut)]
-        return [[COLUMN.notes, { kind: 'text', edits: [{ kind: 'replace', text: wanted.join('') }] }]]
+        return [
+          [COLUMN.notes, { kind: 'text', edits: [{ kind: 'replace', text: wanted.join('') }] }],
+        ]
       },
     })
   }
@@ -194,6 +203,7 @@ export class World {
   #restore(at: Replica): void {
     const left = at.restore()
     if (left === undefined) return
+    this.#wasRestored = true
     const others = this.replicas.filter((other) => other !== at)
     const reached = Math.max(...others.map((other) => other.positions.get(left.source) ?? 0))
     const log = this.logs.of(left.source)
@@ -215,6 +225,7 @@ export function violations(world: World): string[] {
   if (others.some((other) => other !== first)) found.push('replicas differ')
   found.push(...counterViolations(world), ...titleViolations(world))
   found.push(...deleteViolations(world), ...lostReplacements(world))
+  found.push(...tagViolations(world))
   return found
 }
 
@@ -262,6 +273,25 @@ function deleteViolations(world: World): string[] {
     const others = entries.filter((other) => other.key === entry.key && other !== entry)
     if (!others.every((other) => (entry.knew.get(other.source) ?? 0) > other.index)) return []
     return [`${entry.key} is there after its delete`]
+  })
+}
+
+/** An element is there unless each add of it was known to some remove. */
+function tagViolations(world: World): string[] {
+  const id = world.table.physical[COLUMN.tags]?.columnId ?? 0
+  const entries = world.logs.surviving()
+  return [...(world.replicas[0]?.rows ?? [])].flatMap(([rowKey, row]) => {
+    if (row.deleted !== null) return []
+    const ops = entries.filter((entry) => entry.key === rowKey && entry.life === row.life)
+    return ['x', 'y'].flatMap((name) => {
+      const of = (kind: string): LogEntry[] =>
+        ops.filter(({ tag }) => tag?.kind === kind && tag.elements.includes(name))
+      const wanted = of('add').some((add) =>
+        of('remove').every((remove) => (remove.knew.get(add.source) ?? 0) <= add.index),
+      )
+      const isThere = isPresent(row.sets.get(id)?.get(name))
+      return wanted === isThere ? [] : [`element ${name} of ${rowKey} is there: ${isThere}`]
+    })
   })
 }
 

@@ -47,6 +47,7 @@ export interface LogEntry {
   readonly increment: number
   readonly endsRow: boolean
   readonly isDelete: boolean
+  readonly tag: TagOp | null
 }
 
 interface Backup {
@@ -90,7 +91,11 @@ export class Replica {
     if (step.kind === 'insert' ? visible : !visible) return undefined
     this.clock = nextHlc(this.clock, START_MS + nowMs + this.#skewMs)
     const clientId = textClientId(this.source)
-    const editor = new RowEditor(this.table, before, { source: this.source, hlc: this.clock, clientId })
+    const editor = new RowEditor(this.table, before, {
+      source: this.source,
+      hlc: this.clock,
+      clientId,
+    })
     if (step.kind === 'insert') editor.insert(imageOf(key, step.title))
     else if (step.kind === 'delete') editor.delete()
     else for (const [column, op] of step.cells(before)) editor.apply(column, op)
@@ -106,10 +111,11 @@ export class Replica {
       hlc: this.clock,
       delta: encodeDelta(draft),
       knew: new Map([...this.positions, [this.source, log.length]]),
-      title: draft.registers.get(slot(this.table, COLUMN.title))?.value as string | null ?? null,
+      title: (draft.registers.get(slot(this.table, COLUMN.title))?.value as string | null) ?? null,
       increment: step.kind === 'update' ? step.increment : 0,
       endsRow: step.kind !== 'update',
       isDelete: step.kind === 'delete',
+      tag: step.kind === 'update' ? step.tag : null,
     }
     log.push(entry)
     this.positions.set(this.source, log.length)
@@ -158,12 +164,14 @@ export class Replica {
   /** Everything that must be equal on all replicas. */
   fingerprint(): string {
     return JSON.stringify(
-      [...this.rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, row]) => [
-        key,
-        toHex(encodeState(row)),
-        isVisible(this.table, row) ? project(this.table, [key], row) : null,
-        [...row.texts].map(([id, cell]) => [id, documentOf(cell.update)]),
-      ]),
+      [...this.rows]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, row]) => [
+          key,
+          toHex(encodeState(row)),
+          isVisible(this.table, row) ? project(this.table, [key], row) : null,
+          [...row.texts].map(([id, cell]) => [id, documentOf(cell.update)]),
+        ]),
     )
   }
 
@@ -181,6 +189,8 @@ export class Replica {
   }
 }
 
+type TagOp = Extract<CellOp, { readonly kind: 'add' | 'remove' }>
+
 /** One local operation. */
 export type WriteStep =
   | { readonly kind: 'insert'; readonly title: string }
@@ -188,6 +198,7 @@ export type WriteStep =
   | {
       readonly kind: 'update'
       readonly increment: number
+      readonly tag: TagOp | null
       readonly cells: (row: RowState) => readonly (readonly [number, CellOp])[]
     }
 
@@ -215,7 +226,10 @@ export class Logs {
 
 /** The stamp's HLC of everything that is in the states, for advancing clocks. */
 export function lastHlc(row: RowState): Hlc {
-  return [...row.seen.values()].reduce(maxHlc, row.deleted === null ? HLC_ZERO : stampHlc(row.deleted))
+  return [...row.seen.values()].reduce(
+    maxHlc,
+    row.deleted === null ? HLC_ZERO : stampHlc(row.deleted),
+  )
 }
 
 function slot(table: CompiledTable, column: number): number {
@@ -231,8 +245,10 @@ function documentOf(update: Uint8Array): unknown {
   Y.applyUpdateV2(doc, update)
   const deleted = [...Y.createDeleteSetFromStructStore(doc.store).clients]
   return [
-    [...Y.decodeStateVector(Y.encodeStateVector(doc))].sort(),
-    deleted.map(([id, ranges]) => [id, ranges.map((r) => [r.clock, r.len])]).sort(),
+    [...Y.decodeStateVector(Y.encodeStateVector(doc))].sort(([a], [b]) => a - b),
+    deleted
+      .sort(([a], [b]) => a - b)
+      .map(([id, ranges]) => [id, ranges.map((r) => [r.clock, r.len])]),
     doc.store.pendingStructs === null,
   ]
 }

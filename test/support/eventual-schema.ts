@@ -1,5 +1,12 @@
 /** The schema of the eventual mode's tests: one table for each answer to a concurrent delete. */
-import { collaborativeText, counter, integer, set, text, timestamp } from '../../src/schema/columns.ts'
+import {
+  collaborativeText,
+  counter,
+  integer,
+  set,
+  text,
+  timestamp,
+} from '../../src/schema/columns.ts'
 import { compileSchema } from '../../src/schema/compile.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
 import { defineSchema, table } from '../../src/schema/define.ts'

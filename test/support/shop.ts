@@ -57,7 +57,13 @@ export const shop: CompiledSchema = compileSchema(
         { consistency: 'strong', scope: 'global' },
       ),
       carts: table(
-        { id: text().primaryKey(), title: text(), count: counter(), tags: set(), notes: collaborativeText() },
+        {
+          id: text().primaryKey(),
+          title: text(),
+          count: counter(),
+          tags: set(),
+          notes: collaborativeText(),
+        },
         { consistency: 'eventual' },
       ),
       alerts: table(

@@ -24,16 +24,14 @@ const accountOp: fc.Arbitrary<WriteOp> = fc.oneof(
     .tuple(
       fc.constantFrom('insert' as const, 'upsert' as const),
       fc.array(
-        fc
-          .tuple(ids, emails, numbers)
-          .map(([id, email, n]) =>
-            account(id, {
-              email,
-              balance: n,
-              total: BigInt(n),
-              note: n > 0 ? Uint8Array.of(n) : null,
-            }),
-          ),
+        fc.tuple(ids, emails, numbers).map(([id, email, n]) =>
+          account(id, {
+            email,
+            balance: n,
+            total: BigInt(n),
+            note: n > 0 ? Uint8Array.of(n) : null,
+          }),
+        ),
         { minLength: 1, maxLength: 2 },
       ),
     )

@@ -4,6 +4,7 @@ import { MAX_SQL_LENGTH } from '../../../src/core/limits.ts'
 import type { SqlRow, SqlValue } from '../../../src/core/values.ts'
 import {
   queryColumns,
+  queryError,
   queryReads,
   queryRows,
   scopeQuery,
@@ -53,8 +54,9 @@ function scope(tenant: string): QueryScope {
     tenant,
     nowMs: () => NOW_MS,
     viewSource: (view, of, nowMs) => ({
-      sql: `SELECT ? AS tenant, ${nowMs} AS at, '${view.name}?' AS "who?" -- a comment?`,
-      args: [of],
+      sql: `SELECT v.g0, v.a0, ${nowMs} + ? -- a comment?
+        FROM v${view.id} v WHERE v.tenant = ? AND v.g0 <> 'no?'`,
+      args: [1, of],
     }),
   }
 }
@@ -64,8 +66,9 @@ async function run(
   args: readonly SqlValue[] = [],
   tenant = 'a',
 ): Promise<{ rows: readonly SqlRow[]; columns: readonly QueryColumn[] }> {
-  const described = await store.query(scopeQuery(scope(tenant), sql, args).statement)
-  const columns = queryColumns(shop, described.columns)
+  const query = scopeQuery(scope(tenant), sql, args)
+  const described = await store.query(query.statement)
+  const columns = queryColumns(shop, query, described.columns)
   return { rows: queryRows(shop, columns, described.rows), columns }
 }
 
@@ -91,19 +94,34 @@ describe('a query reads only what its tenant may see', () => {
     ['SELECT p.id, o.id FROM plans p LEFT JOIN orders o ON o.amount > 6', [['pro', 'o2']]],
     ['SELECT id FROM orders WHERE id IN (SELECT max(id) FROM orders)', [['o2']]],
     ['SELECT id FROM orders UNION ALL SELECT id FROM plans ORDER BY 1', [['o1'], ['o2'], ['pro']]],
-    ['SELECT day, row_number() OVER w FROM orders WINDOW w AS (ORDER BY day), v AS (ORDER BY id)', [['mon', 1], ['tue', 2]]],
+    [
+      'SELECT day, row_number() OVER w FROM orders WINDOW w AS (ORDER BY day), v AS (ORDER BY id)',
+      [
+        ['mon', 1],
+        ['tue', 2],
+      ],
+    ],
     ['WITH big AS (SELECT * FROM orders WHERE amount > 6) SELECT id FROM big', [['o2']]],
     ['WITH x(n) AS (VALUES (1)), y AS (SELECT n + 1 AS n FROM x) SELECT n FROM y', [[2]]],
-    ['WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT count(*), max(id) FROM n, orders', [[6, 'o2']]],
+    [
+      'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT count(*), max(id) FROM n, orders',
+      [[6, 'o2']],
+    ],
     ['SELECT (WITH z AS (SELECT max(amount) m FROM orders) SELECT m FROM z)', [[7]]],
     ["SELECT value FROM orders o, json_each('[1,2]') WHERE o.id = 'o1'", [[1], [2]]],
-    ['VALUES (1, 2), (3, 4)', [[1, 2], [3, 4]]],
+    [
+      'VALUES (1, 2), (3, 4)',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
     ['SELECT 1;', [[1]]],
     ['SELECT id /* FROM t1 ; */ FROM orders -- FROM t1\nWHERE amount = 5', [['o1']]],
     ["SELECT 'FROM t1; DROP' FROM plans", [['FROM t1; DROP']]],
     ['SELECT id FROM (orders) WHERE amount IS NOT DISTINCT FROM 7', [['o2']]],
-    ['SELECT id FROM ((orders NATURAL JOIN (SELECT \'o1\' AS id)))', [['o1']]],
-    ['SELECT CAST(amount AS DECIMAL(10, 2)) FROM orders WHERE id = \'o1\'', [[5]]],
+    ["SELECT id FROM ((orders NATURAL JOIN (SELECT 'o1' AS id)))", [['o1']]],
+    ["SELECT CAST(amount AS DECIMAL(10, 2)) FROM orders WHERE id = 'o1'", [[5]]],
     ['SELECT t1 FROM plans', [['column']]],
   ])('%s', async (sql, expected) => {
     expect((await run(sql)).rows).toEqual(expected)
@@ -115,9 +133,30 @@ describe('a query reads only what its tenant may see', () => {
     expect(codeOf('SELECT * FROM revenue', [], '')).toBe('TENANT_REQUIRED')
   })
 
-  test('a view is read through its own SQL, with its own arguments', async () => {
-    const { rows } = await run('SELECT *, ?2 FROM revenue WHERE tenant <> ?1', ['x', 'mine'])
-    expect(rows).toEqual([['a', NOW_MS, 'revenue?', 'mine']])
+  test('a view is read through its own SQL, with its own arguments and its public names', async () => {
+    const view = shop.viewByName.get('revenue')
+    const v = `v${view?.id}`
+    await store.write([
+      { sql: `CREATE TABLE ${v} (tenant TEXT, g0 TEXT, a0 INTEGER) STRICT`, args: [] },
+      {
+        sql: `INSERT INTO ${v} VALUES ('a', 'mon', 5), ('a', 'no?', 1), ('b', 'mon', 1000)`,
+        args: [],
+      },
+    ])
+    const sql = 'SELECT r.day AS d, total, orders, ?2 FROM revenue r WHERE total <> ?1'
+    const { rows, columns } = await run(sql, ['x', 'mine'])
+    expect(rows).toEqual([['mon', 5, NOW_MS + 1, 'mine']])
+    const of = (name: string): object => ({
+      table: orders.id,
+      column: orders.columnByName.get(name)?.id,
+    })
+    const nothing = { table: null, column: null }
+    expect(columns).toEqual([
+      { name: 'd', ...of('day') },
+      { name: 'total', ...of('amount') },
+      { name: 'orders', ...nothing },
+      { name: '?2', ...nothing },
+    ])
   })
 })
 
@@ -181,7 +220,7 @@ describe('refused as QUERY_REFUSED', () => {
     'SELECT main.orders.id FROM orders',
     'SELECT temp.id FROM orders temp',
     "SELECT * FROM pragma_table_info('t1')",
-    "SELECT * FROM orders, pragma_table_list",
+    'SELECT * FROM orders, pragma_table_list',
     "SELECT load_extension('x')",
     `SELECT "load_extension"('x')`,
     `SELECT [readfile] ('/etc/passwd')`,
@@ -249,7 +288,8 @@ describe('names that look allowed and are not', () => {
 
 describe('what a query reads', () => {
   test('is every public name where a table stands, and nothing else', () => {
-    const sql = "SELECT plans, 'carts' FROM orders AS carts, (SELECT * FROM revenue) WHERE stock IS NULL"
+    const sql =
+      "SELECT plans, 'carts' FROM orders AS carts, (SELECT * FROM revenue) WHERE stock IS NULL"
     const { tables, views } = queryReads(shop, 'a', sql)
     expect(tables.map((t) => t.name)).toEqual(['orders'])
     expect(views.map((v) => v.name)).toEqual(['revenue'])
@@ -289,27 +329,32 @@ describe('the plan', () => {
 
   test('of a read by key or by index seeks, under joins and a name used twice too', async () => {
     const key = `c${orders.primaryKey[0]?.id}`
-    expect(await plan('SELECT * FROM orders WHERE id = ?', ['o1'])).toContain(`(tenant=? AND ${key}=?)`)
+    expect(await plan('SELECT * FROM orders WHERE id = ?', ['o1'])).toContain(
+      `(tenant=? AND ${key}=?)`,
+    )
     const day = `c${orders.columnByName.get('day')?.id}`
-    // As of a table that holds many rows a tenant.
-    const t = orders.physicalName
-    await store.write([
-      { sql: 'ANALYZE', args: [] },
-      { sql: 'DELETE FROM sqlite_stat1', args: [] },
-      {
-        sql: `INSERT INTO sqlite_stat1 VALUES (?, ?, '1000000 10000 1'), (?, ?, '1000000 10000 20')`,
-        args: [t, t, t, `${t}_${day}`],
-      },
-      { sql: 'ANALYZE sqlite_schema', args: [] },
-    ])
-    expect(await plan('SELECT * FROM orders WHERE day = ?', ['x'])).toContain(`tenant=? AND ${day}=?`)
-    const joined = await plan('SELECT * FROM orders a LEFT JOIN orders b ON b.id = a.day WHERE a.id = ?', ['x'])
+    expect(await plan('SELECT * FROM orders WHERE day = ?', ['x'])).toContain(
+      `tenant=? AND ${day}=?`,
+    )
+    const joined = await plan(
+      'SELECT * FROM orders a LEFT JOIN orders b ON b.id = a.day WHERE a.id = ?',
+      ['x'],
+    )
     expect(joined).not.toContain('MATERIALIZE')
     expect(joined.match(new RegExp(`tenant=\\? AND ${key}=\\?`, 'g'))).toHaveLength(2)
   })
 })
 
-test('an error of the text itself comes from the engine', async () => {
-  await expect(run('SELECT absent FROM orders')).rejects.toThrow('no such column')
-  await expect(run('SELECT FROM orders')).rejects.toThrow('syntax error')
+test('an error of the text itself is QUERY_FAILED with the words of the engine', async () => {
+  const failure = (sql: string): Promise<unknown> => run(sql).catch(queryError)
+  for (const [sql, words] of [
+    ['SELECT absent FROM orders', 'no such column: absent'],
+    ['SELECT FROM orders', 'syntax error'],
+    ["SELECT json('{') FROM orders", 'malformed JSON'],
+  ] as const) {
+    const message = expect.stringContaining(words) as string
+    expect(await failure(sql)).toMatchObject({ code: 'QUERY_FAILED', retry: 'never', message })
+  }
+  const other = new Error('other')
+  expect(queryError(other)).toBe(other)
 })

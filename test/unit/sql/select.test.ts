@@ -2,8 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MAX_PAGE_ROWS } from '../../../src/core/limits.ts'
 import type { ListQuery } from '../../../src/core/list-query.ts'
 import type { SqlValue } from '../../../src/core/values.ts'
-import type { ListQuery } from '../../../src/core/list-query.ts'
-import { cursorAfter, keyOf, rowsByKey, selectByKeys, selectList, takePage } from '../../../src/sql/select.ts'
+import {
+  cursorAfter,
+  keyOf,
+  rowsByKey,
+  selectByKeys,
+  selectList,
+  takePage,
+} from '../../../src/sql/select.ts'
 import { insertRows } from '../../../src/sql/write-rows.ts'
 import type { MemoryStore } from '../../support/memory-store.ts'
 import { imageOf, openShop, rowsOf, shopTable } from '../../support/shop.ts'
@@ -16,7 +22,11 @@ let store: MemoryStore
 
 beforeEach(async () => {
   store = await openShop()
-  const order = (tenant: string, id: string, more: object): Parameters<typeof insertRows>[1][number] => ({
+  const order = (
+    tenant: string,
+    id: string,
+    more: object,
+  ): Parameters<typeof insertRows>[1][number] => ({
     tenant,
     image: imageOf('orders', { id, ...more }),
     version: `v-${id}`,
@@ -79,7 +89,13 @@ describe('by key', () => {
 
   test('of 64 bits finds the very row, and gives only such columns as bigint', async () => {
     const wide = 2n ** 53n + 1n
-    for (const keys of [[['p', wide]], [['p', wide - 1n], ['p', wide]]]) {
+    for (const keys of [
+      [['p', wide]],
+      [
+        ['p', wide - 1n],
+        ['p', wide],
+      ],
+    ]) {
       const rows = await rowsOf(store, selectByKeys(stock, 'a', keys, NOW_MS))
       const found = rowsByKey(stock, keys.length, rows)
       expect(found.at(-1)?.image).toEqual(['p', wide, null, 3, 2, wide])
@@ -130,7 +146,8 @@ describe('list', () => {
   test('says whether more rows follow, up to the limit exactly', async () => {
     const page = async (limit: number): Promise<boolean> => {
       const query: ListQuery = { where: [], orderBy: [], limit, after: null }
-      return takePage(orders, limit, await rowsOf(store, selectList(orders, 'a', query, NOW_MS))).more
+      return takePage(orders, limit, await rowsOf(store, selectList(orders, 'a', query, NOW_MS)))
+        .more
     }
     expect([await page(1), await page(2), await page(3)]).toEqual([true, false, false])
   })
@@ -146,7 +163,9 @@ describe('list', () => {
     { limit: MAX_PAGE_ROWS + 1 },
     { after: [1, 2] },
   ])('refuses %j', async (query) => {
-    await expect(list(query as Partial<ListQuery>)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(list(query as Partial<ListQuery>)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
   })
 
   test('a cursor holds the order and the key of a row', () => {

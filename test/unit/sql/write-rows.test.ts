@@ -58,7 +58,10 @@ describe('one row and many rows', () => {
 
   test('rows of several tenants go into one statement', async () => {
     await store.write([insertRows(orders, [order('a', '1', 'v1'), order('b', '1', 'v2')])])
-    expect(await stored()).toEqual([['a', '1', 'v1'], ['b', '1', 'v2']])
+    expect(await stored()).toEqual([
+      ['a', '1', 'v1'],
+      ['b', '1', 'v2'],
+    ])
   })
 
   test('rows of eventual tables carry their merge state', async () => {
@@ -95,16 +98,24 @@ describe('upsert', () => {
     expect((await stored())[0]).toEqual(['a', '1', 'v3'])
   })
 
-  test.each([1, 2])('of %i rows with lower-version leaves what is newer or equal', async (count) => {
-    await store.write([
-      insertRows(orders, [order('a', '1', 'v5', { day: 'kept' }), order('a', '2', 'v5')]),
-    ])
-    const rows = [order('a', '1', 'v5', { day: 'lost' }), order('a', '2', 'v6')].slice(0, count)
-    await store.write([upsertRows(orders, rows, 'lower-version')])
-    expect(await stored()).toEqual([['a', '1', 'v5'], ['a', '2', count === 2 ? 'v6' : 'v5']])
-    const day = `SELECT r.c${orders.columnByName.get('day')?.id} FROM ${orders.physicalName} r`
-    expect((await rowsOf(store, { sql: `${day} ORDER BY r._ver`, args: [] }))[0]).toEqual(['kept'])
-  })
+  test.each([1, 2])(
+    'of %i rows with lower-version leaves what is newer or equal',
+    async (count) => {
+      await store.write([
+        insertRows(orders, [order('a', '1', 'v5', { day: 'kept' }), order('a', '2', 'v5')]),
+      ])
+      const rows = [order('a', '1', 'v5', { day: 'lost' }), order('a', '2', 'v6')].slice(0, count)
+      await store.write([upsertRows(orders, rows, 'lower-version')])
+      expect(await stored()).toEqual([
+        ['a', '1', 'v5'],
+        ['a', '2', count === 2 ? 'v6' : 'v5'],
+      ])
+      const day = `SELECT r.c${orders.columnByName.get('day')?.id} FROM ${orders.physicalName} r`
+      expect((await rowsOf(store, { sql: `${day} ORDER BY r._ver`, args: [] }))[0]).toEqual([
+        'kept',
+      ])
+    },
+  )
 })
 
 describe('delete', () => {
@@ -139,11 +150,16 @@ describe('delete', () => {
   })
 
   test('of many keys seeks each of them', async () => {
-    const { sql } = deleteRows(stock, [item(1n), item(2n)].map((r) => ({ tenant: 'a', key: r.image.slice(0, 2) })))
+    const { sql } = deleteRows(
+      stock,
+      [item(1n), item(2n)].map((r) => ({ tenant: 'a', key: r.image.slice(0, 2) })),
+    )
     const upTo = deleteRowsUpTo(stock, [{ tenant: 'a', key: ['p', 1n], version: 'v' }])
     for (const text of [sql, upTo.sql]) {
       const plan = await rowsOf(store, { sql: `EXPLAIN QUERY PLAN ${text}`, args: ['[]'] })
-      const steps = plan.map((row) => String(row[3])).filter((step) => step.includes(stock.physicalName) || step.includes(' o'))
+      const steps = plan
+        .map((row) => String(row[3]))
+        .filter((step) => step.includes(stock.physicalName) || step.includes(' o'))
       expect(steps.join()).not.toMatch(/SCAN (t\d|o)/)
       expect(steps.join()).toContain('tenant=?')
     }

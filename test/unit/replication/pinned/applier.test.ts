@@ -78,10 +78,18 @@ const change = (over: Partial<Change>): Change => ({
 describe('what a home writes', () => {
   test('arrives at a replica row by row, with the origin in its outbox', async () => {
     const commit = (...ops: WriteOp[]): Promise<unknown> => home.engine.commit(request(ops))
-    await commit(put('insert', item(1, { serial: 's1', worth: 0.1 }), item(2, { serial: 's2' }), item(3)))
+    await commit(
+      put('insert', item(1, { serial: 's1', worth: 0.1 }), item(2, { serial: 's2' }), item(3)),
+    )
     await commit(
       { kind: 'delete', table: stock.id, key: ['p', 3n], conditions: [] },
-      { kind: 'update', table: stock.id, key: ['p', 1n], cells: [{ column: 3, op: { kind: 'increment', by: 4, floor: null } }], conditions: [] },
+      {
+        kind: 'update',
+        table: stock.id,
+        key: ['p', 1n],
+        cells: [{ column: 3, op: { kind: 'increment', by: 4, floor: null } }],
+        conditions: [],
+      },
       put('insert', item(3, { big: -(2n ** 63n) })),
     )
     const changes = await home.changes()
@@ -109,7 +117,9 @@ describe('what a home writes', () => {
       cells: [{ column: 2, op: { kind: 'set', value } }],
       conditions: [],
     })
-    await home.engine.commit(request([put('insert', item(1, { serial: 'x' }), item(2, { serial: 'y' }))]))
+    await home.engine.commit(
+      request([put('insert', item(1, { serial: 'x' }), item(2, { serial: 'y' }))]),
+    )
     await apply(await home.changes())
     await home.engine.commit(request([set(1n, 'z'), set(2n, 'x'), set(1n, 'y')]))
     await apply((await home.changes()).slice(2))
@@ -124,16 +134,24 @@ describe('what a home writes', () => {
 })
 
 describe('a lower version never overwrites (P3, protocol rule 3)', () => {
-  const late = change({ version: pinnedVersion(1, formatHlc(9_999_999, 0)), after: item(1, { count: 99 }) })
+  const late = change({
+    version: pinnedVersion(1, formatHlc(9_999_999, 0)),
+    after: item(1, { count: 99 }),
+  })
 
-  async function moveThenLate(faults: PinnedFaults): Promise<{ counts: unknown[]; outbox: number }> {
+  async function moveThenLate(
+    faults: PinnedFaults,
+  ): Promise<{ counts: unknown[]; outbox: number }> {
     const newer = change({
       version: pinnedVersion(2, formatHlc(1, 0)),
       origin: { source: 'ap-south.1', epoch: 2, seq: 1 },
     })
     await apply([newer, change({ ...newer, key: ['p', 2n], after: item(2) })])
     await apply([late, change({ ...late, op: 'delete', key: ['p', 2n], after: null })], faults)
-    return { counts: (await table(replica)).map((row) => row[4]), outbox: (await replica.changes()).length }
+    return {
+      counts: (await table(replica)).map((row) => row[4]),
+      outbox: (await replica.changes()).length,
+    }
   }
 
   test('late changes of the old home change nothing and leave no outbox row', async () => {

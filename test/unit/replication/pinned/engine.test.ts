@@ -25,7 +25,11 @@ afterEach(() => region.store.close())
 
 type Row = Readonly<Record<string, unknown>>
 
-function put(kind: 'insert' | 'upsert', name: 'orders' | 'stock', ...rows: readonly Row[]): WriteOp {
+function put(
+  kind: 'insert' | 'upsert',
+  name: 'orders' | 'stock',
+  ...rows: readonly Row[]
+): WriteOp {
   return { kind, table: shopTable(name).id, rows: rows.map((row) => imageOf(name, row)) }
 }
 
@@ -51,7 +55,10 @@ function update(
   return { kind: 'update', table: shopTable(name).id, key, cells, conditions }
 }
 
-async function row(name: 'orders' | 'stock', ...key: readonly SqlValue[]): Promise<StoredRow | undefined> {
+async function row(
+  name: 'orders' | 'stock',
+  ...key: readonly SqlValue[]
+): Promise<StoredRow | undefined> {
   const table = shopTable(name)
   const rows = await rowsOf(region.store, selectByKeys(table, 'a', [key], region.wall.nowMs))
   return rowsByKey(table, 1, rows)[0]
@@ -63,19 +70,24 @@ async function count(name: 'orders' | 'stock' | '_outbox' | '_outcomes'): Promis
   return Number(first?.[0])
 }
 
-const commit = (ops: readonly WriteOp[], more: Parameters<typeof request>[1] = {}): ReturnType<PinnedRegion['engine']['commit']> =>
-  region.engine.commit(request(ops, more))
+const commit = (
+  ops: readonly WriteOp[],
+  more: Parameters<typeof request>[1] = {},
+): ReturnType<PinnedRegion['engine']['commit']> => region.engine.commit(request(ops, more))
 
 describe('a committed transaction', () => {
   test('has one version for all its rows, and the position of its last change', async () => {
-    const result = await commit([put('insert', 'stock', item(1), item(2)), put('upsert', 'orders', { id: 'o' })])
+    const result = await commit([
+      put('insert', 'stock', item(1), item(2)),
+      put('upsert', 'orders', { id: 'o' }),
+    ])
     const version = pinnedVersion(1, result.hlc)
     expect((await row('stock', 'p', 1n))?.version).toBe(version)
     expect((await row('orders', 'o'))?.version).toBe(version)
     expect(result.position).toEqual({ source: SOURCE, seq: 3 })
     const changes = await region.changes()
     expect(changes.map((c) => [c.op, c.cause, c.txId, c.hlc, c.origin.epoch])).toEqual(
-      Array(3).fill(['insert', 'user', result.txId, result.hlc, 1]),
+      Array.from({ length: 3 }, () => ['insert', 'user', result.txId, result.hlc, 1]),
     )
   })
 
@@ -100,24 +112,109 @@ describe('a refused transaction leaves nothing', () => {
     ['ALREADY_EXISTS', [put('insert', 'stock', item(9), item(9))]],
     ['CONSTRAINT_VIOLATED', [put('insert', 'stock', item(9, { serial: 's' }))]],
     ['CONSTRAINT_VIOLATED', [put('upsert', 'stock', item(9, { serial: 's' }))]],
-    ['CONSTRAINT_VIOLATED', [update('stock', ['p', 2n], [change('stock', 'serial', { kind: 'set', value: 's' })])]],
-    ['CONSTRAINT_VIOLATED', [update('stock', ['p', 1n], [change('stock', 'count', { kind: 'set', value: null })])]],
-    ['CONSTRAINT_VIOLATED', [update('stock', ['p', 1n], [change('stock', 'place', { kind: 'set', value: 'q' })])]],
-    ['CONSTRAINT_VIOLATED', [update('stock', ['p', 1n], [change('stock', 'count', { kind: 'increment', by: Number.MAX_SAFE_INTEGER, floor: null })])]],
-    ['CONSTRAINT_VIOLATED', [update('stock', ['p', 1n], [change('stock', 'big', { kind: 'increment', by: 2n ** 63n - 1n, floor: null }), change('stock', 'count', { kind: 'increment', by: 1, floor: null })])]],
-    ['CONSTRAINT_VIOLATED', [{ kind: 'insert', table: stock.id, rows: [['p', 9n, null, 'text', 0, 0n]] }]],
-    ['CONDITION_FAILED', [update('stock', ['p', 1n], [change('stock', 'count', { kind: 'increment', by: -3, floor: 0 })])]],
-    ['CONDITION_FAILED', [update('stock', ['p', 1n], [], [{ column: place('stock', 'count'), op: '>', value: 2 }])]],
-    ['CONDITION_FAILED', [{ kind: 'delete', table: stock.id, key: ['p', 1n], conditions: [{ column: place('stock', 'serial'), op: '=', value: null }] }]],
+    [
+      'CONSTRAINT_VIOLATED',
+      [update('stock', ['p', 2n], [change('stock', 'serial', { kind: 'set', value: 's' })])],
+    ],
+    [
+      'CONSTRAINT_VIOLATED',
+      [update('stock', ['p', 1n], [change('stock', 'count', { kind: 'set', value: null })])],
+    ],
+    [
+      'CONSTRAINT_VIOLATED',
+      [update('stock', ['p', 1n], [change('stock', 'place', { kind: 'set', value: 'q' })])],
+    ],
+    [
+      'CONSTRAINT_VIOLATED',
+      [
+        update(
+          'stock',
+          ['p', 1n],
+          [
+            change('stock', 'count', {
+              kind: 'increment',
+              by: Number.MAX_SAFE_INTEGER,
+              floor: null,
+            }),
+          ],
+        ),
+      ],
+    ],
+    [
+      'CONSTRAINT_VIOLATED',
+      [
+        update(
+          'stock',
+          ['p', 1n],
+          [
+            change('stock', 'big', { kind: 'increment', by: 2n ** 63n - 1n, floor: null }),
+            change('stock', 'count', { kind: 'increment', by: 1, floor: null }),
+          ],
+        ),
+      ],
+    ],
+    [
+      'CONSTRAINT_VIOLATED',
+      [{ kind: 'insert', table: stock.id, rows: [['p', 9n, null, 'text', 0, 0n]] }],
+    ],
+    [
+      'CONDITION_FAILED',
+      [
+        update(
+          'stock',
+          ['p', 1n],
+          [change('stock', 'count', { kind: 'increment', by: -3, floor: 0 })],
+        ),
+      ],
+    ],
+    [
+      'CONDITION_FAILED',
+      [update('stock', ['p', 1n], [], [{ column: place('stock', 'count'), op: '>', value: 2 }])],
+    ],
+    [
+      'CONDITION_FAILED',
+      [
+        {
+          kind: 'delete',
+          table: stock.id,
+          key: ['p', 1n],
+          conditions: [{ column: place('stock', 'serial'), op: '=', value: null }],
+        },
+      ],
+    ],
     ['NOT_FOUND', [update('stock', ['p', 7n], [])]],
-    ['NOT_FOUND', [update('stock', ['p', 7n], [], [{ column: place('stock', 'count'), op: '>', value: 2 }])]],
+    [
+      'NOT_FOUND',
+      [update('stock', ['p', 7n], [], [{ column: place('stock', 'count'), op: '>', value: 2 }])],
+    ],
     ['UNKNOWN_TABLE', [{ kind: 'delete', table: 99, key: ['x'], conditions: [] }]],
-    ['MODE_MISMATCH', [{ kind: 'delete', table: shopTable('plans').id, key: ['x'], conditions: [] }]],
+    [
+      'MODE_MISMATCH',
+      [{ kind: 'delete', table: shopTable('plans').id, key: ['x'], conditions: [] }],
+    ],
     ['INVALID_ARGUMENT', [{ kind: 'delete', table: stock.id, key: ['p'], conditions: [] }]],
-    ['INVALID_ARGUMENT', [update('stock', ['p', 1n], [change('stock', 'serial', { kind: 'add', elements: [] })])]],
-    ['INVALID_ARGUMENT', [update('stock', ['p', 1n], [], [{ column: 0, op: '= 1 OR 1 =' as '=', value: 1 }])]],
-    ['SCHEMA_INCOMPATIBLE', [{ kind: 'insert', table: stock.id, rows: [[...imageOf('stock', item(9)), 1]] }]],
-    ['TRANSACTION_TOO_LARGE', [put('insert', 'stock', ...Array.from({ length: MAX_OPERATIONS + 1 }, (_, i) => item(i + 10)))]],
+    [
+      'INVALID_ARGUMENT',
+      [update('stock', ['p', 1n], [change('stock', 'serial', { kind: 'add', elements: [] })])],
+    ],
+    [
+      'INVALID_ARGUMENT',
+      [update('stock', ['p', 1n], [], [{ column: 0, op: '= 1 OR 1 =' as '=', value: 1 }])],
+    ],
+    [
+      'SCHEMA_INCOMPATIBLE',
+      [{ kind: 'insert', table: stock.id, rows: [[...imageOf('stock', item(9)), 1]] }],
+    ],
+    [
+      'TRANSACTION_TOO_LARGE',
+      [
+        put(
+          'insert',
+          'stock',
+          ...Array.from({ length: MAX_OPERATIONS + 1 }, (_, i) => item(i + 10)),
+        ),
+      ],
+    ],
   ])('%s %#', async (code, ops) => {
     await commit([put('insert', 'stock', item(1, { serial: 's', big: 1n }), item(2))])
     const before = [await count('stock'), await count('_outbox'), await count('_outcomes')]
@@ -129,7 +226,9 @@ describe('a refused transaction leaves nothing', () => {
   test('TENANT_REQUIRED and INVALID_ARGUMENT for a bad tenant or key', async () => {
     await expect(commit([], { tenant: '' })).rejects.toMatchObject({ code: 'TENANT_REQUIRED' })
     for (const idempotencyKey of ['', 'x'.repeat(129), 'a\x1f000001']) {
-      await expect(commit([], { idempotencyKey })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(commit([], { idempotencyKey })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+      })
     }
   })
 })
@@ -138,18 +237,28 @@ describe('reads', () => {
   test('that have changed since are a conflict, also where the row was absent', async () => {
     const { hlc } = await commit([put('insert', 'stock', item(1))])
     const version = pinnedVersion(1, hlc)
-    const reads = (v: string | null, n: bigint): object => ({ reads: [{ table: stock.id, key: ['p', n], version: v }] })
+    const reads = (v: string | null, n: bigint): object => ({
+      reads: [{ table: stock.id, key: ['p', n], version: v }],
+    })
     await commit([put('upsert', 'stock', item(2))], reads(version, 1n))
     await commit([put('upsert', 'stock', item(3))], reads(null, 9n))
-    for (const stale of [reads(null, 1n), reads(version, 9n), reads(pinnedVersion(1, formatHlc(1, 0)), 1n)]) {
-      await expect(commit([put('upsert', 'stock', item(4))], stale)).rejects.toMatchObject({ code: 'CONFLICT' })
+    for (const stale of [
+      reads(null, 1n),
+      reads(version, 9n),
+      reads(pinnedVersion(1, formatHlc(1, 0)), 1n),
+    ]) {
+      await expect(commit([put('upsert', 'stock', item(4))], stale)).rejects.toMatchObject({
+        code: 'CONFLICT',
+      })
     }
     expect(await row('stock', 'p', 4n)).toBeUndefined()
   })
 
   test('of another tenant do not count', async () => {
     await commit([put('insert', 'stock', item(1))])
-    await commit([], { tenant: 'b', reads: [{ table: stock.id, key: ['p', 1n], version: null }] })
+    const absent = { table: stock.id, key: ['p', 1n], version: null }
+    const other = commit([], { tenant: 'b', reads: [absent] })
+    await expect(other).resolves.toMatchObject({ updated: [] })
   })
 })
 
@@ -158,7 +267,9 @@ describe('home and epoch (P2)', () => {
     const stale = region.homes.get('a')
     await region.place('a', { home: 'us-east', epoch: 2, state: 'active' })
     region.homes.set('a', stale as never)
-    await expect(commit([put('insert', 'stock', item(1))])).rejects.toMatchObject({ code: 'NOT_HOME' })
+    await expect(commit([put('insert', 'stock', item(1))])).rejects.toMatchObject({
+      code: 'NOT_HOME',
+    })
     expect(await count('stock')).toBe(0)
   })
 
@@ -190,21 +301,29 @@ describe('home and epoch (P2)', () => {
   test('a directory that moves on between lookup and write is looked up again', async () => {
     await region.place('a', { home: REGION, epoch: 5, state: 'active' })
     region.homes.set('a', { home: REGION, epoch: 4, state: 'active' })
-    region.store.beforeWrite = () => region.homes.set('a', { home: REGION, epoch: 5, state: 'active' })
+    region.store.beforeWrite = () =>
+      region.homes.set('a', { home: REGION, epoch: 5, state: 'active' })
     const { hlc } = await commit([put('insert', 'stock', item(1))])
     expect((await row('stock', 'p', 1n))?.version).toBe(pinnedVersion(5, hlc))
   })
 })
 
 describe('idempotency (P4, protocol rule 6)', () => {
-  const add = update('stock', ['p', 1n], [change('stock', 'count', { kind: 'increment', by: 1, floor: null })])
+  const add = update(
+    'stock',
+    ['p', 1n],
+    [change('stock', 'count', { kind: 'increment', by: 1, floor: null })],
+  )
 
   async function addTwice(at: PinnedRegion): Promise<{ answers: unknown[]; counts: SqlValue[] }> {
     await at.engine.commit(request([put('insert', 'stock', item(1, { worth: 0.1 }))]))
     const same = request([add, add])
     const first = await at.engine.commit(same)
     const second = await at.engine.commit(same).catch((error: unknown) => error)
-    const [stored] = await rowsOf(at.store, { sql: `SELECT c4 FROM ${stock.physicalName}`, args: [] })
+    const [stored] = await rowsOf(at.store, {
+      sql: `SELECT c4 FROM ${stock.physicalName}`,
+      args: [],
+    })
     return { answers: [first, second], counts: [...(stored ?? [])] }
   }
 
@@ -226,7 +345,10 @@ describe('idempotency (P4, protocol rule 6)', () => {
     const same = request([put('insert', 'stock', item(2)), add], { reads })
     const first = await region.engine.commit(same)
     await commit([{ kind: 'delete', table: stock.id, key: ['p', 1n], conditions: [] }])
-    expect(await region.engine.commit(same)).toMatchObject({ txId: first.txId, updated: first.updated })
+    expect(await region.engine.commit(same)).toMatchObject({
+      txId: first.txId,
+      updated: first.updated,
+    })
   })
 
   test('the same key with other content is refused, of another tenant it is another key', async () => {
@@ -248,7 +370,9 @@ describe('idempotency (P4, protocol rule 6)', () => {
   test('keys past their retention, or of the future, are refused', async () => {
     region.wall.nowMs += IDEMPOTENCY_RETENTION_MS + 1
     await expect(commit([add])).rejects.toMatchObject({ code: 'IDEMPOTENCY_EXPIRED' })
-    await expect(commit([add], { issuedAtMs: region.wall.nowMs + 3_600_000 })).rejects.toMatchObject({
+    await expect(
+      commit([add], { issuedAtMs: region.wall.nowMs + 3_600_000 }),
+    ).rejects.toMatchObject({
       code: 'CLOCK_SKEW',
     })
   })
@@ -267,7 +391,9 @@ describe('expired rows (P6, protocol rule 15)', () => {
   const at = (ms: number): Date => new Date(1_000_000 + ms)
 
   async function insertOver(where: PinnedRegion): Promise<unknown> {
-    await where.engine.commit(request([put('insert', 'orders', { id: 'o', day: 'old', expiresAt: at(10) })]))
+    await where.engine.commit(
+      request([put('insert', 'orders', { id: 'o', day: 'old', expiresAt: at(10) })]),
+    )
     where.wall.nowMs += 10
     return where.engine.commit(request([put('insert', 'orders', { id: 'o', day: 'new' })]))
   }
@@ -300,7 +426,9 @@ describe('expired rows (P6, protocol rule 15)', () => {
 
   test('a row whose instant is moved on in time lives on', async () => {
     await commit([put('insert', 'orders', { id: 'o', expiresAt: at(10) })])
-    await commit([update('orders', ['o'], [change('orders', 'expiresAt', { kind: 'max', value: 1_000_020 })])])
+    await commit([
+      update('orders', ['o'], [change('orders', 'expiresAt', { kind: 'max', value: 1_000_020 })]),
+    ])
     region.wall.nowMs += 10
     expect(await row('orders', 'o')).toBeDefined()
   })

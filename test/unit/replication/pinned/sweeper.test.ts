@@ -1,8 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { IDEMPOTENCY_RETENTION_MS } from '../../../../src/core/limits.ts'
 import type { Runtime } from '../../../../src/core/ports/runtime.ts'
 import { systemRuntime } from '../../../../src/drivers/runtime/system-runtime.ts'
-import { createPinnedSweeper, type PinnedSweeper } from '../../../../replication/pinned/sweeper.ts'
-import { openPinnedRegion, REGION, request, type PinnedRegion } from '../../../support/pinned-region.ts'
+import {
+  createPinnedSweeper,
+  selectExpired,
+  type PinnedSweeper,
+} from '../../../../replication/pinned/sweeper.ts'
+import {
+  openPinnedRegion,
+  REGION,
+  request,
+  type PinnedRegion,
+} from '../../../support/pinned-region.ts'
 import { imageOf, rowsOf, shop, shopTable } from '../../../support/shop.ts'
 
 const START_MS = 1_000_000
@@ -15,7 +25,15 @@ beforeEach(async () => {
   const runtime: Runtime = { ...systemRuntime, clock: region.wallClock }
   const directory = { lookup: (tenant: string) => Promise.resolve(region.homes.get(tenant)) }
   const { store, clock } = region
-  sweeper = createPinnedSweeper({ store, schema: shop, clock, runtime, region: REGION, directory, maxBatchRows: 16 })
+  sweeper = createPinnedSweeper({
+    store,
+    schema: shop,
+    clock,
+    runtime,
+    region: REGION,
+    directory,
+    maxBatchRows: 16,
+  })
 })
 afterEach(() => region.store.close())
 
@@ -82,13 +100,29 @@ describe('a sweep (P7)', () => {
     expect(await left('a')).toBe(1)
   })
 
-  test('reads by the index on the instant', async () => {
-    const instant = `c${orders.ttl?.id}`
-    const sql = `EXPLAIN QUERY PLAN SELECT ${instant}, tenant, c1 FROM ${orders.physicalName}
-      WHERE ${instant} IS NOT NULL AND ${instant} <= 5 AND (${instant}, tenant, c1) > (1, 'a', 'x')
-      ORDER BY ${instant}, tenant, c1 LIMIT 5`
-    const plan = (await rowsOf(region.store, { sql, args: [] })).map((row) => String(row[3])).join()
-    expect(plan).toContain('ttl')
-    expect(plan).not.toContain('TEMP B-TREE')
+  test('pages along the index on the instant', async () => {
+    const after = { tenant: 'a', expiresMs: 3, key: [1] }
+    for (const behind of [undefined, after]) {
+      const select = selectExpired(shopTable('alerts'), 5, 10, behind)
+      const explain = { ...select, sql: `EXPLAIN QUERY PLAN ${select.sql}` }
+      const plan = (await rowsOf(region.store, explain)).map((row) => String(row[3]))
+      expect(plan).toEqual([expect.stringContaining('ttl')])
+    }
+  })
+
+  test('forgets the outcomes of writes that can no longer be repeated, and no others', async () => {
+    for (let i = 0; i < 20; i++) await insert('b', 1, i)
+    region.wall.nowMs += IDEMPOTENCY_RETENTION_MS
+    const late = request([], { issuedAtMs: region.wall.nowMs })
+    await region.engine.commit(late)
+    const outcomes = async (): Promise<number> =>
+      (await rowsOf(region.store, { sql: 'SELECT 1 FROM _outcomes', args: [] })).length
+    await sweeper.sweep()
+    expect(await outcomes()).toBe(21)
+    // An hour beyond the retention: nothing that is still admitted can be missing.
+    region.wall.nowMs += 3_600_001
+    await sweeper.sweep()
+    expect(await outcomes()).toBe(1)
+    expect(await region.engine.commit(late)).toMatchObject({ txId: late.txId })
   })
 })

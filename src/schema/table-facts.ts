@@ -1,7 +1,7 @@
 /** What evaluation needs of a compiled table, worked out once. */
-import type { RowImage } from '../../src/core/change.ts'
-import { textProblem, INT64_MAX, INT64_MIN, type SqlValue } from '../../src/core/values.ts'
-import type { CompiledTable, PhysicalColumn } from '../../src/schema/compiled.ts'
+import type { RowImage } from '../core/change.ts'
+import { textProblem, INT64_MAX, INT64_MIN, type SqlValue } from '../core/values.ts'
+import type { CompiledTable, PhysicalColumn } from './compiled.ts'
 
 /** A unique constraint: its number in the table, and the places of its columns in images. */
 export interface UniqueConstraint {

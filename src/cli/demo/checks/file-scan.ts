@@ -1,0 +1,54 @@
+/** Looks for texts in files, byte by byte. */
+import { open, readdir } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+
+const CHUNK_BYTES = 4 * 1024 * 1024
+
+/** What a scan found. */
+export interface FileScan {
+  readonly files: number
+  readonly bytes: number
+  /** Files (relative to the folder) that hold each text; none, where it is nowhere. */
+  readonly found: ReadonlyMap<string, readonly string[]>
+}
+
+/** Scans all files below a folder for texts, as UTF-8. */
+export async function scanFiles(folder: string, texts: readonly string[]): Promise<FileScan> {
+  const found = new Map(texts.map((text): [string, string[]] => [text, []]))
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const paths = entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name))
+  let bytes = 0
+  for (const path of paths) {
+    const { size, present } = await scanFile(path, texts)
+    bytes += size
+    for (const text of present) found.get(text)?.push(relative(folder, path))
+  }
+  return { files: paths.length, bytes, found }
+}
+
+async function scanFile(
+  path: string,
+  texts: readonly string[],
+): Promise<{ readonly size: number; readonly present: readonly string[] }> {
+  const needles = texts.map((text) => ({ text, bytes: Buffer.from(text, 'utf8') }))
+  const overlap = Math.max(...needles.map(({ bytes }) => bytes.length)) - 1
+  const present = new Set<string>()
+  const buffer = Buffer.alloc(overlap + CHUNK_BYTES)
+  const file = await open(path)
+  try {
+    let size = 0
+    let kept = 0
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, kept, CHUNK_BYTES, size)
+      if (bytesRead === 0) return { size, present: [...present] }
+      size += bytesRead
+      const window = buffer.subarray(0, kept + bytesRead)
+      for (const { text, bytes } of needles) if (window.includes(bytes)) present.add(text)
+      // A text may lie across two chunks.
+      kept = Math.min(overlap, window.length)
+      window.copy(buffer, 0, window.length - kept)
+    }
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,118 @@
+/** The options of `meridian demo`. */
+import { MeridianError } from '../../core/errors.ts'
+import type { GivenOptions, OptionSpecs } from '../command.ts'
+
+export const DEFAULT_SCALE = 0.1
+const DEFAULT_REPORT = 'meridian-demo.html'
+const DEFAULT_SEED = 1
+/** A p99 is printed from this many calls on. */
+const DEFAULT_SAMPLES = 1000
+const FEWEST_ROWS = 1000
+
+/** The options, read and checked. */
+export interface DemoOptions {
+  /** `undefined`: the one of `examples/demo`. */
+  readonly configFile: string | undefined
+  readonly topologyFile: string | undefined
+  readonly scale: number
+  readonly jsonFile: string | undefined
+  readonly reportFile: string
+  /** `undefined`: a new temporary folder. */
+  readonly directory: string | undefined
+  readonly keep: boolean
+  /** `undefined`: all. */
+  readonly maxRows: number | undefined
+  readonly samples: number
+  readonly seed: number
+}
+
+/** What help says of them. */
+export const DEMO_OPTIONS: OptionSpecs = {
+  scale: {
+    type: 'string',
+    placeholder: 'X',
+    summary: `Multiply the delays between regions; 1 is the real distance. Default ${DEFAULT_SCALE}.`,
+  },
+  topology: {
+    type: 'string',
+    placeholder: 'FILE',
+    summary: 'Other delays between the regions: `regions`, `topology`, as in the configuration.',
+  },
+  config: {
+    type: 'string',
+    placeholder: 'FILE',
+    summary: 'Another configuration. Default: examples/demo/meridian.yaml.',
+  },
+  json: { type: 'string', placeholder: 'FILE', summary: 'Write the results as JSON.' },
+  report: {
+    type: 'string',
+    placeholder: 'FILE',
+    summary: `Where the HTML report goes. Default ${DEFAULT_REPORT}.`,
+  },
+  rows: {
+    type: 'string',
+    placeholder: 'N',
+    summary: `Load an even sample of N cities (${FEWEST_ROWS} or more), for a quick run.`,
+  },
+  samples: {
+    type: 'string',
+    placeholder: 'N',
+    summary: `Calls measured of each kind. Default ${DEFAULT_SAMPLES}, what a p99 takes.`,
+  },
+  seed: {
+    type: 'string',
+    placeholder: 'N',
+    summary: `Draws the workload's choices. Default ${DEFAULT_SEED}.`,
+  },
+  directory: {
+    type: 'string',
+    placeholder: 'DIR',
+    summary: 'Keep the data in DIR; a run that was stopped there goes on. Default: temporary.',
+  },
+  keep: { type: 'boolean', summary: 'Leave the temporary data in place and say where.' },
+}
+
+/** @throws MeridianError `INVALID_ARGUMENT` */
+export function readDemoOptions(given: GivenOptions): DemoOptions {
+  return {
+    configFile: file(given, 'config'),
+    topologyFile: file(given, 'topology'),
+    scale: number(given, 'scale', { least: 0, most: 10 }) ?? DEFAULT_SCALE,
+    jsonFile: file(given, 'json'),
+    reportFile: file(given, 'report') ?? DEFAULT_REPORT,
+    directory: file(given, 'directory'),
+    keep: given['keep'] === true,
+    maxRows: number(given, 'rows', { least: FEWEST_ROWS, whole: true }),
+    samples: number(given, 'samples', { least: 1, most: 100_000, whole: true }) ?? DEFAULT_SAMPLES,
+    seed: number(given, 'seed', { least: 0, most: 0xffffffff, whole: true }) ?? DEFAULT_SEED,
+  }
+}
+
+function file(given: GivenOptions, name: string): string | undefined {
+  const value = given[name]
+  if (typeof value !== 'string') return undefined
+  if (value !== '') return value
+  throw new MeridianError('INVALID_ARGUMENT', `The option \`--${name}\` is empty.`, {
+    fix: 'Give it a path.',
+  })
+}
+
+interface Bounds {
+  readonly least: number
+  readonly most?: number
+  readonly whole?: boolean
+}
+
+function number(given: GivenOptions, name: string, bounds: Bounds): number | undefined {
+  const value = given[name]
+  if (typeof value !== 'string') return undefined
+  const { least, most = Number.MAX_SAFE_INTEGER, whole = false } = bounds
+  const read = value.trim() === '' ? Number.NaN : Number(value)
+  if (read >= least && read <= most && (!whole || Number.isInteger(read))) return read
+  const range = bounds.most === undefined ? `of ${least} or more` : `from ${least} to ${most}`
+  throw new MeridianError(
+    'INVALID_ARGUMENT',
+    `The option \`--${name}\` is ${JSON.stringify(value)}.`,
+    { fix: `Give it a ${whole ? 'whole ' : ''}number ${range}.` },
+  )
+}

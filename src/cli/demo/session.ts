@@ -1,0 +1,120 @@
+/** The demo's deployment: configuration, files, and a client in each region. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from '../../client/index.ts'
+import { parseConfig, parseTopology, type Config } from '../../config/parse-config.ts'
+import { scaleTopology, type Topology } from '../../config/topology.ts'
+import { MeridianError } from '../../core/errors.ts'
+import { openEmbedded, type EmbeddedDeployment } from '../../node/embedded.ts'
+import { packageRoot } from '../package-root.ts'
+import type { HomeRegion } from './dataset.ts'
+import type { DemoOptions } from './options.ts'
+import { schema, type DemoDatabase } from './schema.ts'
+
+const REGIONS: readonly HomeRegion[] = ['us-east', 'eu-west', 'ap-south']
+/** The class of the tenant that only Europe may hold. */
+export const RESTRICTED_CLASS = 'eu-only'
+
+/** What a run works with. */
+export interface DemoSession {
+  readonly config: Config
+  /** With the delays as they are, `scale` applied. */
+  readonly topology: Topology
+  readonly regions: readonly HomeRegion[]
+  readonly directory: string
+  readonly deployment: EmbeddedDeployment
+  /** The client in a region. */
+  db(region: string): DemoDatabase
+  /** Closes everything and removes what is temporary. */
+  close(): Promise<void>
+}
+
+/**
+ * Reads the configuration, with the topology of `--topology` where one is given.
+ *
+ * @throws MeridianError `CONFIG_INVALID`
+ */
+export async function readDemoConfig(options: DemoOptions): Promise<Config> {
+  const file = options.configFile ?? join(packageRoot(), 'examples', 'demo', 'meridian.yaml')
+  const config = parseConfig(await readText(file), file)
+  requireRegions(config.regions, file)
+  const allowed = config.residency[RESTRICTED_CLASS]
+  if (allowed === undefined || allowed.join() !== 'eu-west') {
+    throw new MeridianError(
+      'CONFIG_INVALID',
+      `${file}: the residency class '${RESTRICTED_CLASS}' is not that of eu-west alone.`,
+      { fix: `Add \`${RESTRICTED_CLASS}: [eu-west]\` to residency.classes.` },
+    )
+  }
+  const { topologyFile } = options
+  if (topologyFile === undefined) return config
+  const topology = parseTopology(await readText(topologyFile), topologyFile)
+  requireRegions(topology.regions, topologyFile)
+  return { ...config, topology }
+}
+
+/** Opens the regions and a client in each. */
+export async function openDemo(
+  config: Config,
+  options: DemoOptions,
+  onNotice: (notice: string) => void,
+): Promise<DemoSession> {
+  const isTemporary = options.directory === undefined
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'meridian-demo-')))
+  const remove = async (): Promise<void> => {
+    if (!isTemporary) return
+    if (options.keep) onNotice(`The data is in ${directory}.`)
+    else await rm(directory, { recursive: true, force: true })
+  }
+  const clients = new Map<string, DemoDatabase>()
+  let deployment: EmbeddedDeployment | undefined
+  const close = async (): Promise<void> => {
+    for (const client of clients.values()) await client.close()
+    await deployment?.close()
+    await remove()
+  }
+  try {
+    const opened = await openEmbedded({
+      schema,
+      config,
+      directory,
+      delayScale: options.scale,
+      onNotice,
+    })
+    deployment = opened
+    for (const region of REGIONS) {
+      clients.set(region, await connect({ schema, region, deployment: opened }))
+    }
+    return {
+      config,
+      topology: scaleTopology(config.topology, options.scale),
+      regions: REGIONS,
+      directory,
+      deployment: opened,
+      db: (region) => clients.get(region) as DemoDatabase,
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function requireRegions(regions: readonly string[], file: string): void {
+  if ([...regions].sort().join() === [...REGIONS].sort().join()) return
+  throw new MeridianError('CONFIG_INVALID', `${file}: regions are not those of the demo.`, {
+    fix: `Name ${REGIONS.join(', ')}: continents are assigned to them.`,
+  })
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new MeridianError('CONFIG_INVALID', `The file ${path} cannot be read.`, {
+      fix: 'Check the path.',
+      cause: error,
+    })
+  }
+}
