@@ -8,6 +8,7 @@ import {
   type StatementResult,
   type Store,
 } from '../../src/core/ports/store.ts'
+import type { SqlRow } from '../../src/core/values.ts'
 import type { ViewFaults } from './faults.ts'
 import type { ViewProgress } from './install.ts'
 import type { ViewPlan, ViewStep } from './view-program.ts'
@@ -41,7 +42,11 @@ interface OwnStatements {
   readonly statements: readonly Statement[]
 }
 
-/** @throws ViewFailure, ViewMoved, or the store's own error; nothing was written then */
+/**
+ * `steps`: at least one.
+ *
+ * @throws ViewFailure, ViewMoved, or the store's own error; nothing was written then
+ */
 export async function commitSteps(
   store: Store,
   steps: readonly DueStep[],
@@ -49,7 +54,10 @@ export async function commitSteps(
 ): Promise<void> {
   const plans = steps.map((step) => ownFailure(step.state, () => planOf(step)))
   const reads = steps.map(({ state }, i) => ({ state, statements: plans[i]?.reads ?? [] }))
-  const results = await run(reads, (statements) => store.read(statements))
+  const [positions, ...results] = await run([positionsOf(steps), ...reads], (statements) =>
+    store.read(statements),
+  )
+  requirePositions(steps, positions?.[0]?.rows ?? [])
   const writes = steps.map((step, i) =>
     ownFailure(step.state, () => ({
       state: step.state,
@@ -64,6 +72,19 @@ export async function commitSteps(
   for (const [i, { state, position, nowMs }] of steps.entries()) {
     state.moveTo({ position, nowMs }, nextExpiryOf(plans[i], written[i] ?? []))
   }
+}
+
+/** Where the store has the views at the moment of the reads. */
+function positionsOf(steps: readonly DueStep[]): OwnStatements {
+  const sql = 'SELECT view_id, position FROM _views'
+  return { state: (steps[0] as DueStep).state, statements: [{ sql, args: [] }] }
+}
+
+/** After a write whose answer was lost the rows are those of another position. */
+function requirePositions(steps: readonly DueStep[], rows: readonly SqlRow[]): void {
+  const positions = new Map(rows.map(([id, position]) => [Number(id), Number(position)]))
+  const isMoved = steps.some(({ state }) => positions.get(state.program.view.id) !== state.position)
+  if (isMoved) throw new ViewMoved('A view has moved.')
 }
 
 function planOf(step: DueStep): ViewPlan | undefined {

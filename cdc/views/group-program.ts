@@ -4,9 +4,9 @@
  * view's clock takes them out at their instant, and the sweeper's delete later finds nothing left
  * to take (protocol rule 19).
  *
- * When the smallest or largest value of a group leaves, the next one is read from the source. The
- * source may be ahead of the view: the changes between come along later. A value of theirs that is
- * further in front replaces what was read, and makes it be read again when it leaves.
+ * When the smallest or largest value of a group leaves, the next one is read from the source, which
+ * may be ahead of the view. Until the view has come to where the source was, every change that
+ * touches the group, be it undone in the same batch, makes it be read again.
  */
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
@@ -42,12 +42,16 @@ interface RowShare {
 interface Shares {
   readonly before: readonly RowShare[]
   readonly after: readonly RowShare[]
+  /** Groups that rows were in between, or would be in if they had not expired. */
+  readonly passed: readonly Contribution[]
 }
 
 interface LoadedGroup {
   readonly scope: string
   readonly key: string
   readonly state: GroupState
+  /** Where the source was when the group's extremum was read from it. */
+  readonly ahead: number
   readonly isNew: boolean
   isTouched: boolean
 }
@@ -58,6 +62,7 @@ export class GroupProgram implements ViewProgram {
   readonly nextExpiry: Statement | null
   readonly #columns: GroupColumns
   readonly #sql: GroupSql
+  readonly #hasExtrema: boolean
   readonly #faults: ViewFaults
 
   constructor(view: CompiledView, faults: ViewFaults) {
@@ -66,12 +71,13 @@ export class GroupProgram implements ViewProgram {
     this.#columns = new GroupColumns(view)
     this.#sql = new GroupSql(view, this.#columns)
     this.create = this.#sql.create
+    this.#hasExtrema = this.#columns.aggregates.some(isExtremum)
     this.nextExpiry = view.source.ttl === null ? null : { sql: this.#sql.nextExpiry, args: [] }
   }
 
   plan(step: ViewStep): ViewPlan | undefined {
     const shares = this.#sharesOf(step)
-    const isIdle = shares.before.length === 0 && shares.after.length === 0
+    const isIdle = [shares.before, shares.after, shares.passed].every((rows) => rows.length === 0)
     if (isIdle && !step.hasExpired) return undefined
     return {
       reads: this.#reads(step, shares),
@@ -86,14 +92,21 @@ export class GroupProgram implements ViewProgram {
   #sharesOf(step: ViewStep): Shares {
     const before: RowShare[] = []
     const after: RowShare[] = []
+    const passed: Contribution[] = []
     for (const delta of step.deltas) {
       const left = this.#shareOf(delta, delta.before)
       const came = this.#shareOf(delta, delta.after)
       if (left !== undefined) before.push(left)
-      const isGone = came === undefined || (came.expiry !== null && came.expiry <= step.nowMs)
-      if (!isGone) after.push(came)
+      const isGone = came?.expiry != null && came.expiry <= step.nowMs
+      if (came !== undefined && !isGone) after.push(came)
+      if (!this.#hasExtrema) continue
+      if (came !== undefined && isGone) passed.push(came.share)
+      for (const image of delta.between) {
+        const share = this.#shareOf(delta, image)?.share
+        if (share !== undefined) passed.push(share)
+      }
     }
-    return { before, after }
+    return { before, after, passed }
   }
 
   #shareOf({ tenant, key }: RowDelta, image: RowDelta['before']): RowShare | undefined {
@@ -102,10 +115,9 @@ export class GroupProgram implements ViewProgram {
     return { tenant, key, share, expiry: expiryOf(this.view.source, image) }
   }
 
-  #reads({ nowMs, hasExpired }: ViewStep, { before, after }: Shares): Statement[] {
-    const groups = new Map(
-      [...before, ...after].map(({ share }) => [groupId(share), [share.scope, share.group]]),
-    )
+  #reads({ nowMs, hasExpired }: ViewStep, { before, after, passed }: Shares): Statement[] {
+    const touched = [...[...before, ...after].map(({ share }) => share), ...passed]
+    const groups = new Map(touched.map((share) => [groupId(share), [share.scope, share.group]]))
     const wanted = JSON.stringify([...groups.values()])
     const load: Statement = hasExpired
       ? { sql: this.#sql.loadWithDue, args: [wanted, nowMs], bigints: true }
@@ -118,8 +130,8 @@ export class GroupProgram implements ViewProgram {
   }
 
   #write(
-    { nowMs }: ViewStep,
-    { before, after }: Shares,
+    { from, nowMs }: ViewStep,
+    { before, after, passed }: Shares,
     [loaded, remembered, expired]: readonly StatementResult[],
   ): Statement[] {
     const groups = this.#loadGroups(loaded?.rows ?? [])
@@ -136,27 +148,29 @@ export class GroupProgram implements ViewProgram {
     // All that leave first: a value that stays in the group is then no loss.
     for (const { share } of [...due, ...left]) this.#take(groups, share, -1)
     for (const { share } of after) this.#take(groups, share, 1)
-    const changed = [...groups.values()].filter((group) => group.isTouched)
+    for (const share of [...before.map((row) => row.share), ...passed]) {
+      const group = groups.get(groupId(share))
+      if (group !== undefined) group.isTouched = true
+    }
+    const touchedGroups = [...groups.values()].filter((group) => group.isTouched)
     return [
       ...this.#writeMemory([...due, ...left], after),
-      ...this.#writeGroups(changed),
-      ...this.#rereadExtrema(changed, nowMs),
+      ...this.#writeGroups(touchedGroups),
+      ...this.#rereadExtrema(touchedGroups, from, nowMs),
     ]
   }
 
   #loadGroups(rows: readonly SqlRow[]): Map<string, LoadedGroup> {
     const { aggregates } = this.#columns
     const places = aggregates.map((aggregate, i) =>
-      isExtremum(aggregate) ? 3 + aggregates.slice(0, i).filter(isExtremum).length : -1,
+      isExtremum(aggregate) ? 4 + aggregates.slice(0, i).filter(isExtremum).length : -1,
     )
     return new Map(
       rows.map((row) => {
         const [scope, key, text] = row as [string, string, string]
         const state = decodeGroup(text, (i) => row[places[i] as number] ?? null)
-        return [
-          groupId({ scope, group: key }),
-          { scope, key, state, isNew: false, isTouched: false },
-        ]
+        const group = { scope, key, state, ahead: Number(row[3]), isNew: false, isTouched: false }
+        return [groupId({ scope, group: key }), group]
       }),
     )
   }
@@ -166,7 +180,8 @@ export class GroupProgram implements ViewProgram {
     let group = groups.get(id)
     if (group === undefined) {
       const state = emptyGroup(this.#columns.aggregates)
-      group = { scope: share.scope, key: share.group, state, isNew: true, isTouched: true }
+      const { scope, group: key } = share
+      group = { scope, key, state, ahead: 0, isNew: true, isTouched: true }
       groups.set(id, group)
     }
     group.isTouched = true
@@ -234,12 +249,12 @@ export class GroupProgram implements ViewProgram {
     ]
   }
 
-  #rereadExtrema(changed: readonly LoadedGroup[], nowMs: number): Statement[] {
+  #rereadExtrema(touched: readonly LoadedGroup[], from: number, nowMs: number): Statement[] {
     return this.#columns.aggregates.flatMap((aggregate, i) => {
       if (!isExtremum(aggregate)) return []
-      const lost = changed.filter(({ state }) => {
-        const own = state.aggregates[i]
-        return own?.isLost === true && own.count > 0
+      const lost = touched.filter(({ state, ahead }) => {
+        const own = state.aggregates[i] as GroupState['aggregates'][number]
+        return own.count > 0 && (own.isLost || ahead > from)
       })
       if (lost.length === 0) return []
       const keys = lost.map(({ scope, key }) => [scope, key])

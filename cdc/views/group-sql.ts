@@ -2,6 +2,7 @@
 import type { Statement } from '../../src/core/ports/store.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import type { CompiledView } from '../../src/schema/compiled.ts'
+import { LAST_LOCAL_SEQ } from '../../src/schema/system-tables.ts'
 import { fromJsonCell, type CellColumn } from '../../src/sql/json-cells.ts'
 import { liveRow } from '../../src/sql/live-row.ts'
 import { filterSql } from './filter.ts'
@@ -19,7 +20,7 @@ const DUE = `WHERE expires <= ? ORDER BY expires, tenant, key LIMIT ${MAX_EXPIRE
 
 export class GroupSql {
   readonly create: readonly string[]
-  /** Loads groups by (scope, group): scope, group, state, extrema. */
+  /** Loads groups by (scope, group): scope, group, state, ahead, extrema. */
   readonly load: string
   /** The same, and the groups of rows that are due. */
   readonly loadWithDue: string
@@ -51,7 +52,7 @@ export class GroupSql {
     stored.push(whole('overflow'), text('state'))
     const rewritten = [...results.map((c) => c.name), 'overflow', 'state']
     const extrema = columns.aggregates.filter(isExtremum).map(({ result }) => result.name)
-    const loaded = ['tenant', 'gk', 'state', ...extrema].join(', ')
+    const loaded = ['tenant', 'gk', 'state', 'ahead', ...extrema].join(', ')
     this.create = this.#createSql(stored)
     this.load = `SELECT ${loaded} FROM ${table} WHERE (tenant, gk) IN (${PAIRS})`
     this.loadWithDue = `SELECT ${loaded} FROM ${table} WHERE (tenant, gk) IN
@@ -75,7 +76,7 @@ export class GroupSql {
     this.#takesNow = liveRow(view.source, 'r').takesNow
   }
 
-  /** Gives groups whose extremum left the next one from the source. */
+  /** Gives groups the extremum that the source has now, and notes where the source is. */
   reread(aggregate: number, groups: readonly unknown[], nowMs: number): Statement {
     const now = this.#takesNow ? [nowMs] : []
     return {
@@ -115,8 +116,8 @@ export class GroupSql {
       filterSql(this.#view).sql,
       liveRow(source, 'r').sql,
     ]
-    return `UPDATE ${table} SET ${result.name} = (SELECT ${fn}(r.c${column?.id})
-      FROM ${source.physicalName} r WHERE ${conditions.join(' AND ')})
+    return `UPDATE ${table} SET ahead = (${LAST_LOCAL_SEQ.sql}), ${result.name} =
+      (SELECT ${fn}(r.c${column?.id}) FROM ${source.physicalName} r WHERE ${conditions.join(' AND ')})
       WHERE (tenant, gk) IN (${PAIRS})`
   }
 
@@ -129,7 +130,9 @@ export class GroupSql {
       return `${name} ${storage}${isNeeded ? ' NOT NULL' : ''}`
     })
     const statements = [
-      `CREATE TABLE ${table} (${definitions.join(', ')}, PRIMARY KEY (tenant, gk)) STRICT, WITHOUT ROWID`,
+      // ahead: where the source was when the group's extremum was read from it.
+      `CREATE TABLE ${table} (${definitions.join(', ')}, ahead INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (tenant, gk)) STRICT, WITHOUT ROWID`,
     ]
     const names = this.#columns.groups.map(({ cell }) => cell.name)
     if (names.length > 0) {

@@ -29,6 +29,8 @@ export interface ViewMaintainerOptions {
   readonly runtime: Runtime
   /** The instant at which expiry of a table's rows is judged. */
   readonly nowMs: (table: CompiledTable) => number
+  /** Rows that top lists hold behind their limit, at least. Default 64. */
+  readonly reserveRows?: number
   /** Test-only. */
   readonly faults?: ViewFaults
 }
@@ -87,8 +89,8 @@ export interface ViewMaintainer {
 export async function createViewMaintainer(
   options: ViewMaintainerOptions,
 ): Promise<ViewMaintainer> {
-  const { store, schema, changeLog, runtime, faults } = options
-  const programs = schema.views.map((view) => createProgram(view, faults))
+  const { store, schema, changeLog, runtime } = options
+  const programs = schema.views.map((view) => createProgram(view, options))
   await installViews(store, programs)
   const progress = await loadProgress(store)
   const states = await Promise.all(
@@ -280,7 +282,14 @@ class Maintainer implements ViewMaintainer {
 
   #step(state: ViewState, deltas: readonly RowDelta[], position: number, askedMs: number): DueStep {
     const nowMs = Math.max(state.nowMs, askedMs)
-    return { state, deltas, position, nowMs, hasExpired: state.hasExpired(nowMs) }
+    return {
+      state,
+      deltas,
+      from: state.position,
+      position,
+      nowMs,
+      hasExpired: state.hasExpired(nowMs),
+    }
   }
 
   /** Commits the steps that are due; those of a view that fails are left out then. */

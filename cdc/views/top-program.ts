@@ -17,8 +17,6 @@ import { TopSql } from './top-sql.ts'
 import { scopeOf } from './view-names.ts'
 import type { ViewPlan, ViewProgram, ViewSelection, ViewSql, ViewStep } from './view-program.ts'
 
-const MIN_RESERVE = 64
-
 /** What is known of a scope. */
 interface Scope {
   readonly name: string
@@ -45,11 +43,12 @@ export class TopProgram implements ViewProgram {
   readonly #limit: number
   readonly #reserve: number
 
-  constructor(view: CompiledView) {
+  /** `reserveRows`: rows that a scope holds behind the limit, at least; as many as the limit too. */
+  constructor(view: CompiledView, reserveRows: number) {
     this.view = view
     this.#columns = new RowColumns(view)
     this.#limit = view.shape.kind === 'top' ? view.shape.limit : 0
-    this.#reserve = Math.max(MIN_RESERVE, this.#limit)
+    this.#reserve = Math.max(reserveRows, this.#limit)
     this.#sql = new TopSql(view, this.#columns, this.#limit + this.#reserve)
     this.create = this.#sql.create
     this.nextExpiry = view.source.ttl === null ? null : { sql: this.#sql.nextExpiry, args: [] }
@@ -57,7 +56,7 @@ export class TopProgram implements ViewProgram {
 
   plan(step: ViewStep): ViewPlan | undefined {
     const entries = step.deltas
-      .filter(({ before, after }) => this.#concerns(before) || this.#concerns(after))
+      .filter((delta) => this.#concerns(delta))
       .map((delta) => ({
         scope: scopeOf(this.view, delta.tenant),
         key: this.#columns.keyJson(delta.tenant, delta.key),
@@ -75,8 +74,9 @@ export class TopProgram implements ViewProgram {
     return { sql: this.#sql.select, args: [...this.#columns.selectArgs(tenant, nowMs), rows] }
   }
 
-  #concerns(image: RowImage | null): boolean {
-    return image !== null && passes(this.view, image)
+  /** A row that passed the filter between may be held: the source was perhaps ahead then. */
+  #concerns({ before, between, after }: RowDelta): boolean {
+    return [before, ...between, after].some((image) => image !== null && passes(this.view, image))
   }
 
   #reads({ nowMs, hasExpired }: ViewStep, entries: readonly Entry[]): Statement[] {

@@ -10,6 +10,8 @@ import type { RowDelta } from './row-deltas.ts'
 /** What a program is asked to take in. */
 export interface ViewStep {
   readonly deltas: readonly RowDelta[]
+  /** Where the view is before the step. */
+  readonly from: number
   /** The view's instant after the step. */
   readonly nowMs: number
   /** Whether rows that the view holds have expired by then. The step takes a part of them out. */

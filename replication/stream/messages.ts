@@ -20,6 +20,9 @@ import type { Change } from '../../src/core/change.ts'
 import { MeridianError, type WireError } from '../../src/core/errors.ts'
 import type { Hlc } from '../../src/core/hlc.ts'
 import { decodeChanges, encodeChanges } from '../../src/protocol/change-codec.ts'
+import { shapeChecks } from '../../src/protocol/shape.ts'
+
+const { malformed, list, text, count, blob } = shapeChecks('a replication message')
 
 /** The version that is spoken; the only one so far. */
 const STREAM_VERSION = 1
@@ -183,25 +186,9 @@ function unpack(bytes: Uint8Array): readonly unknown[] {
   )
 }
 
-function text(value: unknown): string {
-  if (typeof value !== 'string') throw malformed()
-  return value
-}
-
-function count(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw malformed()
-  return value
-}
-
-function blob(value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw malformed()
-  return value
-}
-
 function vector(value: unknown): (readonly [string, number])[] {
-  if (!Array.isArray(value)) throw malformed()
-  return value.map((pair: unknown) => {
-    if (!Array.isArray(pair)) throw malformed()
+  return list(value).map((raw) => {
+    const pair = list(raw)
     return [text(pair[0]), count(pair[1])]
   })
 }
@@ -210,10 +197,4 @@ function wireError(value: unknown): WireError {
   const error = value as Partial<WireError> | null
   if (typeof error?.code !== 'string' || typeof error.message !== 'string') throw malformed()
   return error as WireError
-}
-
-function malformed(cause?: unknown): MeridianError {
-  return new MeridianError('PROTOCOL_MALFORMED', 'The bytes are not a replication message.', {
-    ...(cause === undefined ? {} : { cause }),
-  })
 }

@@ -73,9 +73,9 @@ export class Connection {
   /** Begins a call. @throws MeridianError `INVALID_ARGUMENT` for a deadline that is not > 0 */
   begin(name: string, session: Session, bounds: CallBounds | undefined): CallContext {
     const deadlineMs = bounds?.deadlineMs ?? this.#options.deadlineMs ?? DEFAULT_DEADLINE_MS
-    if (typeof deadlineMs !== 'number' || !(deadlineMs > 0)) {
+    if (!Number.isFinite(deadlineMs) || deadlineMs <= 0) {
       throw new MeridianError('INVALID_ARGUMENT', 'The option `deadlineMs` is not a time.', {
-        fix: 'Give `deadlineMs` as a number of milliseconds above 0.',
+        fix: 'Give `deadlineMs` as a finite number of milliseconds above 0.',
       })
     }
     const deadlineAtMs = this.runtime.clock.monotonicMs() + deadlineMs

@@ -7,9 +7,11 @@ import {
   type CompiledQuery,
 } from 'kysely'
 import { MeridianError } from '../core/errors.ts'
-import type { SqlValue } from '../core/values.ts'
+import { textProblem, type SqlValue } from '../core/values.ts'
+import { isSqlValue } from '../protocol/check-request.ts'
 import type { WireColumn } from '../protocol/messages.ts'
 import type { CompiledColumn } from '../schema/compiled.ts'
+import { kindOf } from '../schema/convert.ts'
 import type { ReadOptions, Receipted } from './call.ts'
 import type { CallContext } from './connection.ts'
 import type { ClientContext } from './context.ts'
@@ -74,12 +76,17 @@ function sourceOf(context: ClientContext, column: WireColumn): CompiledColumn | 
 }
 
 function toArgument(value: unknown): SqlValue {
-  if (value === null || typeof value === 'string' || typeof value === 'bigint') return value
-  if (typeof value === 'number' && Number.isFinite(value)) return value
+  const stored = storedArgument(value)
+  const problem = typeof stored === 'string' ? textProblem(stored) : undefined
+  if (problem === undefined && isSqlValue(stored)) return stored
+  throw new MeridianError(
+    'INVALID_VALUE',
+    `A query parameter ${problem ?? `is ${kindOf(value)} that cannot be stored`}.`,
+    { fix: 'Use null, text, finite numbers, bigints of 64 bits, booleans, Dates and Uint8Arrays.' },
+  )
+}
+
+function storedArgument(value: unknown): unknown {
   if (typeof value === 'boolean') return value ? 1 : 0
-  if (value instanceof Date) return value.getTime()
-  if (value instanceof Uint8Array) return value
-  throw new MeridianError('INVALID_VALUE', `A query parameter is of the type ${typeof value}.`, {
-    fix: 'Use null, text, numbers, bigints, booleans, Dates and Uint8Arrays.',
-  })
+  return value instanceof Date ? value.getTime() : value
 }

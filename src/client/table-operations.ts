@@ -4,6 +4,7 @@ import { MeridianError } from '../core/errors.ts'
 import type { CellCondition, WriteOp } from '../core/operations.ts'
 import type { SqlValue } from '../core/values.ts'
 import type { CompiledTable } from '../schema/compiled.ts'
+import { kindOf } from '../schema/convert.ts'
 import { imageToRow, keyToStored, rowToImage } from '../schema/rows.ts'
 import { updateToCells } from '../schema/updates.ts'
 import { prepareList, type ListSpec } from './list.ts'
@@ -17,6 +18,7 @@ export function rowsOp(
   kind: 'insert' | 'upsert',
   rows: readonly Row[],
 ): WriteOp & { readonly kind: 'insert' | 'upsert' } {
+  for (const row of rows) requireObject(table, 'row', row)
   return { kind, table: table.id, rows: rows.map((row) => rowToImage(table, row)) }
 }
 
@@ -27,6 +29,7 @@ export function updateOp(
   changes: Row,
   condition: ListSpec['where'],
 ): WriteOp & { readonly kind: 'update' } {
+  requireObject(table, 'change', changes)
   return {
     kind: 'update',
     table: table.id,
@@ -75,4 +78,12 @@ function conditionsOf(
     op: op as CellCondition['op'],
     value: values[0] ?? null,
   }))
+}
+
+function requireObject(table: CompiledTable, what: 'row' | 'change', value: unknown): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+  throw new MeridianError('INVALID_VALUE', `A ${what} of \`${table.name}\` is ${kindOf(value)}.`, {
+    fix: 'Give an object with a value for each column.',
+    details: { table: table.name },
+  })
 }

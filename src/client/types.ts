@@ -94,12 +94,19 @@ export interface TransactionOptions extends WriteOptions {
   readonly maxAttempts?: number
 }
 
+/** The same object type, written out: what an editor shows is what there is. */
+type Flat<T> = { [K in keyof T]: T[K] }
+
 /** A materialized view. */
 export interface ViewHandle<V extends View> {
-  /** Its rows: groups in order of the group columns, a top list in its order. */
-  list(options?: ReadOptions & { readonly limit?: number }): Call<readonly ViewRow<V>[]>
+  /**
+   * Its rows, at most 10,000: groups in order of the group columns, a top list in its order.
+   *
+   * @throws MeridianError `RESULT_TOO_LARGE` when there are more and no `limit` was given
+   */
+  list(options?: ReadOptions & { readonly limit?: number }): Call<readonly Flat<ViewRow<V>>[]>
   /** The row of one group, or `undefined`. */
-  get(group: ViewGroup<V>, options?: ReadOptions): Call<ViewRow<V> | undefined>
+  get(group: ViewGroup<V>, options?: ReadOptions): Call<Flat<ViewRow<V>> | undefined>
 }
 
 /** Kysely without its ways to write: `selectFrom`, `with`, `fn`, … */

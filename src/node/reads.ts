@@ -236,7 +236,10 @@ export class Reads {
   #sourceOf(body: ReadBody, scope: ReadScope): WireReceipt['source'] {
     if (body.kind === 'view') return 'view'
     if (scope.tables.some((table) => table.consistency === 'strong')) return 'log'
-    return scope.home === undefined || scope.home === this.#parts.region ? 'home' : 'replica'
+    // Rows of eventual tables are at home in every region.
+    const elsewhere = scope.home !== undefined && scope.home !== this.#parts.region
+    const pinned = scope.tables.some((table) => table.consistency === 'pinned')
+    return pinned && elsewhere ? 'replica' : 'home'
   }
 
   #table(id: number): CompiledTable {

@@ -18,6 +18,9 @@
 import { Packr } from 'msgpackr'
 import { CAUSES, CHANGE_OPS, type Change } from '../core/change.ts'
 import { MeridianError } from '../core/errors.ts'
+import { shapeChecks } from './shape.ts'
+
+const { malformed, list, text, count, blob } = shapeChecks('a change of Meridian')
 
 /** The version that is written; the only one that is read so far. */
 const CHANGE_VERSION = 1
@@ -198,26 +201,6 @@ function unpack(bytes: Uint8Array): readonly unknown[] {
   )
 }
 
-function list(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw malformed()
-  return value
-}
-
-function text(value: unknown): string {
-  if (typeof value !== 'string') throw malformed()
-  return value
-}
-
-function count(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw malformed()
-  return value
-}
-
-function blob(value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw malformed()
-  return value
-}
-
 function member<T>(values: readonly T[], index: unknown): T {
   const value = values[count(index)]
   if (value === undefined) throw malformed()
@@ -232,10 +215,4 @@ function cells(value: unknown): Change['key'] {
     if (!(cell instanceof Uint8Array)) throw malformed()
   }
   return raw as Change['key']
-}
-
-function malformed(cause?: unknown): MeridianError {
-  return new MeridianError('PROTOCOL_MALFORMED', 'The bytes are not a change of Meridian.', {
-    ...(cause === undefined ? {} : { cause }),
-  })
 }

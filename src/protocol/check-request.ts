@@ -161,7 +161,8 @@ const BODIES: Readonly<Record<RequestBody['kind'], Readonly<Record<string, Check
     view: isIndex,
     tenant: isText,
     prefix: isRow,
-    limit: (value) => isIndex(value) && (value as number) >= 1 && (value as number) <= MAX_PAGE_ROWS,
+    limit: (value) =>
+      isIndex(value) && (value as number) >= 1 && (value as number) <= MAX_PAGE_ROWS,
     level: isLevel,
   },
   commit: { request: isTransaction },

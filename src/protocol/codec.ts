@@ -28,7 +28,10 @@ export function decodeRequest(bytes: Uint8Array): Request {
   const request = unpack(bytes) as Partial<Request>
   // The version first: what else another version sends is not for this one to judge.
   const version = request.header?.version
-  if (typeof version === 'number' && !(version >= MIN_PROTOCOL_VERSION && version <= PROTOCOL_VERSION)) {
+  if (
+    typeof version === 'number' &&
+    !(version >= MIN_PROTOCOL_VERSION && version <= PROTOCOL_VERSION)
+  ) {
     throw new MeridianError(
       'PROTOCOL_VERSION',
       `Protocol version ${version} is not spoken here (${MIN_PROTOCOL_VERSION} to ${PROTOCOL_VERSION}).`,

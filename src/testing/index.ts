@@ -53,6 +53,8 @@ export interface Seed<S extends Schema> {
 /** A deployment under test. */
 export interface TestMeridian<S extends Schema> {
   readonly deployment: EmbeddedDeployment
+  /** Where its files are, a folder a region; removed at the end. */
+  readonly directory: string
   readonly clock: MovableClock
   /** A new client; the first region when none is named. */
   connect(region?: string): Promise<Database<S>>
@@ -76,6 +78,7 @@ export async function testMeridian<const S extends Schema>(
 ): Promise<TestMeridian<S>> {
   const directory = await mkdtemp(join(tmpdir(), 'meridian-test-'))
   const clock = new MovableClock(systemRuntime.clock)
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true })
   const deployment = await openEmbedded({
     delayScale: 0,
     onNotice: () => undefined,
@@ -84,6 +87,9 @@ export async function testMeridian<const S extends Schema>(
     runtime: { ...systemRuntime, clock },
     // Threads take longer to start than a test's writes take.
     writer: 'inline',
+  }).catch(async (error: unknown) => {
+    await remove()
+    throw error
   })
   const clients: Database<S>[] = []
   const open = async (region = deployment.config.regions[0] as string): Promise<Database<S>> => {
@@ -94,10 +100,11 @@ export async function testMeridian<const S extends Schema>(
   const close = async (): Promise<void> => {
     for (const client of clients) await client.close()
     await deployment.close()
-    await rm(directory, { recursive: true, force: true })
+    await remove()
   }
   return {
     deployment,
+    directory,
     clock,
     connect: open,
     async seed(seed) {

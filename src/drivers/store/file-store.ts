@@ -16,6 +16,7 @@ import type { Timers } from '../../core/ports/runtime.ts'
 import type { DescribedResult, Statement, Store, StatementResult } from '../../core/ports/store.ts'
 import { bindArguments } from './bind.ts'
 import type { BoundStatement, Connection } from './connection.ts'
+import { storeError } from './engine-errors.ts'
 import { inspectFile, markFile } from './file-identity.ts'
 import { createInlineWriter, type GroupWriter } from './group-writer.ts'
 import { lockStore } from './process-lock.ts'
@@ -124,11 +125,14 @@ class FileStore implements Store {
     const bound = statements.map(bindStatement)
     // One statement is a snapshot by itself.
     if (bound.length === 1) return bound.map((statement) => this.#run(statement, 0))
-    this.#reader.control('BEGIN')
     try {
-      return bound.map((statement, index) => this.#run(statement, index))
-    } finally {
-      if (this.#reader.inTransaction) this.#reader.control('COMMIT')
+      this.#reader.control('BEGIN')
+      const results = bound.map((statement, index) => this.#run(statement, index))
+      this.#reader.control('COMMIT')
+      return results
+    } catch (error) {
+      if (this.#reader.inTransaction) this.#reader.control('ROLLBACK')
+      throw storeError(error, this.#path) ?? error
     }
   }
 

@@ -1,0 +1,60 @@
+/** Programs of this repository as child processes: bounded in time, ended with the test. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** How a program ended. */
+export interface Ended {
+  /** `null`: a signal ended it. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A running program. */
+export interface RunningProgram {
+  /** Standard output so far. */
+  stdout(): string
+  /** Resolves once standard output or standard error holds `text`; rejects if it ends before. */
+  prints(text: string): Promise<void>
+  kill(signal: NodeJS.Signals): void
+  readonly ended: Promise<Ended>
+}
+
+/** Starts a TypeScript program by its path from the root of the repository. */
+export function startProgram(program: string, args: readonly string[] = []): RunningProgram {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  })
+  const output = { stdout: '', stderr: '' }
+  const watchers = new Set<() => void>()
+  const collect = (stream: 'stdout' | 'stderr', chunk: Buffer): void => {
+    output[stream] += chunk.toString()
+    for (const watcher of watchers) watcher()
+  }
+  child.stdout.on('data', (chunk: Buffer) => collect('stdout', chunk))
+  child.stderr.on('data', (chunk: Buffer) => collect('stderr', chunk))
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('close', (code) => resolve({ code, ...output }))
+  })
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  const prints = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!output.stdout.includes(text) && !output.stderr.includes(text)) return
+        watchers.delete(look)
+        resolve()
+      }
+      watchers.add(look)
+      look()
+      void ended.then(() => reject(new Error(`It ended without ${text}:\n${output.stderr}`)))
+    })
+  return { stdout: () => output.stdout, prints, kill: (signal) => child.kill(signal), ended }
+}
