@@ -13,6 +13,8 @@ import { readOutbox, type OutboxEntry } from './outbox-reader.ts'
 const READ_CHANGES = 1000
 const DEFAULT_TAIL_CHANGES = 20_000
 const DEFAULT_TAIL_BYTES = 32 * 1024 * 1024
+/** What is left of the tail's bounds when one is exceeded. */
+const TRIMMED_SHARE = 0.75
 
 /** What a feed is made of. */
 export interface OutboxFeedOptions {
@@ -108,12 +110,20 @@ class OutboxFeed implements ChangeFeed {
       this.#tailBytes += entry.bytes
     }
     this.#tailEnd = last.change.localSeq
+    if (this.#tail.length > this.#maxChanges || this.#tailBytes > this.#maxBytes) this.#trim()
+  }
+
+  /** Drops the oldest quarter: dropping one at every commit would move the whole tail each time. */
+  #trim(): void {
     let dropped = 0
-    while (this.#tail.length - dropped > this.#maxChanges || this.#tailBytes > this.#maxBytes) {
+    while (
+      this.#tail.length - dropped > this.#maxChanges * TRIMMED_SHARE ||
+      this.#tailBytes > this.#maxBytes * TRIMMED_SHARE
+    ) {
       this.#tailBytes -= this.#tail[dropped]?.bytes ?? 0
       dropped++
     }
-    if (dropped > 0) this.#tail.splice(0, dropped)
+    this.#tail.splice(0, dropped)
   }
 }
 

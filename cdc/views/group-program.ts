@@ -119,22 +119,21 @@ export class GroupProgram implements ViewProgram {
     const touched = [...[...before, ...after].map(({ share }) => share), ...passed]
     const groups = new Map(touched.map((share) => [groupId(share), [share.scope, share.group]]))
     const wanted = JSON.stringify([...groups.values()])
-    const load: Statement = hasExpired
-      ? { sql: this.#sql.loadWithDue, args: [wanted, nowMs], bigints: true }
-      : { sql: this.#sql.load, args: [wanted], bigints: true }
+    const load: Statement = { sql: this.#sql.load, args: [wanted], bigints: true }
     if (this.nextExpiry === null) return [load]
     const expiring = before.filter(({ expiry }) => expiry !== null)
-    const reads = [load, { sql: this.#sql.remembered, args: [keysJson(expiring)] }]
-    if (hasExpired) reads.push({ sql: this.#sql.due, args: [nowMs] })
-    return reads
+    const remembered = { sql: this.#sql.remembered, args: [keysJson(expiring)] }
+    if (!hasExpired) return [load, remembered]
+    const due = { sql: this.#sql.due, args: [nowMs] }
+    return [load, remembered, due, { sql: this.#sql.loadDue, args: [nowMs], bigints: true }]
   }
 
   #write(
     { from, nowMs }: ViewStep,
     { before, after, passed }: Shares,
-    [loaded, remembered, expired]: readonly StatementResult[],
+    [loaded, remembered, expired, loadedDue]: readonly StatementResult[],
   ): Statement[] {
-    const groups = this.#loadGroups(loaded?.rows ?? [])
+    const groups = this.#loadGroups([...(loaded?.rows ?? []), ...(loadedDue?.rows ?? [])])
     const counted = new Set(
       remembered?.rows.map((row) => rowId(row[0] as string, row[1] as string)),
     )

@@ -3,7 +3,7 @@ import type { Statement } from '../../src/core/ports/store.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import type { CompiledView } from '../../src/schema/compiled.ts'
 import { LAST_LOCAL_SEQ } from '../../src/schema/system-tables.ts'
-import { fromJsonCell, type CellColumn } from '../../src/sql/json-cells.ts'
+import { fromJsonCell, toJsonCell, type CellColumn } from '../../src/sql/json-cells.ts'
 import { liveRow } from '../../src/sql/live-row.ts'
 import { filterSql } from './filter.ts'
 import type { Aggregate, GroupColumns } from './group-columns.ts'
@@ -22,8 +22,8 @@ export class GroupSql {
   readonly create: readonly string[]
   /** Loads groups by (scope, group): scope, group, state, ahead, extrema. */
   readonly load: string
-  /** The same, and the groups of rows that are due. */
-  readonly loadWithDue: string
+  /** The same for the groups of rows that are due. */
+  readonly loadDue: string
   readonly deleteGroups: string
   readonly upsertGroups: string
   /** Which of the rows are remembered: their tenants and keys. */
@@ -55,8 +55,8 @@ export class GroupSql {
     const loaded = ['tenant', 'gk', 'state', 'ahead', ...extrema].join(', ')
     this.create = this.#createSql(stored)
     this.load = `SELECT ${loaded} FROM ${table} WHERE (tenant, gk) IN (${PAIRS})`
-    this.loadWithDue = `SELECT ${loaded} FROM ${table} WHERE (tenant, gk) IN
-      (${PAIRS} UNION SELECT scope, gk FROM (SELECT scope, gk FROM ${memory} ${DUE}))`
+    this.loadDue = `SELECT ${loaded} FROM ${table} WHERE (tenant, gk) IN
+      (SELECT scope, gk FROM ${memory} ${DUE})`
     this.deleteGroups = `DELETE FROM ${table} WHERE (tenant, gk) IN (${PAIRS})`
     this.upsertGroups = `INSERT INTO ${table} (${stored.map((c) => c.name).join(', ')})
       SELECT ${stored.map((c, i) => fromJsonCell(c, 'value', i)).join(', ')}
@@ -90,13 +90,15 @@ export class GroupSql {
    * fails the read (integer overflow), as `sum()` itself does.
    */
   select(scope: string, { prefix, limit }: ViewSelection): ViewSql {
-    const where = prefix.map((_, i) => ` AND v.g${i} IS ?`).join('')
-    const args: SqlValue[] = [scope, ...prefix]
-    if (limit !== null) args.push(limit)
-    return {
-      sql: `${this.#select}${where}${this.#order}${limit === null ? '' : ' LIMIT ?'}`,
-      args,
+    const { groups } = this.#columns
+    const end = `${this.#order}${limit === null ? '' : ' LIMIT ?'}`
+    const last = limit === null ? [] : [limit]
+    if (prefix.length > 0 && prefix.length === groups.length) {
+      const key = JSON.stringify(groups.map(({ cell }, i) => toJsonCell(cell, prefix[i] ?? null)))
+      return { sql: `${this.#select} AND v.gk = ?${end}`, args: [scope, key, ...last] }
     }
+    const where = prefix.map((_, i) => ` AND v.g${i} IS ?`).join('')
+    return { sql: `${this.#select}${where}${end}`, args: [scope, ...prefix, ...last] }
   }
 
   #selectSql(): string {
@@ -109,6 +111,8 @@ export class GroupSql {
 
   #rereadSql({ fn, column, result }: Aggregate): string {
     const { source, span } = this.#view
+    const name = `c${column?.id}`
+    const index = sourceIndex(this.#view, this.#extremumColumns().indexOf(name))
     const table = viewTable(this.#view)
     const conditions = [
       ...(span === 'tenant' ? [`r.tenant = ${table}.tenant`] : []),
@@ -117,7 +121,8 @@ export class GroupSql {
       liveRow(source, 'r').sql,
     ]
     return `UPDATE ${table} SET ahead = (${LAST_LOCAL_SEQ.sql}), ${result.name} =
-      (SELECT ${fn}(r.c${column?.id}) FROM ${source.physicalName} r WHERE ${conditions.join(' AND ')})
+      (SELECT ${fn}(r.${name}) FROM ${source.physicalName} r INDEXED BY ${index}
+        WHERE ${conditions.join(' AND ')})
       WHERE (tenant, gk) IN (${PAIRS})`
   }
 
@@ -160,11 +165,16 @@ export class GroupSql {
       ...(span === 'tenant' ? ['tenant'] : []),
       ...this.#columns.groups.map(({ sourceName }) => sourceName),
     ]
-    const columns = this.#columns.aggregates.filter(isExtremum).map((a) => `c${a.column?.id}`)
-    return [...new Set(columns)].map((name, i) => {
+    return this.#extremumColumns().map((name, i) => {
       const index = sourceIndex(this.#view, i)
       return `CREATE INDEX ${index} ON ${source.physicalName} (${[...leading, name].join(', ')})`
     })
+  }
+
+  /** The columns of the source that smallest or largest values are taken of, each once. */
+  #extremumColumns(): string[] {
+    const extrema = this.#columns.aggregates.filter(isExtremum)
+    return [...new Set(extrema.map(({ column }) => `c${column?.id}`))]
   }
 }
 

@@ -9,7 +9,7 @@ import { showsTenant } from '../../src/schema/view-columns.ts'
 import { fromJsonCell, toJsonCell, type CellColumn } from '../../src/sql/json-cells.ts'
 import { liveRow } from '../../src/sql/live-row.ts'
 import { filterSql, indexOf } from './filter.ts'
-import { scopeOf, viewTable } from './view-names.ts'
+import { scopeOf, sourceIndex, viewTable } from './view-names.ts'
 
 /** A stored column and its place in the images of the source. */
 interface RowColumn {
@@ -155,7 +155,8 @@ export class RowColumns {
     ]
     return `INSERT INTO ${viewTable(this.#view)} (${[...head, ...names].join(', ')})
       SELECT ?, ${this.#hasTenant ? 'r.tenant, ' : ''}${names.map((n) => `r.${n}`).join(', ')}
-      FROM ${source.physicalName} r WHERE ${conditions.join(' AND ')}
+      FROM ${source.physicalName} r INDEXED BY ${sourceIndex(this.#view, 0)}
+      WHERE ${conditions.join(' AND ')}
       ORDER BY ${this.#sourceOrder('r.').join(', ')} LIMIT ${rows}`
   }
 

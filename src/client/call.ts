@@ -22,9 +22,11 @@ export interface ReadOptions extends CallOptions {
 /** Options of a write. */
 export interface WriteOptions extends CallOptions {
   /**
-   * Makes repeating the call harmless: within 24 hours the same key answers with the first outcome,
-   * and the same key with other content is refused with `IDEMPOTENCY_REUSED`. Made by the client
-   * when left out, and repeated on its own retries.
+   * Makes repeating the call harmless: the same key of the same tenant answers with the first
+   * outcome, and with other content it is refused with `IDEMPOTENCY_REUSED`. Made by the client when
+   * left out, and repeated on its own retries. A key is known for 24 hours; of a strong write for
+   * 100,000 records of the log; of an eventual write in the region that took it. A transaction that
+   * is run again under its key and comes to other writes than the first time is refused, too.
    */
   readonly idempotencyKey?: string
 }

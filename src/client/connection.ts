@@ -138,7 +138,8 @@ export class Connection {
       const response = decodeResponse(bytes)
       if (!response.ok) {
         const error = fromWireError(response.error)
-        if (response.receipt !== null) error.receipt = this.#countRoundTrip(response.receipt, region)
+        if (response.receipt !== null)
+          error.receipt = this.#countRoundTrip(response.receipt, region)
         throw error
       }
       call.session.merge(response.session)

@@ -72,7 +72,8 @@ function scopedCalls(parts: DatabaseParts, tenant: string): object {
     query: (
       build: (q: never) => Compilable<unknown>,
       options?: ReadOptions,
-    ): Call<readonly unknown[]> => asCall(
+    ): Call<readonly unknown[]> =>
+      asCall(
         context.run('query', options, (call) =>
           runQuery(context, sealing, tenant, build, call, options?.consistency),
         ),

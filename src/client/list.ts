@@ -10,14 +10,14 @@ import { columnNamed } from '../schema/rows.ts'
 import type { ListOrder, ListPredicate } from '../core/list-query.ts'
 import { fromBase64Url, toBase64Url } from '../session/base64-url.ts'
 
-/** Comparisons of one column; all must hold. */
+/** Comparisons of one column; all must hold. `null` equals itself, and is in no order. */
 export interface Comparison<V> {
   readonly eq?: V
   readonly ne?: V
-  readonly lt?: V
-  readonly lte?: V
-  readonly gt?: V
-  readonly gte?: V
+  readonly lt?: NonNullable<V>
+  readonly lte?: NonNullable<V>
+  readonly gt?: NonNullable<V>
+  readonly gte?: NonNullable<V>
   readonly in?: readonly V[]
 }
 

@@ -1,7 +1,9 @@
 /** Read-only SQL, built with Kysely in the client, run by a node over scoped tables. */
 import {
-  DummyDriver,
-  Kysely,
+  createFunctionModule,
+  DefaultQueryExecutor,
+  DynamicModule,
+  QueryCreator,
   SqliteAdapter,
   SqliteQueryCompiler,
   type CompiledQuery,
@@ -19,17 +21,22 @@ import type { Sealing } from './sealing.ts'
 import type { Row } from './table-operations.ts'
 import type { Compilable } from './types.ts'
 
-/** Compiles only: it has no connection. */
-const compiler = new Kysely<never>({
-  dialect: {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new DummyDriver(),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-    createIntrospector: () => {
-      throw new MeridianError('QUERY_REFUSED', 'Physical tables are not for queries.')
-    },
-  },
-})
+/**
+ * Builds and compiles, and has no way to run. `Kysely` itself would bring migrations, transactions
+ * and introspection along, a third of the client's size.
+ */
+const builder = Object.assign(
+  new QueryCreator<never>({
+    executor: new DefaultQueryExecutor(new SqliteQueryCompiler(), new SqliteAdapter(), {
+      provideConnection: () => {
+        throw new MeridianError('QUERY_REFUSED', 'A query is run by `query()`, not by itself.', {
+          fix: 'Return the query from the function that `query` takes.',
+        })
+      },
+    }),
+  }),
+  { fn: createFunctionModule<never, never>(), dynamic: new DynamicModule<never>() },
+)
 
 /** Runs a query that `build` makes. */
 export async function runQuery(
@@ -56,7 +63,7 @@ export async function runQuery(
 }
 
 function compile(build: (q: never) => Compilable<unknown>): CompiledQuery {
-  const query: Partial<Compilable<unknown>> | null | undefined = build(compiler as never)
+  const query: Partial<Compilable<unknown>> | null | undefined = build(builder as never)
   if (typeof query?.compile === 'function') return query.compile()
   throw new MeridianError('INVALID_ARGUMENT', 'The function given to `query` returned no query.', {
     fix: "Return what Kysely builds: `(q) => q.selectFrom('orders').selectAll()`.",

@@ -56,10 +56,7 @@ export class Sealing {
   }
 
   /** Encrypts what operations write to encrypted columns. */
-  seal(
-    tenant: string,
-    ops: readonly WriteOp[],
-  ): Promise<readonly WriteOp[]> | readonly WriteOp[] {
+  seal(tenant: string, ops: readonly WriteOp[]): Promise<readonly WriteOp[]> | readonly WriteOp[] {
     if (!this.#hasEncrypted) return ops
     return Promise.all(ops.map((op) => this.#sealOp(tenant, op)))
   }

@@ -89,9 +89,13 @@ export class TableCalls {
   ): Promise<Receipted<readonly (Row | undefined)[]>> {
     const table = this.#table
     if (!Array.isArray(keys) || keys.length === 0 || keys.length > MAX_OPERATIONS) {
-      throw new MeridianError('INVALID_ARGUMENT', 'The keys are not a list of a permitted length.', {
-        fix: `Give 1 to ${MAX_OPERATIONS} keys.`,
-      })
+      throw new MeridianError(
+        'INVALID_ARGUMENT',
+        'The keys are not a list of a permitted length.',
+        {
+          fix: `Give 1 to ${MAX_OPERATIONS} keys.`,
+        },
+      )
     }
     const stored = keysOf(table, keys)
     const { value, receipt } = await this.#context.read(

@@ -28,7 +28,7 @@ export interface Page<Row> {
 export interface ListOptions<T extends Table> extends ReadOptions {
   /** By column: a value to equal (`null` for none), or comparisons. All must hold. */
   readonly where?: {
-    readonly [K in keyof SelectRow<T>]?: SelectRow<T>[K] | Comparison<NonNullable<SelectRow<T>[K]>>
+    readonly [K in keyof SelectRow<T>]?: SelectRow<T>[K] | Comparison<SelectRow<T>[K]>
   }
   /** Columns in order of precedence; the primary key breaks ties. */
   readonly orderBy?: { readonly [K in keyof SelectRow<T>]?: 'asc' | 'desc' }
@@ -121,15 +121,19 @@ export interface Compilable<Row> {
   compile(): CompiledQuery<Row>
 }
 
+/** What a query of a scope reads: a tenant's also reads global tables. */
+type QueryTables<S extends Schema, W extends Table['scope']> = KyselyTables<S, W> &
+  Pick<KyselyTables<S, 'global'>, TableNames<S, Mode, 'global'>>
+
 interface Queryable<S extends Schema, W extends Table['scope']> {
   /**
-   * Runs a read-only query over the tables and views of this scope, built with Kysely. An encrypted
-   * column comes back decrypted under any alias, and cannot be compared.
+   * Runs a read-only query over the tables and views of this scope, and global tables, built with
+   * Kysely. An encrypted column comes back decrypted under any alias, and cannot be compared.
    *
    * @throws MeridianError `QUERY_REFUSED`, `QUERY_FAILED`, `RESULT_TOO_LARGE`
    */
   query<Row>(
-    build: (q: QueryBuilder<KyselyTables<S, W>>) => Compilable<Row>,
+    build: (q: QueryBuilder<QueryTables<S, W>>) => Compilable<Row>,
     options?: ReadOptions,
   ): Call<readonly QueryRow<Row>[]>
 }

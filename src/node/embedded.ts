@@ -23,7 +23,8 @@ import type { CompiledSchema } from '../schema/compiled.ts'
 import type { Schema } from '../schema/define.ts'
 import { STORE_APPLICATION_ID, STORE_FORMAT } from '../schema/system-tables.ts'
 import { openKeys, openSessionKey, readConfigFile, readLockFile, writeLockFile } from './files.ts'
-import { openRegionNode,
+import {
+  openRegionNode,
   type NodeStatus,
   type RegionNode,
   type RegionNodeParts,
@@ -141,8 +142,7 @@ async function openParts(
       commitLog: regionLog(log, config, region, oneWayDelayMs, network, runtime),
       network,
       runtime,
-      onFailure: (role, error) =>
-        noticeOf(options)(`${region}: ${role} stopped: ${error.message}`),
+      onFailure: (role, error) => noticeOf(options)(`${region}: ${role} stopped: ${error.message}`),
     })
     opened.push(node)
     return node

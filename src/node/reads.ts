@@ -7,6 +7,7 @@ import { hlcMs } from '../core/hlc.ts'
 import type { Clock } from '../core/ports/runtime.ts'
 import type { Statement, StatementResult, Store } from '../core/ports/store.ts'
 import type { StoreClock } from '../core/store-clock.ts'
+import type { SqlRow } from '../core/values.ts'
 import type {
   BodyOf,
   ReadBody,
@@ -29,6 +30,7 @@ import {
   type SeenKinds,
 } from '../session/positions.ts'
 import { rowsByKey, selectByKeys, selectList, takePage } from '../sql/select.ts'
+import { splitPosition, withPosition } from './positioned-row.ts'
 import type { Freshness, ReadScope } from './freshness.ts'
 import type { UserQueries } from './user-queries.ts'
 import { viewError, type ViewInstant, type ViewReads } from './view-reads.ts'
@@ -133,17 +135,34 @@ export class Reads {
     const table = scope.tables[0] as CompiledTable
     const nowMs = this.#nowMs(table, header)
     const select = selectByKeys(table, body.tenant, body.keys, nowMs)
-    const { first, seen } = await this.#read(select, scope, body.level, nowMs)
-    const rows = rowsByKey(table, body.keys.length, first.rows)
+    const kinds = seenKinds(scope, this.#parts.region)
+    const atHome = kinds.own && kinds.imported === 'none' && !kinds.logs
+    const { found, seen } =
+      atHome && body.keys.length === 1 && body.level !== 'stale'
+        ? await this.#readAtHome(select, nowMs)
+        : await this.#readRows(select, scope, body.level, nowMs)
+    const rows = rowsByKey(table, body.keys.length, found)
     return { value: { rows: rows.map((row) => row ?? null) }, seen }
+  }
+
+  async #readAtHome(
+    select: Statement,
+    nowMs: number,
+  ): Promise<{ found: readonly SqlRow[]; seen: SessionState }> {
+    const { store, positions } = this.#parts
+    const [result] = await store.read([withPosition(select)])
+    const { rows, position } = splitPosition(result)
+    const seen = { [positions.source]: position }
+    positions.advance(seen)
+    return { found: rows, seen: { positions: seen, nowMs } }
   }
 
   async #list(body: BodyOf<'list'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
     const table = scope.tables[0] as CompiledTable
     const nowMs = this.#nowMs(table, header)
     const select = selectList(table, body.tenant, body.query, nowMs)
-    const { first, seen } = await this.#read(select, scope, body.level, nowMs)
-    return { value: takePage(table, body.query.limit, first.rows), seen }
+    const { found, seen } = await this.#readRows(select, scope, body.level, nowMs)
+    return { value: takePage(table, body.query.limit, found), seen }
   }
 
   async #readView(body: BodyOf<'view'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
@@ -152,13 +171,13 @@ export class Reads {
     const nowMs = this.#nowMs(view.source, header)
     await this.#viewsCatchUp(body.level, header, [{ view, nowMs }])
     const select = views.select(view, body.tenant, body.prefix, body.limit + 1, nowMs)
-    const { first, seen } = await this.#read(select, scope, body.level, nowMs).catch(
+    const { found, seen } = await this.#readRows(select, scope, body.level, nowMs).catch(
       (error: unknown) => {
         throw viewError(view, error)
       },
     )
-    const rows = views.rows(view, first.rows.slice(0, body.limit))
-    return { value: { rows, more: first.rows.length > body.limit }, seen }
+    const rows = views.rows(view, found.slice(0, body.limit))
+    return { value: { rows, more: found.length > body.limit }, seen }
   }
 
   async #query(body: BodyOf<'query'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
@@ -198,20 +217,20 @@ export class Reads {
   }
 
   /** Reads rows and, unless the level is stale, what the session has then seen. */
-  async #read(
+  async #readRows(
     select: Statement,
     scope: ReadScope,
     level: ReadLevel,
     nowMs: number,
-  ): Promise<{ first: StatementResult; seen: SessionState }> {
+  ): Promise<{ found: readonly SqlRow[]; seen: SessionState }> {
     const { store } = this.#parts
     if (level === 'stale') {
       const [first] = await store.read([select])
-      return { first: first as StatementResult, seen: NOTHING_SEEN }
+      return { found: first?.rows ?? [], seen: NOTHING_SEEN }
     }
     const kinds = seenKinds(scope, this.#parts.region)
     const [first, ...rest] = await store.read([select, ...seenStatements(kinds)])
-    return { first: first as StatementResult, seen: this.#seen(kinds, rest, scope, nowMs) }
+    return { found: first?.rows ?? [], seen: this.#seen(kinds, rest, scope, nowMs) }
   }
 
   #seen(

@@ -136,10 +136,7 @@ export class RequestHandler {
     }
   }
 
-  async #createTenant(
-    header: RequestHeader,
-    body: BodyOf<'createTenant'>,
-  ): Promise<WireTenant> {
+  async #createTenant(header: RequestHeader, body: BodyOf<'createTenant'>): Promise<WireTenant> {
     const { tenant: id, home, txId } = body
     const tenant = { id, home, tenantClass: body.tenantClass ?? DEFAULT_CLASS }
     const entry = await this.#parts.directory.create(tenant, txId, header.timeoutMs)
@@ -159,7 +156,10 @@ export class RequestHandler {
     body: BodyOf<'createKeys'>,
   ): Promise<readonly WireKey[]> {
     if (body.tenant !== '') await this.#requireTenant(header, body.tenant)
-    return ownKeys(header, await this.#parts.directory.putKeys(body.tenant, body.keys, header.timeoutMs))
+    return ownKeys(
+      header,
+      await this.#parts.directory.putKeys(body.tenant, body.keys, header.timeoutMs),
+    )
   }
 
   /** @throws MeridianError `TENANT_NOT_FOUND`, `RESIDENCY_DENIED` for the caller's region */
@@ -188,11 +188,7 @@ export class RequestHandler {
     )
   }
 
-  async #findTenant(
-    header: RequestHeader,
-    id: string,
-    fresh: boolean,
-  ): Promise<WireTenant | null> {
+  async #findTenant(header: RequestHeader, id: string, fresh: boolean): Promise<WireTenant | null> {
     const { directory } = this.#parts
     const tenant = fresh
       ? await directory.lookupFresh(id, header.timeoutMs)

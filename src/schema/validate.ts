@@ -173,22 +173,29 @@ function validateView(name: string, view: ViewDefinition, table: Table): void {
       if (!(Number.isInteger(shape.limit) && shape.limit > 0 && shape.limit <= MAX_PAGE_ROWS)) {
         throw invalid(`The limit of ${use} is not valid.`, `Give 1 to ${MAX_PAGE_ROWS}.`)
       }
-      validateSelection(use, view.source, table, shape.columns)
+      validateSelection(use, view, table, shape.columns)
       return
     case 'select':
-      validateSelection(use, view.source, table, shape.columns)
+      validateSelection(use, view, table, shape.columns)
   }
 }
 
 function validateSelection(
   use: string,
-  source: string,
+  { source, span }: ViewDefinition,
   table: Table,
   columns: readonly string[],
 ): void {
   if (columns.length === 0) throw invalid(`The ${use} selects nothing.`, 'Name its columns.')
   checkOnce(use, columns)
-  for (const column of columns) requireColumn(source, table, column, use)
+  for (const column of columns) {
+    const { encrypted } = requireColumn(source, table, column, use)
+    if (encrypted === null || span === 'tenant' || table.scope === 'global') continue
+    throw invalid(
+      `\`${source}.${column}\` is encrypted with the key of its tenant, and ${use} spans tenants.`,
+      'Leave the column out, or leave `acrossTenants()` out.',
+    )
+  }
 }
 
 function checkOnce(use: string, columns: readonly string[]): void {

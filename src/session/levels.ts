@@ -18,10 +18,13 @@ const DEFAULT_READ_LEVEL: ReadLevel = 'session'
 /** Normalizes what a call asks for. @throws MeridianError `INVALID_ARGUMENT` */
 export function readWishes(consistency: Consistency | undefined): readonly ReadWish[] {
   if (consistency === undefined) return DEFAULT_WISHES
-  if (!isWishList(consistency)) return [{ level: checkLevel(consistency) }]
+  if (!isWishList(consistency)) {
+    checkLevel(consistency)
+    return [{ level: consistency }]
+  }
   if (consistency.length === 0) throw invalid('an empty list')
   for (const wish of consistency) {
-    checkLevel(wish.level)
+    checkLevel((wish as ReadWish | null)?.level)
     if (wish.withinMs !== undefined && !(wish.withinMs > 0)) throw invalid('a time that is not > 0')
   }
   return consistency
@@ -33,11 +36,10 @@ function isWishList(consistency: Consistency): consistency is readonly ReadWish[
   return Array.isArray(consistency)
 }
 
-/** Checks a level that came from outside. @throws MeridianError `INVALID_ARGUMENT` */
-function checkLevel(level: ReadLevel): ReadLevel {
-  if (level === 'strong' || level === 'session' || level === 'stale') return level
-  const bound = (level as { maxStalenessMs?: unknown } | null)?.maxStalenessMs
-  if (typeof bound === 'number' && bound > 0 && Number.isFinite(bound)) return level
+function checkLevel(level: unknown): void {
+  if (level === 'strong' || level === 'session' || level === 'stale') return
+  const bound = (level as { readonly maxStalenessMs?: unknown } | null | undefined)?.maxStalenessMs
+  if (Number.isFinite(bound) && (bound as number) > 0) return
   throw invalid('an unknown level')
 }
 

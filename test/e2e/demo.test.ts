@@ -61,9 +61,10 @@ describe('a run', () => {
     expect(result.checks).toHaveLength(CHECKS)
     expect(result.cells).toHaveLength(CELLS)
     for (const cell of result.cells) {
-      expect(cell.n).toBe(20)
+      // Local reads are cheap: there are four times as many.
+      expect([20, 80]).toContain(cell.n)
       expect(cell.p50Ms).toBeGreaterThanOrEqual(cell.networkMs)
-      // 20 calls say nothing about one in twenty.
+      // So few calls say nothing about one in twenty.
       expect([cell.p95Ms, cell.p99Ms]).toEqual([null, null])
     }
     const strongWrites = result.cells.filter(({ mode, op }) => mode === 'strong' && op === 'update')

@@ -191,13 +191,52 @@ function requireInjected(error: unknown): void {
   if (!(error instanceof MeridianError && error.code === 'STORE_UNAVAILABLE')) throw error
 }
 
+/** Whether the checker notices a fault. */
+async function isFound(faults: ViewFaults): Promise<boolean> {
+  const result = await fc.check(
+    fc.asyncProperty(commands, async (history) => (await run(history, faults)).length === 0),
+    { numRuns: 500, endOnFailure: true, seed: 42 },
+  )
+  return result.failed
+}
+
 describe('views', () => {
   test('equal a recompute after any writes, expiry, sweeps, restarts, cuts and failed writes', async () => {
     await fc.assert(
       fc.asyncProperty(commands, async (history) => {
         expect(await run(history)).toEqual([])
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 60) },
+      { numRuns: 400 },
     )
+  })
+
+  test('must fail: a position that is committed apart from the rows', async () => {
+    expect(await isFound({ positionApart: true })).toBe(true)
+  })
+
+  test('must fail: a sweep that takes out what its expiry took out before', async () => {
+    expect(await isFound({ sweepRetractsAgain: true })).toBe(true)
+  })
+
+  test('must fail: a row that is there once instead of twice, which EXCEPT both ways misses', async () => {
+    const world = await ViewWorld.open({ schema: viewSchema, tenants: TENANTS })
+    const row = (place: string): ViewWrite => ({
+      table: 'sales',
+      tenant: 'a',
+      key: [place, 1n],
+      image: [place, 1n, null, 'twin', 1, null, 5, null, null],
+    })
+    await world.write([row('x'), row('y')])
+    expect(await world.settle()).toEqual([])
+    const paid = `v${world.view('paid').id}`
+    await world.store.write([{ sql: `DELETE FROM ${paid} WHERE c1 = 'y'`, args: [] }])
+    const actual = `SELECT c4, c7 FROM ${paid}`
+    const expected = 'SELECT c4, c7 FROM t1 WHERE c5 = 1'
+    const except = `SELECT count(*) FROM
+      (SELECT * FROM (${actual} EXCEPT ${expected}) UNION ALL SELECT * FROM (${expected} EXCEPT ${actual}))`
+    expect(await world.value(except)).toBe(0)
+    const differences = await world.differences()
+    await world.close()
+    expect(differences.map(({ view }) => view)).toEqual(['paid'])
   })
 })

@@ -15,7 +15,6 @@ import {
   text,
   timestamp,
   type Database,
-  type ErrorCode,
   type MeridianError,
 } from '../../src/client/index.ts'
 import { defaultConfig, type Config } from '../../src/config/parse-config.ts'
@@ -144,7 +143,7 @@ export async function failure(call: PromiseLike<unknown>): Promise<MeridianError
 }
 
 /** The code that a call fails with; anything but a typed error comes back as it is. */
-export async function codeOf(call: PromiseLike<unknown>): Promise<ErrorCode | unknown> {
+export async function codeOf(call: PromiseLike<unknown>): Promise<unknown> {
   const error = await failure(call)
   return isErrorCode(error, error.code) ? error.code : error
 }

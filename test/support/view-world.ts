@@ -141,7 +141,7 @@ export class ViewWorld {
   nowMs = 1_000_000
   readonly #options: ViewWorldOptions
   readonly #clock: StoreClock
-  readonly #feed: ChangeFeed
+  #feed: ChangeFeed
   #views: ViewMaintainer | undefined
   #transactions = 0
 
@@ -184,6 +184,14 @@ export class ViewWorld {
 
   async restart(schema = this.schema): Promise<void> {
     await this.views.stop()
+    await this.start(schema)
+  }
+
+  /** Gives the store another schema, and starts its views. */
+  async migrate(schema: CompiledSchema): Promise<void> {
+    await this.views.stop()
+    await prepareStore(this.store, schema, systemRuntime)
+    this.#feed = createOutboxFeed({ store: this.store, schema, source: 'eu.1' })
     await this.start(schema)
   }
 
@@ -309,8 +317,13 @@ export class ViewWorld {
   }
 
   /** A view's rows as a reader gets them. */
-  async read(view: CompiledView, tenant: string): Promise<SqlRow[]> {
-    const select = this.views.select(view, tenant, [], 1_000_000, this.nowMs)
+  async read(
+    view: CompiledView | string,
+    tenant: string,
+    { prefix = [], limit = 1_000_000 }: { prefix?: readonly SqlValue[]; limit?: number } = {},
+  ): Promise<SqlRow[]> {
+    if (typeof view === 'string') return this.read(this.view(view), tenant, { prefix, limit })
+    const select = this.views.select(view, tenant, prefix, limit, this.nowMs)
     const [result] = await this.store.read([select])
     return this.views.rows(view, result?.rows ?? [])
   }
@@ -319,6 +332,12 @@ export class ViewWorld {
     const found = this.schema.tableByName.get(name)
     if (found === undefined) throw new Error(`no table ${name}`)
     return found
+  }
+
+  /** One row of SQL on the store. */
+  async value(sql: string): Promise<SqlValue | undefined> {
+    const [result] = await this.store.read([{ sql, args: [] }])
+    return result?.rows[0]?.[0]
   }
 
   view(name: string): CompiledView {

@@ -13,6 +13,8 @@ export interface Operation extends Pick<
   CellResult,
   'op' | 'mode' | 'origin' | 'home' | 'networkMs'
 > {
+  /** A read that its own region answers: cheap, so that there can be more of them. */
+  readonly isLocalRead?: true
   call(caller: Caller): Promise<unknown>
 }
 
@@ -65,7 +67,7 @@ function pinnedOperations(
     home,
     networkMs: roundTripMs(session.topology, origin, home),
   } as const
-  const local = { ...atHome, networkMs: 0 }
+  const local = { ...atHome, networkMs: 0, isLocalRead: true } as const
   return [
     { ...atHome, op: 'insert', call: (caller) => insertAlert(caller, countries) },
     { ...atHome, op: 'update', call: (caller) => updateCity(caller, countries) },
@@ -160,6 +162,7 @@ function strongOperations(
       ...logged,
       op: 'get',
       networkMs: 0,
+      isLocalRead: true,
       call: ({ db, session: own, random }) =>
         present(db.countries.get(random.pick(codes), { session: own })),
     },
@@ -195,6 +198,7 @@ function eventualOperations(origin: string, data: WorkloadData): readonly Operat
     {
       ...local,
       op: 'get',
+      isLocalRead: true,
       call: ({ db, session, random }) => {
         const { code, cityId } = pickNote(random)
         return present(db.tenant(code).cityNotes.get(cityId, { session }))
@@ -205,7 +209,13 @@ function eventualOperations(origin: string, data: WorkloadData): readonly Operat
 
 function viewOperations(origin: string, data: WorkloadData): readonly Operation[] {
   const codes = [...data.countries.values()].flat().map(({ code }) => code)
-  const local = { mode: 'view', origin, home: origin, networkMs: 0 } as const
+  const local = {
+    mode: 'view',
+    origin,
+    home: origin,
+    networkMs: 0,
+    isLocalRead: true,
+  } as const
   return [
     {
       ...local,

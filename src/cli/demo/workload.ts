@@ -8,15 +8,23 @@ import type { CellResult } from './result.ts'
 import { seededRandom } from './seeded-random.ts'
 import type { DemoSession } from './session.ts'
 
-/** Callers in each region; each waits for its answer before it calls again. */
-const CALLERS = 4
+/** Times as many calls of local reads: enough for a p99 at the default. */
+const LOCAL_READS = 4
+/**
+ * Callers in each region at real distances; each waits for its answer before it calls again. Fewer
+ * where distances are shorter: the calls a second stay, and with them what queueing adds.
+ */
+const CALLERS = 20
+const FEWEST_CALLERS = 2
 /** Unmeasured calls of each kind before: code is compiled, routes and keys are fetched. */
 const WARM_UP_CALLS = 5
 
 /** How a workload is drawn. */
 export interface WorkloadOptions {
-  /** Measured calls of each kind. */
+  /** Measured calls of each kind; of local reads four times as many. */
   readonly samples: number
+  /** Of the distances. */
+  readonly scale: number
   readonly seed: number
   /** Part of the ids of new rows: another one each run. */
   readonly run: string
@@ -63,13 +71,17 @@ export async function runWorkload(
     const cells = operationsFrom(session, origin, data).map(
       (operation): Cell => ({ operation, latenciesMs: [] }),
     )
-    const schedule = (rounds: number): Cell[] =>
-      random.shuffle(cells.flatMap((cell) => new Array<Cell>(rounds).fill(cell)))
-    const callers = Array.from({ length: CALLERS }, (_, i) =>
+    const schedule = (callsOf: (operation: Operation) => number): Cell[] =>
+      random.shuffle(
+        cells.flatMap((cell) => new Array<Cell>(callsOf(cell.operation)).fill(cell)),
+      )
+    const callers = Array.from({ length: callersAt(options.scale) }, (_, i) =>
       createCaller(session, origin, seededRandom(random.below(2 ** 32)), `${options.run}-${i}`),
     )
     for (const measured of [false, true]) {
-      const queue = schedule(measured ? options.samples : WARM_UP_CALLS)
+      const queue = schedule((operation) =>
+        measured ? measuredCalls(operation, options.samples) : WARM_UP_CALLS,
+      )
       await Promise.all(
         callers.map(async (caller) => {
           for (let cell = queue.pop(); cell !== undefined; cell = queue.pop()) {
@@ -87,8 +99,17 @@ export async function runWorkload(
 
 /** How many calls a workload makes. */
 export function workloadCalls(session: DemoSession, data: WorkloadData, samples: number): number {
-  const kinds = session.regions.flatMap((origin) => operationsFrom(session, origin, data))
-  return kinds.length * (samples + WARM_UP_CALLS)
+  return session.regions
+    .flatMap((origin) => operationsFrom(session, origin, data))
+    .reduce((sum, operation) => sum + WARM_UP_CALLS + measuredCalls(operation, samples), 0)
+}
+
+function measuredCalls({ isLocalRead }: Operation, samples: number): number {
+  return isLocalRead === true ? LOCAL_READS * samples : samples
+}
+
+function callersAt(scale: number): number {
+  return Math.max(FEWEST_CALLERS, Math.min(CALLERS, Math.round(CALLERS * scale)))
 }
 
 function createCaller(

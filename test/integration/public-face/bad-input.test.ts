@@ -19,7 +19,8 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  expect(await writeCounts(open)).toBe(before)
+  const after = await writeCounts(open)
+  if (after !== before) throw new Error(`Something was written: ${before} became ${after}.`)
 })
 
 afterAll(() => open.meridian.close())
@@ -37,7 +38,10 @@ interface Untyped {
 
 type Handles = Readonly<Record<string, Untyped>> & {
   tenant(id: unknown): Readonly<Record<string, Untyped>>
-  readonly tenants: { create(tenant: unknown): PromiseLike<unknown>; get(id: unknown): PromiseLike<unknown> }
+  readonly tenants: {
+    create(tenant: unknown): PromiseLike<unknown>
+    get(id: unknown): PromiseLike<unknown>
+  }
 }
 
 function db(): Handles {
@@ -145,7 +149,9 @@ describe('a counter', () => {
 
 describe('a sum', () => {
   it('beyond the range of its column is refused', async () => {
-    await open.us.tenant('acme').orders.upsert({ id: 'big', label: 'x', amount: 2 ** 53 - 1, wide: 2n ** 63n - 1n })
+    await open.us
+      .tenant('acme')
+      .orders.upsert({ id: 'big', label: 'x', amount: 2 ** 53 - 1, wide: 2n ** 63n - 1n })
     await open.us.tenant('acme').accounts.upsert({ id: 'big', label: 'x', amount: 2 ** 53 - 1 })
     await open.meridian.settle()
     before = await writeCounts(open)
@@ -209,11 +215,17 @@ describe('a tenant', () => {
     )
   })
 
-  it.each([null, undefined, 5, 'acme', {}, { id: 'x' }, { id: 'x', home: 5 }, { id: 'x', home: 'us-east', tenantClass: 5 }])(
-    'is not created from %j',
-    async (tenant) => {
-      const error = await failure(Promise.resolve().then(() => db().tenants.create(tenant)))
-      expect(['TENANT_REQUIRED', 'INVALID_ARGUMENT']).toContain(error.code)
-    },
-  )
+  it.each([
+    null,
+    undefined,
+    5,
+    'acme',
+    {},
+    { id: 'x' },
+    { id: 'x', home: 5 },
+    { id: 'x', home: 'us-east', tenantClass: 5 },
+  ])('is not created from %j', async (tenant) => {
+    const error = await failure(Promise.resolve().then(() => db().tenants.create(tenant)))
+    expect(['TENANT_REQUIRED', 'INVALID_ARGUMENT']).toContain(error.code)
+  })
 })

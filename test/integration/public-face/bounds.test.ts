@@ -26,11 +26,37 @@ afterAll(() => open.meridian.close())
 
 /** Calls that wait for another region: 190 ms and more. */
 const SLOW: readonly [string, (options: CallOptions) => Promise<unknown>, boolean][] = [
-  ['a read at home', (o) => open.ap.tenant('acme').orders.get('o', { ...o, consistency: 'strong' }), false],
-  ['a list at home', (o) => open.ap.tenant('acme').orders.list({ ...o, consistency: 'strong' }), false],
-  ['a query at home', (o) => open.ap.tenant('acme').query((q) => q.selectFrom('orders').select('id'), { ...o, consistency: 'strong' }), false],
-  ['a pinned write', (o) => open.ap.tenant('acme').orders.upsert({ id: 'slow', label: 'x' }, o), true],
-  ['a pinned transaction', (o) => open.ap.tenant('acme').transaction('pinned', (tx) => tx.orders.upsert({ id: 'slow', label: 'x' }), o), true],
+  [
+    'a read at home',
+    (o) => open.ap.tenant('acme').orders.get('o', { ...o, consistency: 'strong' }),
+    false,
+  ],
+  [
+    'a list at home',
+    (o) => open.ap.tenant('acme').orders.list({ ...o, consistency: 'strong' }),
+    false,
+  ],
+  [
+    'a query at home',
+    (o) =>
+      open.ap
+        .tenant('acme')
+        .query((q) => q.selectFrom('orders').select('id'), { ...o, consistency: 'strong' }),
+    false,
+  ],
+  [
+    'a pinned write',
+    (o) => open.ap.tenant('acme').orders.upsert({ id: 'slow', label: 'x' }, o),
+    true,
+  ],
+  [
+    'a pinned transaction',
+    (o) =>
+      open.ap
+        .tenant('acme')
+        .transaction('pinned', (tx) => tx.orders.upsert({ id: 'slow', label: 'x' }), o),
+    true,
+  ],
   ['a strong write', (o) => open.ap.plans.upsert({ id: 'slow', label: 'x' }, o), true],
   ['a strong read', (o) => open.ap.plans.get('slow', { ...o, consistency: 'strong' }), false],
   ['a tenant', (o) => open.ap.tenants.get('nobody', o), false],
@@ -99,7 +125,9 @@ describe('closing a client', () => {
       client.tenant('acme').orders.get('o', { consistency: 'strong' }),
       client.tenant('acme').orders.upsert({ id: 'closing', label: 'x' }),
       client.plans.upsert({ id: 'closing', label: 'x' }),
-      client.tenant('acme').query((q) => q.selectFrom('orders').select('id'), { consistency: 'strong' }),
+      client
+        .tenant('acme')
+        .query((q) => q.selectFrom('orders').select('id'), { consistency: 'strong' }),
       client.tenant('acme').transaction('pinned', async (tx) => tx.orders.get('o')),
     ]
     const startMs = performance.now()
@@ -122,7 +150,11 @@ describe('closing a client', () => {
   })
 
   it('leaves other clients alone', async () => {
-    const client = await connect({ schema: market, region: US, deployment: open.meridian.deployment })
+    const client = await connect({
+      schema: market,
+      region: US,
+      deployment: open.meridian.deployment,
+    })
     await client.close()
     expect(await open.us.tenant('acme').orders.get('o')).toBeDefined()
   })

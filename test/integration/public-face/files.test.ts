@@ -43,7 +43,9 @@ async function digests(directory: string): Promise<Record<string, string>> {
   for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile() || !entry.name.endsWith('.db')) continue
     const path = join(entry.parentPath, entry.name)
-    found[path] = createHash('sha256').update(await readFile(path)).digest('hex')
+    found[path] = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex')
   }
   return found
 }

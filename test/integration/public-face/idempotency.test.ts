@@ -88,9 +88,7 @@ describe('a key', () => {
     const renamed = await residents.update('r', { name: 'Cid' }, change)
     expect(renamed).toMatchObject({ name: 'Cid' })
     expect(await residents.update('r', { name: 'Cid' }, change)).toEqual(renamed)
-    expect(await codeOf(residents.update('r', { name: 'Dan' }, change))).toBe(
-      'IDEMPOTENCY_REUSED',
-    )
+    expect(await codeOf(residents.update('r', { name: 'Dan' }, change))).toBe('IDEMPOTENCY_REUSED')
   })
 
   it('of a strong write holds in every region', async () => {

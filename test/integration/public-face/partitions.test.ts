@@ -40,9 +40,7 @@ function pause(ms: number): Promise<void> {
 describe('while the home is cut off', () => {
   it('pinned writes from elsewhere fail safely, and local and stale work goes on', async () => {
     isolate(US)
-    const write = open.eu
-      .tenant('acme')
-      .orders.insert({ id: 'n', label: 'x' }, { deadlineMs: 100 })
+    const write = open.eu.tenant('acme').orders.insert({ id: 'n', label: 'x' }, { deadlineMs: 100 })
     expect(await failure(write)).toMatchObject({ code: 'REGION_UNREACHABLE', retry: 'safe' })
     const strong = open.eu
       .tenant('acme')
@@ -130,11 +128,7 @@ describe('while the leader of the log is cut off', () => {
   it('a strong write under a key happens once, whatever became of its first attempt', async () => {
     isolate(EU)
     const add1 = (deadlineMs: number): PromiseLike<unknown> =>
-      open.us.plans.update(
-        'p',
-        { amount: increment(1) },
-        { idempotencyKey: 'strong', deadlineMs },
-      )
+      open.us.plans.update('p', { amount: increment(1) }, { idempotencyKey: 'strong', deadlineMs })
     await failure(add1(80))
     open.meridian.heal()
     await add1(5_000)
@@ -149,7 +143,11 @@ describe('under cuts that come and go', () => {
     let cutting = true
     const cuts = (async () => {
       for (let i = 0; cutting; i++) {
-        const [a, b] = [[US, EU], [US, AP], [EU, AP]][i % 3] as [string, string]
+        const [a, b] = [
+          [US, EU],
+          [US, AP],
+          [EU, AP],
+        ][i % 3] as [string, string]
         open.meridian.partition(a, b)
         await pause(15)
         open.meridian.heal()

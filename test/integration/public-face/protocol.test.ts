@@ -48,8 +48,18 @@ function requests(): readonly Request[] {
     const key = ['missing']
     const ops: WriteOp[] = [
       { kind: 'delete', table, key, conditions: [{ column: 1, op: '=', value: 'x' }] },
-      { kind: 'update', table, key, cells: [{ column: 1, op: { kind: 'set', value: 'y' } }], conditions: [] },
-      { kind: 'insert', table, rows: [['o', 'x', null, 0, null, null, null, null, null, null, null]] },
+      {
+        kind: 'update',
+        table,
+        key,
+        cells: [{ column: 1, op: { kind: 'set', value: 'y' } }],
+        conditions: [],
+      },
+      {
+        kind: 'insert',
+        table,
+        rows: [['o', 'x', null, 0, null, null, null, null, null, null, null]],
+      },
     ]
     return ops.map((op): RequestBody => {
       const id = `tx-${sent++}`
@@ -70,14 +80,32 @@ function requests(): readonly Request[] {
   })
   const level = 'session'
   const table = tableId('orders')
-  const query = { where: [{ column: 1, op: '=' as const, values: ['x'] }], orderBy: [{ column: 2, descending: true }], limit: 5, after: null }
+  const query = {
+    where: [{ column: 1, op: '=' as const, values: ['x'] }],
+    orderBy: [{ column: 2, descending: true }],
+    limit: 5,
+    after: null,
+  }
   const bodies: RequestBody[] = [
     ...commits,
     { kind: 'hello' },
     { kind: 'get', table, tenant: 'acme', keys: [['o'], ['p']], level },
     { kind: 'list', table, tenant: 'acme', query, level },
-    { kind: 'query', tenant: 'acme', sql: 'SELECT id FROM orders WHERE label = ?', args: ['x'], level },
-    { kind: 'view', view: open.meridian.deployment.compiled.viewByName.get('totals')?.id ?? 0, tenant: 'acme', prefix: ['x'], limit: 5, level },
+    {
+      kind: 'query',
+      tenant: 'acme',
+      sql: 'SELECT id FROM orders WHERE label = ?',
+      args: ['x'],
+      level,
+    },
+    {
+      kind: 'view',
+      view: open.meridian.deployment.compiled.viewByName.get('totals')?.id ?? 0,
+      tenant: 'acme',
+      prefix: ['x'],
+      limit: 5,
+      level,
+    },
     { kind: 'tenant', tenant: 'acme', fresh: true },
     { kind: 'keys', tenant: 'acme', fresh: false },
     { kind: 'createTenant', tenant: 'acme', home: US, tenantClass: null, txId: 'again' },
@@ -99,7 +127,25 @@ function expectTyped(response: Response): void {
 
 /** Values that fit nowhere, or almost. */
 const oddValue = fc.oneof(
-  fc.constantFrom(null, undefined, -1, 0, 1.5, 2 ** 53, NaN, Infinity, 2n ** 63n - 1n, -1n, '', 'x', 'a\0b', true, [], {}, [[]]),
+  fc.constantFrom(
+    null,
+    undefined,
+    -1,
+    0,
+    1.5,
+    2 ** 53,
+    NaN,
+    Infinity,
+    2n ** 63n - 1n,
+    -1n,
+    '',
+    'x',
+    'a\0b',
+    true,
+    [],
+    {},
+    [[]],
+  ),
   fc.constantFrom('orders', 'acme', 'strong', 'set', 'increment', 'commit', 'in'),
   fc.uint8Array({ maxLength: 4 }),
   fc.date(),
@@ -117,7 +163,10 @@ function placesOf(value: unknown, way: readonly string[] = []): (readonly string
 function replaced(value: unknown, way: readonly string[], by: unknown): unknown {
   const [first, ...rest] = way
   if (first === undefined) return by
-  const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<string, unknown>
+  const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<
+    string,
+    unknown
+  >
   if (rest.length === 0 && by === undefined) delete copy[first]
   else copy[first] = replaced(copy[first], rest, by)
   return copy

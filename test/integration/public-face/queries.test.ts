@@ -1,7 +1,14 @@
 /** Queries with Kysely, and materialized views. */
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { codeOf, EU, failure, openMarket, writeCounts, type OpenMarket } from '../../support/market.ts'
+import {
+  codeOf,
+  EU,
+  failure,
+  openMarket,
+  writeCounts,
+  type OpenMarket,
+} from '../../support/market.ts'
 
 let open: OpenMarket
 
@@ -27,13 +34,15 @@ afterAll(() => open.meridian.close())
 
 describe('a query', () => {
   it('gives typed values under any alias', async () => {
-    const rows = await open.us.tenant('acme').query((q) =>
-      q
-        .selectFrom('orders as o')
-        .select(['o.id', 'o.at as moment', 'o.paid as done', 'o.wide as big', 'o.extra as more'])
-        .where('o.label', '=', 'mon')
-        .orderBy('o.id'),
-    )
+    const rows = await open.us
+      .tenant('acme')
+      .query((q) =>
+        q
+          .selectFrom('orders as o')
+          .select(['o.id', 'o.at as moment', 'o.paid as done', 'o.wide as big', 'o.extra as more'])
+          .where('o.label', '=', 'mon')
+          .orderBy('o.id'),
+      )
     expect(rows).toEqual([
       { id: 'o1', moment: new Date(1), done: true, big: null, more: { a: 1 } },
       { id: 'o2', moment: new Date(2), done: false, big: 2n ** 60n, more: null },
@@ -41,14 +50,16 @@ describe('a query', () => {
   })
 
   it('joins tables of every mode, and global ones, and sees one tenant alone', async () => {
-    const rows = await open.us.tenant('acme').query((q) =>
-      q
-        .selectFrom('orders as o')
-        .innerJoin('stock as s', 's.place', 'o.id')
-        .innerJoin('carts as c', 'c.id', 'o.id')
-        .innerJoin('accounts as a', 'a.id', 'o.id')
-        .select(['o.amount', 's.count', 'c.quantity', 'c.tags', 'c.body', 'a.label']),
-    )
+    const rows = await open.us
+      .tenant('acme')
+      .query((q) =>
+        q
+          .selectFrom('orders as o')
+          .innerJoin('stock as s', 's.place', 'o.id')
+          .innerJoin('carts as c', 'c.id', 'o.id')
+          .innerJoin('accounts as a', 'a.id', 'o.id')
+          .select(['o.amount', 's.count', 'c.quantity', 'c.tags', 'c.body', 'a.label']),
+      )
     expect(rows).toEqual([
       { amount: 5, count: 3, quantity: 4, tags: ['x'], body: 'text', label: 'strong' },
     ])
@@ -61,6 +72,7 @@ describe('a query', () => {
         .select((e) => ['label', e.fn.sum<number>('amount').as('total'), e.fn.countAll().as('n')])
         .groupBy('label')
         .orderBy('total', 'desc')
+        .orderBy('label')
         .limit(1),
     )
     expect(rows).toEqual([{ label: 'mon', total: 12, n: 2 }])
@@ -165,7 +177,9 @@ describe('a query is refused, and nothing is written,', () => {
     )
     expect(await codeOf(inCte)).toBe('QUERY_REFUSED')
     const template = acme().query((q) =>
-      kysely(q).selectFrom(sql<{ id: string }>`t1`.as('o')).selectAll(),
+      kysely(q)
+        .selectFrom(sql<{ id: string }>`t1`.as('o'))
+        .selectAll(),
     )
     expect(await codeOf(template)).toBe('QUERY_REFUSED')
   })
@@ -243,12 +257,32 @@ describe('a view', () => {
   })
 
   it.each([
-    ['a limit of 0', (acme: ViewCaller) => acme.view('totals').list({ limit: 0 }), 'INVALID_ARGUMENT'],
-    ['a limit of -1', (acme: ViewCaller) => acme.view('totals').list({ limit: -1 }), 'INVALID_ARGUMENT'],
-    ['a group without its column', (acme: ViewCaller) => acme.view('totals').get({}), 'INVALID_VALUE'],
-    ['a group with another column', (acme: ViewCaller) => acme.view('totals').get({ label: 'x', day: 1 }), 'INVALID_ARGUMENT'],
+    [
+      'a limit of 0',
+      (acme: ViewCaller) => acme.view('totals').list({ limit: 0 }),
+      'INVALID_ARGUMENT',
+    ],
+    [
+      'a limit of -1',
+      (acme: ViewCaller) => acme.view('totals').list({ limit: -1 }),
+      'INVALID_ARGUMENT',
+    ],
+    [
+      'a group without its column',
+      (acme: ViewCaller) => acme.view('totals').get({}),
+      'INVALID_VALUE',
+    ],
+    [
+      'a group with another column',
+      (acme: ViewCaller) => acme.view('totals').get({ label: 'x', day: 1 }),
+      'INVALID_ARGUMENT',
+    ],
     ['no group', (acme: ViewCaller) => acme.view('totals').get(null), 'INVALID_ARGUMENT'],
-    ['a group of a top list', (acme: ViewCaller) => acme.view('largest').get({}), 'INVALID_ARGUMENT'],
+    [
+      'a group of a top list',
+      (acme: ViewCaller) => acme.view('largest').get({}),
+      'INVALID_ARGUMENT',
+    ],
   ])('refuses %s', async (_what, call, code) => {
     expect(await codeOf(call(open.us.tenant('acme') as unknown as ViewCaller))).toBe(code)
   })

@@ -55,7 +55,13 @@ describe('a forbidden region', () => {
     ['get', () => open.ap.tenant(TENANT).orders.get('o1')],
     ['a stale get', () => open.ap.tenant(TENANT).orders.get('o1', { consistency: 'stale' })],
     ['a strong get', () => open.ap.tenant(TENANT).orders.get('o1', { consistency: 'strong' })],
-    ['a wish', () => open.ap.tenant(TENANT).orders.get('o1', { consistency: [{ level: 'session' }, { level: 'stale' }] })],
+    [
+      'a wish',
+      () =>
+        open.ap
+          .tenant(TENANT)
+          .orders.get('o1', { consistency: [{ level: 'session' }, { level: 'stale' }] }),
+    ],
     ['getMany', () => open.ap.tenant(TENANT).orders.getMany(['o1'])],
     ['list', () => open.ap.tenant(TENANT).carts.list()],
     ['a query', () => open.ap.tenant(TENANT).query((q) => q.selectFrom('orders').selectAll())],
@@ -64,8 +70,14 @@ describe('a forbidden region', () => {
     ['an eventual write', () => open.ap.tenant(TENANT).carts.insert({ id: 'x', label: 'x' })],
     ['an update', () => open.ap.tenant(TENANT).orders.update('o1', { label: 'x' })],
     ['a delete', () => open.ap.tenant(TENANT).orders.delete('o1')],
-    ['a transaction', () => open.ap.tenant(TENANT).transaction('pinned', (tx) => tx.orders.delete('o1'))],
-    ['encryption', () => open.ap.tenant(TENANT).residents.insert({ id: 'x', name: 'x', street: 'x' })],
+    [
+      'a transaction',
+      () => open.ap.tenant(TENANT).transaction('pinned', (tx) => tx.orders.delete('o1')),
+    ],
+    [
+      'encryption',
+      () => open.ap.tenant(TENANT).residents.insert({ id: 'x', name: 'x', street: 'x' }),
+    ],
     ['decryption', () => open.ap.tenant(TENANT).residents.list({ where: { name: `${MARK}-6` } })],
   ])('is refused: %s', async (_what, call) => {
     const before = await writeCounts(open)
@@ -79,9 +91,20 @@ describe('a forbidden region', () => {
     const bodies: RequestBody[] = [
       { kind: 'get', table: tableId('orders'), tenant: TENANT, keys: [['o1']], level: 'stale' },
       { kind: 'keys', tenant: TENANT, fresh: false },
-      { kind: 'view', view: viewId('totals'), tenant: TENANT, prefix: [], limit: 5, level: 'stale' },
+      {
+        kind: 'view',
+        view: viewId('totals'),
+        tenant: TENANT,
+        prefix: [],
+        limit: 5,
+        level: 'stale',
+      },
     ]
-    for (const [asked, clientRegion] of [[AP, AP], [EU, AP], [AP, EU]] as const) {
+    for (const [asked, clientRegion] of [
+      [AP, AP],
+      [EU, AP],
+      [AP, EU],
+    ] as const) {
       for (const body of bodies) {
         // A client elsewhere has the keys of its own region alone.
         if (body.kind === 'keys' && clientRegion === EU) continue

@@ -17,7 +17,7 @@ import { startChild } from '../../conformance/support/child.ts'
 import { tempFolder } from '../../conformance/support/temp-folder.ts'
 import { EU, failure, market, REGIONS, US } from '../../support/market.ts'
 
-function open<S extends Schema>(schema: S, directory: string): Promise<EmbeddedDeployment> {
+function open(schema: Schema, directory: string): Promise<EmbeddedDeployment> {
   const options = { directory, delayScale: 0, onNotice: () => undefined }
   return openEmbedded({ schema, writer: 'inline', ...options })
 }
@@ -42,10 +42,15 @@ describe('a deployment that is opened again', () => {
   it('has everything, goes on where it was, and repeats nothing', async () => {
     const directory = tempFolder()
     const first = await open(market, directory)
-    const [us, eu] = (await clients(market, first)) as [Database<typeof market>, Database<typeof market>]
+    const [us, eu] = (await clients(market, first)) as [
+      Database<typeof market>,
+      Database<typeof market>,
+    ]
     await us.tenants.create({ id: 'acme', home: US })
     await us.tenant('acme').orders.insert({ id: 'o', label: 'x', amount: 3 })
-    await us.tenant('acme').carts.insert({ id: 'c', label: 'x', quantity: 2, tags: ['a'], body: 'b' })
+    await us
+      .tenant('acme')
+      .carts.insert({ id: 'c', label: 'x', quantity: 2, tags: ['a'], body: 'b' })
     await us.plans.insert({ id: 'p', label: 'x', amount: 5 })
     await us.tenant('acme').residents.insert({ id: 'r', name: 'Ann', street: 's' })
     const session = us.session()
@@ -65,7 +70,10 @@ describe('a deployment that is opened again', () => {
     for (const db of await clients(market, second)) {
       const acme = db.tenant('acme')
       const restored = await db.importSession(token)
-      expect(await acme.orders.get('o', { session: restored })).toMatchObject({ amount: 3, note: 'n' })
+      expect(await acme.orders.get('o', { session: restored })).toMatchObject({
+        amount: 3,
+        note: 'n',
+      })
       expect(await acme.carts.get('c')).toMatchObject({ quantity: 2, tags: ['a'], body: 'b' })
       expect(await db.plans.get('p', { consistency: 'strong' })).toMatchObject({ amount: 5 })
       expect(await acme.residents.list({ where: { name: 'Ann' } })).toMatchObject({
@@ -187,10 +195,20 @@ describe('a newer schema', () => {
   })
 
   it.each([
-    ['an encrypted counter', () => table({ ...columns, n: (integer() as never as { encrypted(): never }).encrypted() }, { consistency: 'eventual', ttl: 'gone' as never })],
+    [
+      'an encrypted counter',
+      () =>
+        table(
+          { ...columns, n: (integer() as never as { encrypted(): never }).encrypted() },
+          { consistency: 'eventual', ttl: 'gone' as never },
+        ),
+    ],
     ['TTL on a missing column', () => table(columns, { ...options, ttl: 'nothing' as never })],
     ['TTL on a text', () => table(columns, { ...options, ttl: 'label' as never })],
-    ['TTL on an encrypted column', () => table({ ...columns, at: timestamp().encrypted() }, { ...options, ttl: 'at' as never })],
+    [
+      'TTL on an encrypted column',
+      () => table({ ...columns, at: timestamp().encrypted() }, { ...options, ttl: 'at' as never }),
+    ],
   ])('with %s is refused before any file is made', async (_what, declare) => {
     const error = await failure(
       Promise.resolve().then(() => defineSchema({ tables: { orders: declare() as never } })),
@@ -232,7 +250,9 @@ describe('a load that is killed', () => {
     await last.settle()
     for (const db of await clients(market, last)) {
       const acme = db.tenant('acme')
-      expect(await acme.view('totals').list()).toEqual([{ label: 'loaded', total: 150, orders: 150 }])
+      expect(await acme.view('totals').list()).toEqual([
+        { label: 'loaded', total: 150, orders: 150 },
+      ])
       expect(await acme.view('cartTotals').list()).toEqual([{ label: 'loaded', pieces: 150 }])
       expect(await db.view('planTotals').list()).toEqual([{ label: 'loaded', total: 150 }])
     }

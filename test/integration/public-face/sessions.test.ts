@@ -142,7 +142,9 @@ describe('a session', () => {
     open.meridian.clock.advance(-61_000)
     for (const region of ['us', 'eu'] as const) {
       const there = await moved(session, region)
-      expect(await open[region].tenant('acme').orders.get('ttl', { session: there })).toBeUndefined()
+      expect(
+        await open[region].tenant('acme').orders.get('ttl', { session: there }),
+      ).toBeUndefined()
     }
   })
 })

@@ -1,6 +1,14 @@
 /** An expired row is absent at its instant in every path, and swept later. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { AP, codeOf, EU, openMarket, storedRows, US, type OpenMarket } from '../../support/market.ts'
+import {
+  AP,
+  codeOf,
+  EU,
+  openMarket,
+  storedRows,
+  US,
+  type OpenMarket,
+} from '../../support/market.ts'
 
 let open: OpenMarket
 

@@ -268,6 +268,11 @@ describe('a view', () => {
     ['keeps no rows', (v) => v('orders').orderBy('day').limit(0).select('id'), /limit/],
     ['keeps too many rows', (v) => v('orders').orderBy('day').limit(1e6).select('id'), /limit/],
     ['selects nothing', (v) => v('orders').select(), /selects nothing/],
+    [
+      'shows ciphertext of many tenants',
+      (v) => v('orders').select('email').acrossTenants(),
+      /encrypted with the key of its tenant/,
+    ],
     ['selects a missing column', (v) => v('orders').select('x'), /`x`, which does not exist/],
   ])('that %s is refused', (_, make, message) => {
     expect(refusal(make)).toMatch(message)
