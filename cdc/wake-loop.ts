@@ -7,6 +7,8 @@ import type { CancelTimer, Random, Timers } from '../src/core/ports/runtime.ts'
 
 const FIRST_BACKOFF_MS = 20
 const MAX_BACKOFF_MS = 5_000
+/** A follower looks by itself this often, should a wake-up have been lost. */
+const FOLLOWER_POLL_MS = 1_000
 
 /** What a loop is made of. */
 export interface WakeLoopOptions {
@@ -16,6 +18,43 @@ export interface WakeLoopOptions {
   readonly random: Random
   /** Runs a step this long after the last one even if nobody woke the loop. */
   readonly pollMs: number
+}
+
+/** How far a follower is. */
+export interface FollowerStatus {
+  readonly position: number
+  /** Why it does not move; a `retry: never` error has ended it. */
+  readonly error: MeridianError | null
+}
+
+/** What follows an ordered log. */
+export interface Follower {
+  /** The position that was reached last. */
+  position(): number
+  status(): FollowerStatus
+  /** Ends it once the step under way is over. */
+  stop(): Promise<void>
+}
+
+/** Takes steps along a log: now, whenever `subscribe`'s listener is called, and now and then. */
+export function follow(
+  options: Pick<WakeLoopOptions, 'step' | 'timers' | 'random'> & {
+    readonly position: () => number
+    /** Registers what wakes the follower. Returns its removal. */
+    readonly subscribe: (wake: () => void) => () => void
+  },
+): Follower {
+  const { step, timers, random, position, subscribe } = options
+  const loop = new WakeLoop({ step, timers, random, pollMs: FOLLOWER_POLL_MS })
+  const unsubscribe = subscribe(() => loop.wake())
+  return {
+    position,
+    status: () => ({ position: position(), error: loop.error() }),
+    stop: async () => {
+      unsubscribe()
+      await loop.stop()
+    },
+  }
 }
 
 /** A running loop. An error that may not be repeated (`retry: never`) halts it for good. */

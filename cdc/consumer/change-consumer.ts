@@ -6,10 +6,9 @@ import type { Random, Timers } from '../../src/core/ports/runtime.ts'
 import { decodeChange } from '../../src/protocol/change-codec.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
 import { completeImage } from '../../src/schema/image.ts'
-import { WakeLoop } from '../wake-loop.ts'
+import { follow, type Follower } from '../wake-loop.ts'
 
 const DEFAULT_BATCH_CHANGES = 1000
-const POLL_MS = 1000
 
 /**
  * Takes changes in `localSeq` order. It must commit its effect together with `position`, the last
@@ -32,15 +31,8 @@ export interface ChangeConsumerOptions {
   readonly maxChanges?: number
 }
 
-/** A running consumer. */
-export interface ChangeConsumer {
-  /** The last position that the handler took. */
-  position(): number
-  /** `error`: why it does not move; a `retry: never` error ended it. */
-  status(): { readonly position: number; readonly error: MeridianError | null }
-  /** Ends the consumer once the handler's call under way is over. */
-  stop(): Promise<void>
-}
+/** A running consumer; its position is the last one that the handler took. */
+export type ChangeConsumer = Follower
 
 /** Starts a consumer. It is woken by every append to the log. */
 export function createChangeConsumer(options: ChangeConsumerOptions): ChangeConsumer {
@@ -58,21 +50,13 @@ export function createChangeConsumer(options: ChangeConsumerOptions): ChangeCons
     position = last.localSeq
     return true
   }
-  const loop = new WakeLoop({
+  return follow({
     step,
     timers: options.timers,
     random: options.random,
-    pollMs: POLL_MS,
-  })
-  const unsubscribe = changeLog.onAppend(() => loop.wake())
-  return {
     position: () => position,
-    status: () => ({ position, error: loop.error() }),
-    stop: async () => {
-      unsubscribe()
-      await loop.stop()
-    },
-  }
+    subscribe: (wake) => changeLog.onAppend(wake),
+  })
 }
 
 /** Changes after `position` up to the end of a transaction; none while the last one is cut. */

@@ -1,13 +1,11 @@
 /** The relay: copies the changes of a store to its change log, in order, each exactly once. */
-import type { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
 import type { ChangeLog } from '../../src/core/ports/change-log.ts'
 import type { Random, Timers } from '../../src/core/ports/runtime.ts'
 import { encodeChange } from '../../src/protocol/change-codec.ts'
-import { WakeLoop } from '../wake-loop.ts'
+import { follow, type Follower } from '../wake-loop.ts'
 
 const BATCH_CHANGES = 1000
-const POLL_MS = 1000
 
 /** What a relay is made of. */
 export interface RelayOptions {
@@ -17,15 +15,11 @@ export interface RelayOptions {
   readonly random: Random
 }
 
-/** A running relay. */
-export interface Relay {
-  /** localSeq up to which the change log is known to be durable; 0 before the first contact. */
-  position(): number
-  /** `error`: why it does not move; it retries what may be repeated. */
-  status(): { readonly position: number; readonly error: MeridianError | null }
-  /** Ends the relay once the batch under way is over. */
-  stop(): Promise<void>
-}
+/**
+ * A running relay; the change log is known to be durable up to its position, 0 before the first
+ * contact.
+ */
+export type Relay = Follower
 
 /**
  * Starts a relay. It resumes behind the change log's end, so a crash between append and any note
@@ -50,19 +44,11 @@ export function createRelay(options: RelayOptions): Relay {
     position = last.localSeq
     return true
   }
-  const loop = new WakeLoop({
+  return follow({
     step,
     timers: options.timers,
     random: options.random,
-    pollMs: POLL_MS,
-  })
-  const unsubscribe = feed.onChange(() => loop.wake())
-  return {
     position: () => position,
-    status: () => ({ position, error: loop.error() }),
-    stop: async () => {
-      unsubscribe()
-      await loop.stop()
-    },
-  }
+    subscribe: (wake) => feed.onChange(wake),
+  })
 }

@@ -97,10 +97,11 @@ export class GroupProgram implements ViewProgram {
       const left = this.#shareOf(delta, delta.before)
       const came = this.#shareOf(delta, delta.after)
       if (left !== undefined) before.push(left)
-      const isGone = came?.expiry != null && came.expiry <= step.nowMs
-      if (came !== undefined && !isGone) after.push(came)
+      if (came !== undefined) {
+        if (came.expiry === null || came.expiry > step.nowMs) after.push(came)
+        else if (this.#hasExtrema) passed.push(came.share)
+      }
       if (!this.#hasExtrema) continue
-      if (came !== undefined && isGone) passed.push(came.share)
       for (const image of delta.between) {
         const share = this.#shareOf(delta, image)?.share
         if (share !== undefined) passed.push(share)

@@ -111,8 +111,7 @@ function isInRange(sum: bigint, wide: boolean): boolean {
  */
 export function encodeGroup(aggregates: readonly Aggregate[], group: GroupState): string {
   if (group.rows < 0 || group.aggregates.some(({ count }) => count < 0 || count > group.rows)) {
-    throw new MeridianError('INTERNAL', 'A group of the view has lost rows that it never had.', {
-      fix: 'Report it, with the schema; declare the view under another name to build it anew.',
+    throw new MeridianError('INTERNAL', 'a group has lost rows that it never had', {
       retry: 'never',
     })
   }

@@ -29,6 +29,8 @@ export interface ViewMaintainerOptions {
   readonly runtime: Runtime
   /** The instant at which expiry of a table's rows is judged. */
   readonly nowMs: (table: CompiledTable) => number
+  /** Told of what stops a view for good. */
+  readonly onStopped?: (error: MeridianError) => void
   /** Rows that top lists hold behind their limit, at least. Default 64. */
   readonly reserveRows?: number
   /** Test-only. */
@@ -98,7 +100,8 @@ export async function createViewMaintainer(
       const own = progress.get(program.view.id) as ViewProgress
       const nextExpiryMs = await readNextExpiry(store, program)
       const state = new ViewState(program, own, nextExpiryMs, runtime.timers)
-      await requireLog(changeLog, state)
+      const error = await logProblem(changeLog, state)
+      if (error !== undefined) stopView(options, state, error)
       return state
     }),
   )
@@ -111,25 +114,36 @@ async function readNextExpiry(store: Store, { nextExpiry }: ViewProgram): Promis
   return Number(result?.rows[0]?.[0] ?? Infinity)
 }
 
-/** Stops a view whose next change the log does not have any more, lest it stops all others. */
-async function requireLog(changeLog: ChangeLog, state: ViewState): Promise<void> {
+/** Why a view cannot follow the log from where it is: it would stop all others. */
+async function logProblem(
+  changeLog: ChangeLog,
+  { position, program }: ViewState,
+): Promise<MeridianError | undefined> {
   try {
-    await changeLog.read(state.position, 1)
+    await changeLog.read(position, 1)
+    return undefined
   } catch (error) {
     if (!isErrorCode(error, 'LOG_COMPACTED')) throw error
-    const { name } = state.program.view
-    state.stop(
-      new MeridianError(
-        'LOG_COMPACTED',
-        `View \`${name}\` is at ${state.position}, and the change log begins later.`,
-        {
-          fix: 'A new or changed view is built from the whole change log: seed the region again with the view declared, or take its declaration back.',
-          details: { view: name, position: state.position },
-          cause: error,
-        },
-      ),
+    const { name } = program.view
+    return new MeridianError(
+      'LOG_COMPACTED',
+      `View \`${name}\` is at ${position}, and the change log begins later.`,
+      {
+        fix: 'A new or changed view is built from the whole change log: seed the region again with the view declared, or take its declaration back.',
+        details: { view: name, position },
+        cause: error,
+      },
     )
   }
+}
+
+function stopView(
+  { onStopped }: ViewMaintainerOptions,
+  state: ViewState,
+  error: MeridianError,
+): void {
+  state.stop(error)
+  onStopped?.(error)
 }
 
 class Maintainer implements ViewMaintainer {
@@ -302,7 +316,8 @@ class Maintainer implements ViewMaintainer {
         return
       } catch (error) {
         if (error instanceof ViewMoved) await this.#reload()
-        else if (error instanceof ViewFailure) error.state.stop(stopError(error))
+        else if (error instanceof ViewFailure)
+          stopView(this.#options, error.state, stopError(error))
         else throw error
       }
     }
@@ -315,7 +330,9 @@ class Maintainer implements ViewMaintainer {
       const own = progress.get(state.program.view.id)
       if (own === undefined) {
         const { name } = state.program.view
-        state.stop(
+        stopView(
+          this.#options,
+          state,
           new MeridianError('CLOSED', `View \`${name}\` was removed from the store.`, {
             fix: 'Restart the node with the schema that the store has.',
           }),
@@ -329,7 +346,7 @@ class Maintainer implements ViewMaintainer {
 function stopError(failure: ViewFailure): MeridianError {
   const { view } = failure.state.program
   const cause = asMeridianError(failure.cause)
-  return new MeridianError(cause.code, `View \`${view.name}\` has stopped: ${cause.message}`, {
+  return new MeridianError(cause.code, `View \`${view.name}\` has stopped: ${failure.message}.`, {
     fix: 'Restart the node to try again; if it stops again, declare the view under another name.',
     retry: 'never',
     details: { view: view.name, position: failure.state.position },

@@ -173,7 +173,7 @@ export class TopProgram implements ViewProgram {
       scope.isComplete = false
       return [{ sql: this.#sql.trim, args: [name] }]
     }
-    return []
+    if (scope.isComplete || scope.held >= this.#limit) return []
     return [
       { sql: this.#sql.empty, args: [name] },
       { sql: this.#sql.fill, args: this.#columns.fillArgs(name, nowMs) },

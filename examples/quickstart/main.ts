@@ -62,7 +62,12 @@ const directory = await mkdtemp(join(tmpdir(), 'meridian-quickstart-'))
   const acme = europe.tenant('acme')
 
   // Pinned: one durable write at home; one round trip from anywhere else.
-  await acme.orders.insert({ id: 'o1', day: '2026-01-01', email: 'ada@example.org', amountCents: 900 })
+  await acme.orders.insert({
+    id: 'o1',
+    day: '2026-01-01',
+    email: 'ada@example.org',
+    amountCents: 900,
+  })
   await america.tenant('acme').orders.insert({
     id: 'o2',
     day: '2026-01-01',

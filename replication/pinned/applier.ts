@@ -5,7 +5,7 @@ import type { ChangeApplier } from '../../src/core/ports/changes.ts'
 import type { Statement, Store } from '../../src/core/ports/store.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
-import { encodeKey } from '../../src/schema/image.ts'
+import { completeImage, encodeKey } from '../../src/schema/image.ts'
 import { outboxRows, type NewOutboxChange } from '../../src/sql/outbox-rows.ts'
 import { fromJsonCell, keyColumns, toJsonCell, type CellColumn } from '../../src/sql/json-cells.ts'
 import { hasWideColumns, rowColumns, rowReader } from '../../src/sql/select.ts'
@@ -187,12 +187,11 @@ function isOutdated(row: NetRow, change: Change): boolean {
 
 /** An image of an older schema is shorter: columns added since are NULL. */
 function widen(table: CompiledTable, image: readonly SqlValue[]): readonly SqlValue[] {
-  const missing = table.physical.length - image.length
-  if (missing === 0) return image
-  if (missing > 0) return [...image, ...Array<null>(missing).fill(null)]
+  const surplus = image.length - table.physical.length
+  if (surplus <= 0) return completeImage(table, image)
   throw new MeridianError(
     'SCHEMA_INCOMPATIBLE',
-    `A change of '${table.name}' has ${-missing} columns more than the table has here.`,
+    `A change of '${table.name}' has ${surplus} columns more than the table has here.`,
     { fix: 'Bring this region to the schema of the region that sent it.' },
   )
 }

@@ -1,5 +1,6 @@
 /** Help texts. */
-import { COMMANDS, type Command, type OptionSpec } from './command.ts'
+import type { Command, OptionSpec } from './command.ts'
+import { COMMANDS } from './commands.ts'
 
 /** Options that every command has. */
 export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {

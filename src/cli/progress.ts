@@ -5,8 +5,6 @@ import type { Terminal } from './terminal.ts'
 export interface Progress {
   /** How much is done, and what to say beside it. */
   update(done: number, remark?: string): void
-  /** Ends the display. */
-  stop(): void
 }
 
 const TERMINAL_PERIOD_MS = 100
@@ -14,8 +12,26 @@ const TERMINAL_PERIOD_MS = 100
 const LOG_PERIOD_MS = 2_000
 const BAR_WIDTH = 28
 
-/** Starts a display. Without a `total` it shows the seconds that have passed. */
-export function startProgress(terminal: Terminal, label: string, total?: number): Progress {
+/** Shows progress while `work` runs. Without a `total` it shows the seconds that have passed. */
+export async function withProgress<T>(
+  terminal: Terminal,
+  label: string,
+  total: number | undefined,
+  work: (progress: Progress) => Promise<T>,
+): Promise<T> {
+  const { stop, ...progress } = startProgress(terminal, label, total)
+  try {
+    return await work(progress)
+  } finally {
+    stop()
+  }
+}
+
+function startProgress(
+  terminal: Terminal,
+  label: string,
+  total: number | undefined,
+): Progress & { readonly stop: () => void } {
   const { stderr } = terminal.streams
   const onTerminal = stderr.isTTY === true
   const startedAtMs = performance.now()

@@ -1,7 +1,8 @@
 /** Runs a command line: finds the command, reads its options, prints errors, gives the exit code. */
 import { parseArgs } from 'node:util'
 import { asMeridianError, MeridianError, type ErrorCode } from '../core/errors.ts'
-import { COMMANDS, EXIT, type Command, type CommandEntry, type GivenOptions } from './command.ts'
+import { EXIT, type Command, type GivenOptions } from './command.ts'
+import { COMMANDS, type CommandEntry } from './commands.ts'
 import { COMMON_OPTIONS, commandHelp, programHelp } from './help.ts'
 import { Terminal, type Streams } from './terminal.ts'
 import { packageVersion } from './package-root.ts'

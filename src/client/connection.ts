@@ -30,6 +30,8 @@ export interface CallContext {
   readonly session: Session
   /** Set while a write of the call is under way, or was and never got its answer. */
   mayHaveWritten: boolean
+  /** What the latest attempt failed with, where it was worth another. */
+  lastFailure: MeridianError | undefined
 }
 
 /** What a caller may say of a call. */
@@ -79,7 +81,14 @@ export class Connection {
       })
     }
     const deadlineAtMs = this.runtime.clock.monotonicMs() + deadlineMs
-    return { name, deadlineAtMs, signal: bounds?.signal, session, mayHaveWritten: false }
+    return {
+      name,
+      deadlineAtMs,
+      signal: bounds?.signal,
+      session,
+      mayHaveWritten: false,
+      lastFailure: undefined,
+    }
   }
 
   /** The same call with less time. */
@@ -169,6 +178,7 @@ export class Connection {
         return await attempt()
       } catch (error) {
         if (!(error instanceof MeridianError) || !retryable(error)) throw error
+        call.lastFailure = error
         // Full jitter: clients that failed together do not come back together.
         const pauseMs = delayMs * this.runtime.random.fraction()
         const isOver = call.signal?.aborted === true || this.#closed
@@ -251,6 +261,7 @@ function tooLate(call: CallContext): MeridianError {
     fix: call.mayHaveWritten
       ? 'It may have happened: repeat it with the same idempotency key.'
       : 'Give the call more time with `deadlineMs`.',
+    cause: call.lastFailure,
   })
 }
 

@@ -2,7 +2,7 @@
 import { MeridianError } from '../core/errors.ts'
 import { DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS } from '../core/limits.ts'
 import type { SqlValue } from '../core/values.ts'
-import { isSqlValue } from '../protocol/check-request.ts'
+import { isSqlValue } from '../protocol/check-messages.ts'
 import { decodeValue, encodeValue } from '../protocol/codec.ts'
 import type { CompiledColumn, CompiledTable } from '../schema/compiled.ts'
 import { toStored } from '../schema/convert.ts'

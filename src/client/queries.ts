@@ -10,7 +10,7 @@ import {
 } from 'kysely'
 import { MeridianError } from '../core/errors.ts'
 import { textProblem, type SqlValue } from '../core/values.ts'
-import { isSqlValue } from '../protocol/check-request.ts'
+import { isSqlValue } from '../protocol/check-messages.ts'
 import type { WireColumn } from '../protocol/messages.ts'
 import type { CompiledColumn } from '../schema/compiled.ts'
 import { kindOf } from '../schema/convert.ts'

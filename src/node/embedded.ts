@@ -126,11 +126,11 @@ async function openParts(
   const oneWayDelayMs = (from: string, to: string): number => oneWayMs(topology, from, to)
   const network = createInProcessNetwork({ oneWayDelayMs, timers: runtime.timers })
   const logPath = join(directory, 'commit-log.db')
-  // Few and small entries: a thread of its own would cost more than it saves.
-  const log = await openFileCommitLog({ path: logPath, timers: runtime.timers })
+  const writer = options.writer ?? 'worker'
+  const log = await openFileCommitLog({ path: logPath, timers: runtime.timers, writer })
   opened.push(log)
   const openFiles = (region: string): Promise<RegionFiles> =>
-    openRegionFiles(join(directory, region), options.writer ?? 'worker', runtime, config, opened)
+    openRegionFiles(join(directory, region), writer, runtime, config, opened)
   // All files before any node: one that cannot be used keeps the others from being written.
   const files = await all(config.regions.map(openFiles))
   const openNode = async (region: string, i: number): Promise<RegionNode> => {

@@ -2,6 +2,7 @@
  * The read path of a node: who may read (residency), whether this region can answer at the level
  * asked (`Freshness`), the rows, and what the session has then seen, in one snapshot.
  */
+import type { ViewRead } from '../../cdc/views/maintainer.ts'
 import { MeridianError } from '../core/errors.ts'
 import { hlcMs } from '../core/hlc.ts'
 import type { Clock } from '../core/ports/runtime.ts'
@@ -33,7 +34,7 @@ import { rowsByKey, selectByKeys, selectList, takePage } from '../sql/select.ts'
 import { splitPosition, withPosition } from './positioned-row.ts'
 import type { Freshness, ReadScope } from './freshness.ts'
 import type { UserQueries } from './user-queries.ts'
-import { viewError, type ViewInstant, type ViewReads } from './view-reads.ts'
+import { viewError, type ViewReads } from './view-reads.ts'
 
 /** What serves reads. */
 export interface ReadParts {
@@ -197,7 +198,9 @@ export class Reads {
     // Positions read after the rows are at least those of the rows: sound, if a little strict.
     const kinds = seenKinds(scope, this.#parts.region)
     const results = await this.#parts.store.read(seenStatements(kinds))
-    return { value, seen: this.#seen(kinds, results, scope, header.session.nowMs) }
+    const judged = [...instants].filter(([table]) => table.consistency !== 'strong')
+    const nowMs = Math.max(header.session.nowMs, ...judged.map(([, instant]) => instant))
+    return { value, seen: this.#seen(kinds, results, scope, nowMs) }
   }
 
   /**
@@ -207,7 +210,7 @@ export class Reads {
   async #viewsCatchUp(
     level: ReadLevel,
     header: RequestHeader,
-    reads: readonly ViewInstant[],
+    reads: readonly ViewRead[],
   ): Promise<void> {
     if (reads.length === 0) return
     const { views, positions } = this.#parts

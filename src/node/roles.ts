@@ -89,6 +89,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     changeLog,
     runtime,
     nowMs: (table) => expiryNowMs(parts, table),
+    onStopped: (error) => parts.onFailure('view maintainer', error),
   })
   const importers = createImporters(parts, others)
   await Promise.all(importers.map((importer) => importer.start()))

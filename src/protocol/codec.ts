@@ -5,7 +5,7 @@
 import { Packr } from 'msgpackr'
 import { MeridianError } from '../core/errors.ts'
 import { MAX_MESSAGE_BYTES } from '../core/limits.ts'
-import { isRequest } from './check-request.ts'
+import { isRequest, isResponse } from './check-messages.ts'
 import { MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, type Request, type Response } from './messages.ts'
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
@@ -53,11 +53,11 @@ export function encodeResponse(response: Response): Uint8Array {
 
 /** Decodes a response. @throws MeridianError `PROTOCOL_MALFORMED` */
 export function decodeResponse(bytes: Uint8Array): Response {
-  const response = unpack(bytes) as Partial<Response>
-  if (typeof response.ok !== 'boolean') {
-    throw new MeridianError('PROTOCOL_MALFORMED', 'The message is not a Meridian response.')
-  }
-  return response as Response
+  const response = unpack(bytes)
+  if (isResponse(response)) return response
+  throw new MeridianError('PROTOCOL_MALFORMED', 'The message is not a Meridian response.', {
+    fix: 'Bring client and nodes to the same version.',
+  })
 }
 
 /** Canonical bytes of a plain value, for hashes. */

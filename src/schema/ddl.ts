@@ -1,12 +1,7 @@
 /** DDL of the physical tables: STRICT, named by immutable ids, captured by triggers. */
 import { CHANGE_OPS } from '../core/change.ts'
 import { toHex, type SqlValue } from '../core/values.ts'
-import type {
-  CompiledColumn,
-  CompiledSchema,
-  CompiledTable,
-  PhysicalColumn,
-} from './compiled.ts'
+import type { CompiledColumn, CompiledSchema, CompiledTable, PhysicalColumn } from './compiled.ts'
 import { imageSql, keySql, realToJson } from './image.ts'
 import { createIndex, tableIndexes } from './indexes.ts'
 

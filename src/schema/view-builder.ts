@@ -111,7 +111,7 @@ export interface ViewSource<T extends Table> {
   ): ViewSource<T>
   /** Keeps rows without, or with, a value. */
   where(column: PlainColumn<T, Ordered | 'boolean'>, op: 'is null' | 'is not null'): ViewSource<T>
-  /** One row a group; without columns, one row in all. */
+  /** One row a group; without columns, one over all rows, where there are any. */
   groupBy<K extends PlainColumn<T, Exclude<Ordered, 'counter'> | 'boolean'> = never>(
     ...columns: readonly K[]
   ): GroupedSource<T, K>

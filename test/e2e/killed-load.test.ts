@@ -94,7 +94,7 @@ function expectConsistent(region: Held): void {
 
 test('a load that is killed again and again loses no acknowledged row and doubles none', async () => {
   let output = ''
-  for (const until of [12, 40, 75]) {
+  for (const until of [10, 30, 55]) {
     const loader = startProgram(LOADER, [directory])
     await loader.prints(`pinned ${until}\n`)
     loader.kill('SIGKILL')

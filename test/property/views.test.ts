@@ -206,7 +206,7 @@ describe('views', () => {
       fc.asyncProperty(commands, async (history) => {
         expect(await run(history)).toEqual([])
       }),
-      { numRuns: 400 },
+      { numRuns: 100 },
     )
   })
 

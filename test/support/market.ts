@@ -160,6 +160,8 @@ export async function storedRows(
 
 /** How often each region has written: the same before and after means that nothing was written. */
 export async function writeCounts(open: OpenMarket): Promise<string> {
+  // What was acknowledged before arrives everywhere before it is counted.
+  await open.meridian.settle()
   const counts = REGIONS.map(async (region) => {
     const [seq, indexes, outcomes, tenants, keys] = await Promise.all(
       [

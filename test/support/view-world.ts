@@ -5,7 +5,7 @@
 import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
 import type { ViewFaults } from '../../cdc/views/faults.ts'
 import { createViewMaintainer, type ViewMaintainer } from '../../cdc/views/maintainer.ts'
-import type { Cause, RowImage } from '../../src/core/change.ts'
+import type { Cause, Change, RowImage } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
 import type { ChangeLog, ChangeLogRecord } from '../../src/core/ports/change-log.ts'
@@ -139,6 +139,8 @@ export class ViewWorld {
   readonly failing: FailingStore
   schema: CompiledSchema
   nowMs = 1_000_000
+  /** What has stopped views. */
+  readonly stopped: MeridianError[] = []
   readonly #options: ViewWorldOptions
   readonly #clock: StoreClock
   #feed: ChangeFeed
@@ -177,6 +179,7 @@ export class ViewWorld {
       changeLog: this.log,
       runtime: { ...systemRuntime, timers: FAST_TIMERS },
       nowMs: () => this.nowMs,
+      onStopped: (error) => this.stopped.push(error),
       ...(faults === undefined ? {} : { faults }),
       ...(reserveRows === undefined ? {} : { reserveRows }),
     })
@@ -221,7 +224,7 @@ export class ViewWorld {
       if (before === null && image === null) continue
       if (eventual) {
         const merge = [new Uint8Array(), image === null ? 0 : 1]
-        const row = { tenant, image: image ?? (before as RowImage), version, epoch: 0, merge }
+        const row = { tenant, image: image ?? before ?? [], version, epoch: 0, merge }
         statements.push(upsertRows(table, [row]))
         changes.push({
           epoch: 0,
@@ -283,18 +286,23 @@ export class ViewWorld {
 
   /** Copies the next changes to the log, wherever that cuts a transaction; resolves with its end. */
   async relay(count: number): Promise<number> {
-    const end = await this.log.end()
-    const changes = (await this.#feed.read(end, count)).slice(0, count)
+    const start = await this.log.end()
+    const changes: Change[] = []
+    while (changes.length < count) {
+      const more = await this.#feed.read(start + changes.length, count - changes.length)
+      if (more.length === 0) break
+      changes.push(...more)
+    }
+    const cut = changes.slice(0, count)
     await this.log.append(
-      changes.map((change) => ({ position: change.localSeq, payload: encodeChange(change) })),
+      cut.map((change) => ({ position: change.localSeq, payload: encodeChange(change) })),
     )
-    return end + changes.length
+    return start + cut.length
   }
 
   /** Brings log and views up to the store; resolves with what then differs from a recompute. */
   async settle(): Promise<Difference[]> {
-    const end = await this.#feed.end()
-    while ((await this.relay(1000)) < end);
+    const end = await this.relay(Infinity)
     await this.views.waitApplied(end, TIMEOUT_MS)
     return this.differences()
   }
@@ -380,7 +388,7 @@ export class ViewWorld {
 }
 
 /** Equal values in equal order, as often. */
-export function sameRows(a: readonly SqlRow[], b: readonly SqlRow[]): boolean {
+function sameRows(a: readonly SqlRow[], b: readonly SqlRow[]): boolean {
   const text = (rows: readonly SqlRow[]): string =>
     rows.map((row) => row.map(showKey).join('|')).join('\n')
   return text(a) === text(b)

@@ -5,13 +5,10 @@ import { MeridianError } from '../../core/errors.ts'
 import { EXIT, type Command } from '../command.ts'
 import { withInterrupts } from '../interrupts.ts'
 import type { Terminal } from '../terminal.ts'
-import { cityGrid } from './city-grid.ts'
-import { readDataset } from './dataset.ts'
 import { DEMO_OPTIONS, readDemoOptions, type DemoOptions } from './options.ts'
 import { printResult } from './print.ts'
 import { renderReport } from './report/report.ts'
-import type { DemoResult } from './result.ts'
-import { runDemo } from './run-demo.ts'
+import { runDemo, type DemoRun } from './run-demo.ts'
 import { openDemo, readDemoConfig } from './session.ts'
 
 const DESCRIPTION = `Opens three regions (us-east, eu-west, ap-south) in this process, each with its own database
@@ -29,7 +26,7 @@ export const demoCommand: Command = {
   async run(given, terminal) {
     const options = readDemoOptions(given)
     const config = await readDemoConfig(options)
-    const result = await withInterrupts(terminal, async (signal) => {
+    const run = await withInterrupts(terminal, async (signal) => {
       const session = await openDemo(config, options, (notice) => terminal.note(`  ${notice}`))
       try {
         return await runDemo(session, options, terminal, signal)
@@ -37,17 +34,17 @@ export const demoCommand: Command = {
         await session.close()
       }
     })
-    await writeResults(result, options, terminal)
-    return result.checks.every((check) => check.passed) ? EXIT.ok : EXIT.failed
+    await writeResults(run, options, terminal)
+    return run.result.checks.every((check) => check.passed) ? EXIT.ok : EXIT.failed
   },
 }
 
 async function writeResults(
-  result: DemoResult,
+  { result, dots }: DemoRun,
   options: DemoOptions,
   terminal: Terminal,
 ): Promise<void> {
-  await write(options.reportFile, renderReport(result, cityGrid(await readDataset(options.maxRows))))
+  await write(options.reportFile, renderReport(result, dots))
   if (options.jsonFile !== undefined) {
     await write(options.jsonFile, `${JSON.stringify(result, null, 2)}\n`)
   }

@@ -2,7 +2,7 @@
 import { MeridianError } from '../../core/errors.ts'
 import type { GivenOptions, OptionSpecs } from '../command.ts'
 
-export const DEFAULT_SCALE = 0.1
+const DEFAULT_SCALE = 0.1
 const DEFAULT_REPORT = 'meridian-demo.html'
 const DEFAULT_SEED = 1
 /** Local reads get four times as many, which is what a p99 takes. */

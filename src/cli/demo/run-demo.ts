@@ -1,11 +1,12 @@
 /** The run itself, step by step. */
 import { randomBytes } from 'node:crypto'
 import { cpus } from 'node:os'
-import { startProgress } from '../progress.ts'
+import { withProgress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 import { packageVersion } from '../package-root.ts'
 import { allChecks } from './checks/index.ts'
 import { runCheck, type CheckContext } from './checks/check.ts'
+import { cityGrid, type GridDot } from './city-grid.ts'
 import { throwIfInterrupted } from './concurrency.ts'
 import { readDataset, type CountryData, type Dataset } from './dataset.ts'
 import { loadCities } from './load.ts'
@@ -20,13 +21,19 @@ import { runWorkload, workloadCalls, type WorkloadResult } from './workload.ts'
 const WORKLOAD_COUNTRIES = 5
 const LISTED_CITIES = 10
 
+/** What a run gives: the results, and the map of the data for the report. */
+export interface DemoRun {
+  readonly result: DemoResult
+  readonly dots: readonly GridDot[]
+}
+
 /** Loads, works, checks. */
 export async function runDemo(
   session: DemoSession,
   options: DemoOptions,
   terminal: Terminal,
   signal: AbortSignal,
-): Promise<DemoResult> {
+): Promise<DemoRun> {
   const startedAt = new Date().toISOString()
   const startedAtMs = performance.now()
   const run = randomBytes(4).toString('hex')
@@ -34,9 +41,8 @@ export async function runDemo(
   announce(session, dataset, options, terminal)
   const load = await prepareAndLoad(session, dataset, terminal, signal)
   const workload = await work(session, dataset, { ...options, run }, terminal, signal)
-  await session.deployment.settle()
   const checks = await check({ session, dataset, run }, workload, terminal, signal)
-  return {
+  const result = {
     rowsLoaded: load.rows,
     loadRowsPerSecond: Math.round(load.rows / (load.settledMs / 1000)),
     checks,
@@ -50,6 +56,7 @@ export async function runDemo(
     elapsedMs: Math.round(performance.now() - startedAtMs),
     environment: environment(),
   }
+  return { result, dots: cityGrid(dataset) }
 }
 
 function announce(
@@ -71,20 +78,14 @@ async function prepareAndLoad(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<LoadResult> {
-  const creating = startProgress(terminal, 'Tenants ', dataset.countries.length)
-  let created = 0
-  try {
-    await createTenants(session, dataset, signal, () => creating.update(++created))
+  await withProgress(terminal, 'Tenants ', dataset.countries.length, async (progress) => {
+    let created = 0
+    await createTenants(session, dataset, signal, () => progress.update(++created))
     await session.deployment.settle()
-  } finally {
-    creating.stop()
-  }
-  const loading = startProgress(terminal, 'Loading ', dataset.rows)
-  try {
-    return await loadCities(session, dataset, loading, signal)
-  } finally {
-    loading.stop()
-  }
+  })
+  return withProgress(terminal, 'Loading ', dataset.rows, (progress) =>
+    loadCities(session, dataset, progress, signal),
+  )
 }
 
 async function work(
@@ -94,41 +95,40 @@ async function work(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<WorkloadResult> {
-  const chosen = new Map(
+  const countries = new Map(
     session.regions.map((region) => [region, largestAt(dataset, region)] as const),
   )
-  await addNotes(session, dataset, signal)
-  const residents = await addResidents(session, [...chosen.values()].flat(), signal)
-  await session.deployment.settle()
-  const data: WorkloadData = { countries: chosen, residents }
+  const residents = await withProgress(terminal, 'Notes and residents', undefined, async () => {
+    await addNotes(session, dataset, signal)
+    const added = await addResidents(session, [...countries.values()].flat(), signal)
+    await session.deployment.settle()
+    return added
+  })
+  const data: WorkloadData = { countries, residents }
   const total = workloadCalls(session, data, options.samples)
-  const working = startProgress(terminal, 'Workload', total)
-  try {
-    return await runWorkload(session, data, options, working, signal)
-  } finally {
-    working.stop()
-  }
+  const result = await withProgress(terminal, 'Workload', total, (progress) =>
+    runWorkload(session, data, options, progress, signal),
+  )
+  await withProgress(terminal, 'Settling', undefined, () => session.deployment.settle())
+  return result
 }
 
-async function check(
+function check(
   context: CheckContext,
   workload: WorkloadResult,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<readonly CheckResult[]> {
   const checks = allChecks(workload)
-  const checking = startProgress(terminal, 'Checking', checks.length)
-  const results: CheckResult[] = []
-  try {
+  return withProgress(terminal, 'Checking', checks.length, async (progress) => {
+    const results: CheckResult[] = []
     for (const one of checks) {
       throwIfInterrupted(signal)
-      checking.update(results.length, one.name)
+      progress.update(results.length, one.name)
       results.push(await runCheck(one, context))
     }
     return results
-  } finally {
-    checking.stop()
-  }
+  })
 }
 
 function largestAt(dataset: Dataset, region: string): readonly CountryData[] {

@@ -68,13 +68,12 @@ export async function runWorkload(
   }
   const regions = session.regions.map(async (origin, index) => {
     const random = seededRandom(options.seed * session.regions.length + index)
-    const cells = operationsFrom(session, origin, data).map(
-      (operation): Cell => ({ operation, latenciesMs: [] }),
-    )
+    const cells = operationsFrom(session, origin, data).map((operation): Cell => ({
+      operation,
+      latenciesMs: [],
+    }))
     const schedule = (callsOf: (operation: Operation) => number): Cell[] =>
-      random.shuffle(
-        cells.flatMap((cell) => new Array<Cell>(callsOf(cell.operation)).fill(cell)),
-      )
+      random.shuffle(cells.flatMap((cell) => new Array<Cell>(callsOf(cell.operation)).fill(cell)))
     const callers = Array.from({ length: callersAt(options.scale) }, (_, i) =>
       createCaller(session, origin, seededRandom(random.below(2 ** 32)), `${options.run}-${i}`),
     )

@@ -29,7 +29,9 @@ export const schema = defineSchema({
     ),
   },
   views: (v) => ({
-    amounts: v('orders').groupBy().select((a) => ({ orders: a.count(), amount: a.sum('amount') })),
+    amounts: v('orders')
+      .groupBy()
+      .select((a) => ({ orders: a.count(), amount: a.sum('amount') })),
   }),
 })
 
@@ -38,7 +40,7 @@ export type LoaderDatabase = Database<typeof schema>
 /** The tenant, at home far from the log's leader. */
 export const TENANT = 'acme'
 export const HOME = 'us-east'
-export const BATCHES = 120
+export const BATCHES = 80
 export const BATCH_ROWS = 40
 
 /** The rows of a batch. */

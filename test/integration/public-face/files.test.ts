@@ -80,6 +80,8 @@ describe.each(FILES)('%s', (file) => {
     const directory = await copy()
     const client = createClient({ url: `file:${join(directory, file)}` })
     await client.execute('PRAGMA user_version = 99')
+    // Without a log that would be folded in at some later time.
+    await client.execute('PRAGMA journal_mode = DELETE')
     client.close()
     await expectRefused(directory, 'STORE_NEWER')
   })
@@ -117,7 +119,7 @@ describe('a folder', () => {
 
   it('that another process has open is refused until that ends', async () => {
     const directory = await copy()
-    const other = startChild('../../integration/public-face/programs/hold-market.ts', directory)
+    const other = startChild('../../integration/programs/hold-market.ts', directory)
     await expect.poll(() => other.lines, { timeout: 20_000 }).toEqual(['open'])
     const error = await failure(open(directory))
     expect(error).toMatchObject({ code: 'STORE_LOCKED', retry: 'safe' })

@@ -15,6 +15,9 @@ import {
 
 let open: OpenMarket
 
+/** What a call ends with whose region cannot be reached until its time is over. */
+const UNREACHABLE = ['REGION_UNREACHABLE', 'DEADLINE_EXCEEDED']
+
 beforeEach(async () => {
   open = await openMarket({ delayScale: 0.1 })
   await open.us.tenant('acme').orders.insert({ id: 'o', label: 'x' })
@@ -41,11 +44,13 @@ describe('while the home is cut off', () => {
   it('pinned writes from elsewhere fail safely, and local and stale work goes on', async () => {
     isolate(US)
     const write = open.eu.tenant('acme').orders.insert({ id: 'n', label: 'x' }, { deadlineMs: 100 })
-    expect(await failure(write)).toMatchObject({ code: 'REGION_UNREACHABLE', retry: 'safe' })
+    const error = await failure(write)
+    expect(UNREACHABLE).toContain(error.code)
+    expect(error.retry).toBe('safe')
     const strong = open.eu
       .tenant('acme')
       .orders.get('o', { consistency: 'strong', deadlineMs: 100 })
-    expect(await codeOf(strong)).toBe('REGION_UNREACHABLE')
+    expect(UNREACHABLE).toContain(await codeOf(strong))
     expect(await open.eu.tenant('acme').orders.get('o', { consistency: 'stale' })).toBeDefined()
     await open.us.tenant('acme').orders.insert({ id: 'n', label: 'at home' })
     await open.eu.tenant('acme').carts.update('c', { tags: add('eu') })
@@ -85,7 +90,7 @@ describe('a link that breaks under a pinned write', () => {
     open.meridian.partition(US, EU)
     const error = await failure(write)
     expect(error.retry).toBe('unknown-outcome')
-    expect(['REGION_UNREACHABLE', 'DEADLINE_EXCEEDED']).toContain(error.code)
+    expect(UNREACHABLE).toContain(error.code)
     expect(error.fix).toContain('idempotency key')
     open.meridian.heal()
     const row = await orders.update('o', change, { idempotencyKey: 'cut' })

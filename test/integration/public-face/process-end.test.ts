@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 
 it('ends by itself, with nothing open and no rejection unhandled', async () => {
-  const program = fileURLToPath(new URL('programs/end-of-process.ts', import.meta.url))
+  const program = fileURLToPath(new URL('../programs/end-of-process.ts', import.meta.url))
   const flags = ['--unhandled-rejections=strict', '--trace-warnings', '--import', 'tsx']
   const child = spawn(process.execPath, [...flags, program], { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<number | null>((resolve) => {

@@ -164,6 +164,29 @@ describe('a newer schema', () => {
     await second.close()
   })
 
+  it('serves clients of the one before beside its own', async () => {
+    const directory = tempFolder()
+    const first = await open(v1, directory)
+    const { lock } = first
+    await first.close()
+    const second = await open(v2, directory)
+    const old = await connect({ schema: v1, region: US, deployment: { ...second, lock } })
+    const db = await connect({ schema: v2, region: US, deployment: second })
+    await old.tenants.create({ id: 'acme', home: US })
+    const [before, after] = [old.tenant('acme').orders, db.tenant('acme').orders]
+    await before.insert({ id: 'o1', label: 'x' })
+    expect(await after.update('o1', { amount: 9, note: 'n' })).toMatchObject({ label: 'x' })
+    expect(await before.update('o1', { label: 'y' })).toEqual({ id: 'o1', label: 'y' })
+    expect(await after.get('o1')).toEqual({ id: 'o1', label: 'y', amount: 9, note: 'n' })
+    expect((await before.list({ where: { label: 'y' } })).rows).toEqual([{ id: 'o1', label: 'y' }])
+    await old.tenant('acme').transaction('pinned', async (tx) => {
+      const row = await tx.orders.get('o1')
+      tx.orders.insert({ id: 'o2', label: `${row?.label}!` })
+    })
+    expect(await after.get('o2')).toEqual({ id: 'o2', label: 'y!', amount: 7, note: null })
+    await second.close()
+  })
+
   it('that cannot hold the data is refused with the difference, and nothing is written', async () => {
     const directory = tempFolder()
     const first = await open(v1, directory)
@@ -221,7 +244,7 @@ describe('a newer schema', () => {
 describe('a load that is killed', () => {
   it('loses no acknowledged row, doubles none, and can be run again', async () => {
     const directory = tempFolder()
-    const program = '../../integration/public-face/programs/load-market.ts'
+    const program = '../../integration/programs/load-market.ts'
     const killed = startChild(program, directory, '150')
     while (killed.lines.length < 40) {
       await new Promise((resolve) => {

@@ -172,6 +172,20 @@ describe('a deadline', () => {
   })
 })
 
+describe('a call that ends between two attempts', () => {
+  it('says what kept it', async () => {
+    const connection = connectTo(new FakeNodes(cut(), 'silence'))
+    const call = begin(connection, 40)
+    const running = connection.bound(call, () =>
+      connection.retry(call, isTransient, () => connection.send('b', hello, call)),
+    )
+    await expect(running).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      cause: { code: 'REGION_UNREACHABLE' },
+    })
+  })
+})
+
 describe('a signal', () => {
   it('ends a call between two attempts, and keeps its outcome unknown', async () => {
     const controller = new AbortController()

@@ -68,7 +68,7 @@ const response: Response = {
   },
 }
 
-const failed: Response = {
+const failed: Response & { readonly ok: false } = {
   ok: false,
   error: {
     code: 'SESSION_NOT_MET',
@@ -211,6 +211,23 @@ describe('a request is refused', () => {
       )
     },
   )
+})
+
+describe('a response is refused', () => {
+  const { error } = failed
+  it.each<[string, unknown]>([
+    ['nothing', {}],
+    ['no session', { ...response, session: undefined }],
+    ['no receipt', { ...response, receipt: null }],
+    ['a position that is no number', { ...response, session: { positions: { a: 'x' }, nowMs: 0 } }],
+    ['no error', { ok: false, receipt: null }],
+    ['an error without a code', { ok: false, receipt: null, error: { ...error, code: undefined } }],
+    ['an error of another kind', { ok: false, receipt: null, error: { ...error, retry: 'maybe' } }],
+  ])('with %s', (_what, message) => {
+    expect(() => decodeResponse(encodeValue(message))).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
+    )
+  })
 })
 
 describe('bytes that are no message', () => {

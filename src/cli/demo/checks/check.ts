@@ -1,5 +1,10 @@
 /** A check: a claim about the deployment, and what was seen. */
-import { asMeridianError, isErrorCode, MeridianError, type ErrorCode } from '../../../core/errors.ts'
+import {
+  asMeridianError,
+  isErrorCode,
+  MeridianError,
+  type ErrorCode,
+} from '../../../core/errors.ts'
 import type { Dataset } from '../dataset.ts'
 import type { CheckResult } from '../result.ts'
 import type { DemoSession } from '../session.ts'

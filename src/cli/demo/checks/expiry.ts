@@ -48,7 +48,7 @@ const sweptLater: Check = {
       session.regions.map((region) => sweepSeen(context, region, code, id)),
     )
     const sweptAfterMs = Math.max(...regions) - expiresAt.getTime()
-    return `gone from all ${regions.length} stores ${Math.max(0, Math.round(sweptAfterMs))} ms later, with cause ttl`
+    return `gone from all ${regions.length} stores ${Math.max(0, sweptAfterMs).toLocaleString('en')} ms later, with cause ttl`
   },
 }
 
@@ -67,7 +67,10 @@ async function sweepSeen(
   let rowsLeft: unknown
   const seen = await poll(SWEEP_TIMEOUT_MS, async () => {
     const [rows, changes] = await store.read([
-      { sql: `SELECT count(*) FROM t${table.id} WHERE tenant = ? AND c${key} = ?`, args: [tenant, id] },
+      {
+        sql: `SELECT count(*) FROM t${table.id} WHERE tenant = ? AND c${key} = ?`,
+        args: [tenant, id],
+      },
       {
         sql: `SELECT count(*) FROM _outbox
           WHERE table_id = ? AND tenant = ? AND cause = ? AND instr(key, ?) > 0`,
@@ -77,7 +80,8 @@ async function sweepSeen(
     rowsLeft = rows?.rows[0]?.[0]
     return rowsLeft === 0 && changes?.rows[0]?.[0] === 1 ? Date.now() : undefined
   })
-  if (seen === undefined) refute(`${region}: ${rowsLeft} rows left in the store, or no change with cause ttl`)
+  if (seen === undefined)
+    refute(`${region}: ${rowsLeft} rows left in the store, or no change with cause ttl`)
   return seen
 }
 

@@ -41,7 +41,8 @@ const counters: Check = {
     const rating = async (region: string): Promise<number> =>
       (await session.db(region).tenant(code).cityNotes.get(cityId))?.rating ?? Number.NaN
     const visits = async (region: string): Promise<number> =>
-      (await session.db(region).countries.get(code, { consistency: 'strong' }))?.visits ?? Number.NaN
+      (await session.db(region).countries.get(code, { consistency: 'strong' }))?.visits ??
+      Number.NaN
     const before = { rating: await rating(home), visits: await visits(home) }
     await Promise.all(
       session.regions.flatMap((region) =>
@@ -79,15 +80,18 @@ const transactions: Check = {
     await Promise.all(
       session.regions.map(async (region) => {
         for (let round = 0; round < 5; round++) {
-          await session.db(region).tenant(code).transaction(
-            'pinned',
-            async (tx) => {
-              runs++
-              const city = await tx.cities.get(id)
-              tx.cities.update(id, { population: (city?.population ?? Number.NaN) + 1 })
-            },
-            { maxAttempts: 100 },
-          )
+          await session
+            .db(region)
+            .tenant(code)
+            .transaction(
+              'pinned',
+              async (tx) => {
+                runs++
+                const city = await tx.cities.get(id)
+                tx.cities.update(id, { population: (city?.population ?? Number.NaN) + 1 })
+              },
+              { maxAttempts: 100 },
+            )
         }
       }),
     )

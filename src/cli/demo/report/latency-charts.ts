@@ -75,9 +75,7 @@ function row(cell: CellResult, y: number, x: (value: number) => number): string 
     (value, i) =>
       `<text class="number" x="${numberAt(i)}" y="${px(y + 4)}" text-anchor="end">${ms(value)}</text>`,
   )
-  return (
-    `<text class="way" x="0" y="${px(y + 4)}">${escapeHtml(way)}</text>${bars}${numbers.join('')}`
-  )
+  return `<text class="way" x="0" y="${px(y + 4)}">${escapeHtml(way)}</text>${bars}${numbers.join('')}`
 }
 
 function numberAt(column: number): string {
@@ -89,12 +87,7 @@ function bar(style: string, from: number, to: number, y: number): string {
   return `<rect class="${style}" x="${px(from)}" y="${px(y - BAR / 2)}" width="${px(to - from)}" height="${BAR}"/>`
 }
 
-function dot(
-  style: string,
-  value: number | null,
-  x: (value: number) => number,
-  y: number,
-): string {
+function dot(style: string, value: number | null, x: (value: number) => number, y: number): string {
   if (value === null) return ''
   return `<circle class="${style}" cx="${px(x(value))}" cy="${px(y)}" r="${style === 'p50' ? 4 : 3}"/>`
 }

@@ -19,7 +19,9 @@ export function loadChart({ rows, settledMs, curve }: LoadResult): string {
   const y = (count: number): number =>
     HEIGHT - BOTTOM - (count / mostRows) * (HEIGHT - TOP - BOTTOM)
   const line = (of: (point: LoadPoint) => number): string =>
-    curve.map((point, i) => `${i === 0 ? 'M' : 'L'}${px(x(point.atMs / 1000))} ${px(y(of(point)))}`).join('')
+    curve
+      .map((point, i) => `${i === 0 ? 'M' : 'L'}${px(x(point.atMs / 1000))} ${px(y(of(point)))}`)
+      .join('')
   const grid = counts.map(
     (count) =>
       `<path class="grid" d="M${LEFT} ${px(y(count))}H${WIDTH - RIGHT}"/>` +

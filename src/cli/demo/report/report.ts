@@ -67,7 +67,8 @@ function latencies({ cells, scale }: DemoResult): string {
   return `<h2>Latency</h2>
 <p>Milliseconds from the call to its answer. “us-east → ap-south” is a call from us-east on rows at home in
 ap-south; strong calls go to the log's leader. A bar is the median: the grey part is what distance alone
-takes.${scaled}</p>
+takes.${scaled} A read waits until it sees what its session wrote before: that is the tail of a local
+<em>get</em> and of views.</p>
 <ul class="legend"><li><i style="background:var(--network)"></i>network</li>
 <li><i style="background:var(--overhead)"></i>overhead</li>
 <li><i class="round" style="background:var(--ink)"></i>p50</li>

@@ -2,7 +2,7 @@
 import { oneWayMs, regionPairs } from '../../../config/topology.ts'
 import type { GridDot } from '../city-grid.ts'
 import type { DemoResult } from '../result.ts'
-import { escapeHtml, ms, px } from './markup.ts'
+import { escapeHtml, px, tickLabel } from './markup.ts'
 
 const WIDTH = 960
 const HEIGHT = 430
@@ -60,7 +60,7 @@ function link(from: string, to: string, delayMs: number): string {
     y: (left.y + 2 * control.y + right.y) / 4,
   }
   const path = `M${px(left.x)} ${px(left.y)}Q${px(control.x)} ${px(control.y)} ${px(right.x)} ${px(right.y)}`
-  const label = `${ms(delayMs)} ms`
+  const label = `${tickLabel(delayMs)} ms`
   return `<path class="link" d="${path}"/>${badge(middle, label)}`
 }
 

@@ -104,7 +104,7 @@ describe('change consumer', () => {
     expect(batches).toEqual([[1], [2, 3]])
   })
 
-  test('images of an older schema are filled up with NULL', async () => {
+  test('images of an older schema get the defaults of the columns that they lack', async () => {
     const changeLog = await openLog()
     const images: unknown[] = []
     await append(changeLog, change(1))

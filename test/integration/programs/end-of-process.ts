@@ -1,5 +1,5 @@
 /** Program: uses a deployment in every way, closes it, and must come to its own end. */
-import { openMarket } from '../../../support/market.ts'
+import { openMarket } from '../../support/market.ts'
 
 const open = await openMarket({ delayScale: 0.05 })
 const acme = open.eu.tenant('acme')

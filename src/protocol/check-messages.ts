@@ -1,10 +1,10 @@
 /**
- * Whether decoded bytes are a request: every field is there and of its type. What the fields mean
+ * Whether decoded bytes are a message: every field is there and of its type. What the fields mean
  * (whether a table exists, whether a value fits its column) is judged by whoever serves them.
  */
 import { MAX_OPERATIONS, MAX_PAGE_ROWS } from '../core/limits.ts'
 import { INT64_MAX, INT64_MIN, type SqlValue } from '../core/values.ts'
-import type { Request, RequestBody } from './messages.ts'
+import type { Request, RequestBody, Response } from './messages.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -75,13 +75,15 @@ function isPositions(value: unknown): boolean {
   return Object.values(value).every(isIndex)
 }
 
+const isSession = fields({ positions: isPositions, nowMs: isNumber })
+
 const isHeader = fields({
   version: isNumber,
   schemaVersion: isIndex,
   principal: orNull(fields({ tenants: orNull(list(isText)), scopes: list(isText) })),
   clientRegion: isText,
   timeoutMs: isNumber,
-  session: fields({ positions: isPositions, nowMs: isNumber }),
+  session: isSession,
   trace: orNull(isText),
   forwarded: isFlag,
 })
@@ -179,4 +181,26 @@ const isBody = variants(BODIES)
 export function isRequest(value: unknown): value is Request {
   const { header, body } = value as Partial<Request>
   return isHeader(header) && isBody(body)
+}
+
+const isReceipt = fields({ level: isLevel, region: isText, crossRegionRoundTrips: isIndex })
+const isFailedReceipt = fields({
+  level: orNull(isLevel),
+  region: isText,
+  crossRegionRoundTrips: isIndex,
+})
+const isSuccess = fields({ session: isSession, receipt: isReceipt })
+const isFailure = fields({
+  error: fields({
+    code: isText,
+    message: isText,
+    retry: oneOf('safe', 'never', 'unknown-outcome'),
+  }),
+  receipt: orNull(isFailedReceipt),
+})
+
+/** Whether a decoded message is a response; its value is what the request's kind says. */
+export function isResponse(value: unknown): value is Response {
+  const { ok } = value as Partial<Response>
+  return ok === true ? isSuccess(value) : ok === false && isFailure(value)
 }

@@ -1,6 +1,6 @@
 /** Program: opens the market on a folder, and keeps it open until it is killed. */
-import { openEmbedded } from '../../../../src/node/embedded.ts'
-import { market } from '../../../support/market.ts'
+import { openEmbedded } from '../../../src/node/embedded.ts'
+import { market } from '../../support/market.ts'
 
 const [directory = ''] = process.argv.slice(2)
 const onNotice = (): void => undefined

@@ -1,7 +1,7 @@
 /** Program: loads orders, carts and plans into a folder, and says what was acknowledged. */
-import { connect } from '../../../../src/client/index.ts'
-import { openEmbedded } from '../../../../src/node/embedded.ts'
-import { market, US } from '../../../support/market.ts'
+import { connect } from '../../../src/client/index.ts'
+import { openEmbedded } from '../../../src/node/embedded.ts'
+import { market, US } from '../../support/market.ts'
 
 const [directory = '', count = '0'] = process.argv.slice(2)
 const deployment = await openEmbedded({
