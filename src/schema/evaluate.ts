@@ -111,8 +111,11 @@ function increment(
     cell.physical.storage === 'REAL'
       ? Number(current ?? 0) + Number(by)
       : BigInt((current ?? 0) as number | bigint) + BigInt(by)
-  // The floor first: engines that compute in SQL judge guards before they store anything.
-  if (floor !== null && sum < floor) {
+  // The floor first: engines that compute in SQL judge guards before they store anything. A sum
+  // beyond 64 bits is a double there, and is judged as one.
+  const isWhole = typeof sum === 'bigint' && sum >= INT64_MIN && sum <= INT64_MAX
+  const judged = isWhole ? sum : Number(current ?? 0) + Number(by)
+  if (floor !== null && judged < floor) {
     throw new MeridianError('CONDITION_FAILED', `${cell.name} would fall below its floor.`, {
       details: cell.details,
     })
