@@ -3,6 +3,7 @@
  * are non-extractable. Same bytes as the `node:crypto` implementation, which is faster: here every
  * cell costs four calls into the platform.
  */
+import { doubleBlock } from '../core/gf128.ts'
 import {
   SECRET_BYTES,
   TAG_BYTES,
@@ -57,7 +58,7 @@ class WebDerivationKey implements DerivationKey {
 
 /** XAES-256-GCM under a key that may encrypt AES-CBC: a block of it is AES of the block itself. */
 export async function webXaesCipher(key: CryptoKey): Promise<CellCipher> {
-  const k1 = doubled(await encryptBlock(key, ZERO_BLOCK))
+  const k1 = doubleBlock(await encryptBlock(key, ZERO_BLOCK))
 
   async function seal(item: PlainItem): Promise<Uint8Array> {
     const subkey = await deriveSubkey(key, k1, item.nonce, 'encrypt')
@@ -117,19 +118,6 @@ async function encryptBlock(key: CryptoKey, block: Uint8Array): Promise<Uint8Arr
   const parameters = { name: 'AES-CBC', iv: ZERO_BLOCK }
   // CBC adds a block of padding behind the one that is wanted.
   return new Uint8Array(await crypto.subtle.encrypt(parameters, key, source(block)), 0, BLOCK_BYTES)
-}
-
-/** Doubling in GF(2^128), step 2: without a branch on secret bits. */
-function doubled(block: Uint8Array): Uint8Array {
-  const result = new Uint8Array(BLOCK_BYTES)
-  let carry = 0
-  for (let i = BLOCK_BYTES - 1; i >= 0; i--) {
-    const byte = block[i] as number
-    result[i] = (byte << 1) | carry
-    carry = byte >>> 7
-  }
-  result[BLOCK_BYTES - 1] = (result[BLOCK_BYTES - 1] as number) ^ (0x87 * carry)
-  return result
 }
 
 function hkdf(info: Uint8Array): HkdfParams {

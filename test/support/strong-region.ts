@@ -262,3 +262,23 @@ export async function replicatedState(store: Store): Promise<string> {
     },
   )
 }
+
+/** Regions that a test opens and `closeAll` closes. */
+export class RegionPool {
+  readonly #opened: Region[] = []
+
+  async open(...args: Parameters<typeof openRegion>): Promise<Region> {
+    const region = await openRegion(...args)
+    this.#opened.push(region)
+    return region
+  }
+
+  async closeAll(): Promise<void> {
+    for (const region of this.#opened.splice(0)) await region.engine.close()
+  }
+}
+
+/** The balances of the accounts that a region holds. */
+export async function balances(region: Region): Promise<unknown[]> {
+  return (await rowsOf(region.store, accounts)).map((row) => row[3])
+}

@@ -20,6 +20,7 @@ import { keyOfImage } from '../../src/schema/rows.ts'
 import { beginContext, setCause } from '../../src/schema/system-tables.ts'
 import { outboxRows, type NewOutboxChange } from '../../src/sql/outbox-rows.ts'
 import { deleteRows, upsertRows } from '../../src/sql/write-rows.ts'
+import { sameRows, showKey } from './row-text.ts'
 import { MemoryStore } from './memory-store.ts'
 import { recompute, type LiveRow } from './view-model.ts'
 
@@ -385,18 +386,6 @@ export class ViewWorld {
     const expiry = image[table.valueIndex.get(table.ttl.id) as number] ?? null
     return expiry !== null && Number(expiry) <= this.nowMs
   }
-}
-
-/** Equal values in equal order, as often. */
-function sameRows(a: readonly SqlRow[], b: readonly SqlRow[]): boolean {
-  const text = (rows: readonly SqlRow[]): string =>
-    rows.map((row) => row.map(showKey).join('|')).join('\n')
-  return text(a) === text(b)
-}
-
-function showKey(value: SqlValue): string {
-  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`
-  return typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)
 }
 
 /** Waits between attempts are short here. */

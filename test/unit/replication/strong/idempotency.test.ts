@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MemoryCommitLog } from '../../../support/memory-commit-log.ts'
 import {
   account,
+  RegionPool,
+  balances,
   accounts,
   increment,
   insert,
-  openRegion,
   read,
-  rowsOf,
   transaction,
   update,
   upsert,
@@ -15,21 +15,9 @@ import {
   type Region,
 } from '../../../support/strong-region.ts'
 
-const opened: Region[] = []
-
-async function open(...args: Parameters<typeof openRegion>): Promise<Region> {
-  const region = await openRegion(...args)
-  opened.push(region)
-  return region
-}
-
-afterEach(async () => {
-  for (const region of opened.splice(0)) await region.engine.close()
-})
-
-async function balances(region: Region): Promise<unknown[]> {
-  return (await rowsOf(region.store, accounts)).map((row) => row[3])
-}
+const pool = new RegionPool()
+const open: RegionPool['open'] = (...args) => pool.open(...args)
+afterEach(() => pool.closeAll())
 
 let log: MemoryCommitLog
 

@@ -7,35 +7,23 @@ import { MemoryCommitLog } from '../../../support/memory-commit-log.ts'
 import type { MemoryStore } from '../../../support/memory-store.ts'
 import {
   account,
+  RegionPool,
+  balances,
   accounts,
   increment,
   insert,
   openMemoryStore,
-  openRegion,
   replicatedState,
   rowsOf,
   schema,
   transaction,
   update,
   upsert,
-  type Region,
 } from '../../../support/strong-region.ts'
 
-const opened: Region[] = []
-
-async function open(...args: Parameters<typeof openRegion>): Promise<Region> {
-  const region = await openRegion(...args)
-  opened.push(region)
-  return region
-}
-
-afterEach(async () => {
-  for (const region of opened.splice(0)) await region.engine.close()
-})
-
-async function balances(region: Region): Promise<unknown[]> {
-  return (await rowsOf(region.store, accounts)).map((row) => row[3])
-}
+const pool = new RegionPool()
+const open: RegionPool['open'] = (...args) => pool.open(...args)
+afterEach(() => pool.closeAll())
 
 let log: MemoryCommitLog
 
