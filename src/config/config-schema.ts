@@ -1,6 +1,6 @@
 /** The shape of `meridian.yaml`: types, defaults, and what each option means. */
 import { z } from 'zod'
-import { DEFAULT_DEADLINE_MS, MAX_CLOCK_DRIFT_MS, MAX_QUEUED_WRITES } from '../core/limits.ts'
+import { DEFAULT_DEADLINE_MS, MAX_QUEUED_WRITES } from '../core/limits.ts'
 
 /** The tenant class of a tenant that is created without one. */
 export const DEFAULT_CLASS = 'default'
@@ -22,11 +22,6 @@ const limitsSchema = z
       .positive()
       .default(MAX_QUEUED_WRITES)
       .describe('Writes that wait in a region before new ones are refused with OVERLOADED.'),
-    maxClockDriftMs: z
-      .number()
-      .positive()
-      .default(MAX_CLOCK_DRIFT_MS)
-      .describe('Changes stamped further ahead of this region are held, not applied.'),
     sweepIntervalMs: z
       .number()
       .positive()
@@ -44,7 +39,6 @@ export type KeysConfig =
 export interface LimitsConfig {
   readonly deadlineMs: number
   readonly maxQueuedWrites: number
-  readonly maxClockDriftMs: number
   readonly sweepIntervalMs: number
 }
 

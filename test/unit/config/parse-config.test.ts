@@ -49,7 +49,6 @@ describe('parseConfig', () => {
       limits: {
         deadlineMs: 5000,
         maxQueuedWrites: 10_000,
-        maxClockDriftMs: 60_000,
         sweepIntervalMs: 1000,
       },
     })
