@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { formatHlc } from '../../../../src/core/hlc.ts'
 import { IDEMPOTENCY_RETENTION_MS, MAX_OPERATIONS } from '../../../../src/core/limits.ts'
-import type { CellChange, CellCondition, WriteOp } from '../../../../src/core/operations.ts'
+import type { CellCondition, WriteOp } from '../../../../src/core/operations.ts'
 import type { SqlValue } from '../../../../src/core/values.ts'
 import { pinnedVersion } from '../../../../src/core/version.ts'
-import { rowsByKey, selectByKeys, type StoredRow } from '../../../../src/sql/select.ts'
 import {
   openPinnedRegion,
   REGION,
@@ -12,6 +11,15 @@ import {
   SOURCE,
   type PinnedRegion,
 } from '../../../support/pinned-region.ts'
+import {
+  change,
+  countRows,
+  item,
+  place,
+  put,
+  storedRow,
+  update,
+} from '../../../support/shop-operations.ts'
 import { imageOf, rowsOf, shopTable } from '../../../support/shop.ts'
 
 const orders = shopTable('orders')
@@ -23,53 +31,9 @@ beforeEach(async () => {
 })
 afterEach(() => region.store.close())
 
-type Row = Readonly<Record<string, unknown>>
-
-function put(
-  kind: 'insert' | 'upsert',
-  name: 'orders' | 'stock',
-  ...rows: readonly Row[]
-): WriteOp {
-  return { kind, table: shopTable(name).id, rows: rows.map((row) => imageOf(name, row)) }
-}
-
-function item(n: number, more: Row = {}): Row {
-  return { place: 'p', item: BigInt(n), count: 1, ...more }
-}
-
-function place(name: 'orders' | 'stock', column: string): number {
-  const table = shopTable(name)
-  return table.valueIndex.get(table.columnByName.get(column)?.id ?? -1) ?? -1
-}
-
-function change(name: 'orders' | 'stock', column: string, op: CellChange['op']): CellChange {
-  return { column: place(name, column), op }
-}
-
-function update(
-  name: 'orders' | 'stock',
-  key: readonly SqlValue[],
-  cells: readonly CellChange[],
-  conditions: readonly CellCondition[] = [],
-): WriteOp {
-  return { kind: 'update', table: shopTable(name).id, key, cells, conditions }
-}
-
-async function row(
-  name: 'orders' | 'stock',
-  ...key: readonly SqlValue[]
-): Promise<StoredRow | undefined> {
-  const table = shopTable(name)
-  const rows = await rowsOf(region.store, selectByKeys(table, 'a', [key], region.wall.nowMs))
-  return rowsByKey(table, 1, rows)[0]
-}
-
-async function count(name: 'orders' | 'stock' | '_outbox' | '_outcomes'): Promise<number> {
-  const table = name.startsWith('_') ? name : shopTable(name).physicalName
-  const [first] = await rowsOf(region.store, { sql: `SELECT count(*) FROM ${table}`, args: [] })
-  return Number(first?.[0])
-}
-
+const row = (name: 'orders' | 'stock', ...key: readonly SqlValue[]): ReturnType<typeof storedRow> =>
+  storedRow(region, name, ...key)
+const count = (name: Parameters<typeof countRows>[1]): Promise<number> => countRows(region, name)
 const commit = (
   ops: readonly WriteOp[],
   more: Parameters<typeof request>[1] = {},
