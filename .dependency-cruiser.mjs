@@ -94,6 +94,7 @@ export default {
     },
     {
       name: 'libsql-only-in-drivers',
+      comment: 'Everything else speaks to a store through its port.',
       severity: 'error',
       from: { path: SHIPPED, pathNot: [folder('drivers'), folder('cli')] },
       to: { path: '(^|/)node_modules/(@libsql|libsql)/' },

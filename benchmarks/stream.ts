@@ -246,7 +246,7 @@ async function openRegion(folder: string, network: Network, region: string): Pro
   })
   network.listen(region, {
     onRequest: () => Promise.reject(new Error('No requests here.')),
-    onChannel: (channel) => exporter.accept(channel),
+    onChannel: (channel, _service, caller) => exporter.accept(channel, caller),
   })
   const importers = new Map<string, Importer>()
   for (const from of others) {

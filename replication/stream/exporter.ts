@@ -5,6 +5,7 @@
 import type { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
 import type { Channel } from '../../src/core/ports/transport.ts'
+import type { Caller } from '../../src/core/principal.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import type { MayReplicate } from './export-filter.ts'
 import { ExportSession } from './export-session.ts'
@@ -35,8 +36,8 @@ export interface ExportStatus {
 
 /** A running exporter. */
 export interface Exporter {
-  /** Serves a channel that another region's importer opened. */
-  accept(channel: Channel): void
+  /** Serves a channel that another region's importer opened; `caller` may be no other region. */
+  accept(channel: Channel, caller: Caller): void
   /** The durable position of every region; 0 for one that did not subscribe yet. For pruning. */
   regionPositions(): readonly number[]
   status(): readonly ExportStatus[]
@@ -64,7 +65,7 @@ class FeedExporter implements Exporter {
     })
   }
 
-  accept(channel: Channel): void {
+  accept(channel: Channel, caller: Caller): void {
     if (this.#isStopped) {
       channel.close()
       return
@@ -74,6 +75,7 @@ class FeedExporter implements Exporter {
       feed,
       schema,
       regions,
+      callerRegions: caller.principal.regions,
       mayReplicate,
       faults: faults ?? {},
       onDurable: (region: string, position: number) => {

@@ -167,7 +167,7 @@ class RegionImporter implements Importer {
   async #follow(): Promise<void> {
     const options = this.#options
     const positions = new Map(await this.#positions())
-    const channel = await options.transport.connect(options.from)
+    const channel = await options.transport.connect(options.from, 'stream')
     if (this.#isStopped) {
       channel.close()
       return

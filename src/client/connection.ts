@@ -4,6 +4,7 @@
  */
 import { fromWireError, isErrorCode, MeridianError } from '../core/errors.ts'
 import { DEFAULT_DEADLINE_MS } from '../core/limits.ts'
+import type { Principal } from '../core/principal.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Transport } from '../core/ports/transport.ts'
 import { decodeResponse, encodeRequest } from '../protocol/codec.ts'
@@ -11,7 +12,6 @@ import {
   PROTOCOL_VERSION,
   type BodyOf,
   type FailedReceipt,
-  type Principal,
   type RequestHeader,
   type ResponseValues,
   type WireReceipt,

@@ -46,7 +46,8 @@ export type {
   ViewHandle,
 } from './types.ts'
 export type { Consistency as ReadConsistency, ReadWish } from '../session/levels.ts'
-export type { FailedReceipt, Principal, ReadLevel } from '../protocol/messages.ts'
+export type { FailedReceipt, ReadLevel } from '../protocol/messages.ts'
+export type { Principal, Scope } from '../core/principal.ts'
 
 // Errors
 export { ERROR_CODES, isErrorCode, MeridianError } from '../core/errors.ts'

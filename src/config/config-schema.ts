@@ -1,6 +1,13 @@
 /** The shape of `meridian.yaml`: types, defaults, and what each option means. */
 import { z } from 'zod'
-import { DEFAULT_DEADLINE_MS, MAX_QUEUED_WRITES } from '../core/limits.ts'
+import { DEFAULT_DEADLINE_MS, MAX_MESSAGE_BYTES, MAX_QUEUED_WRITES } from '../core/limits.ts'
+import {
+  processSections,
+  type AuthConfig,
+  type NodeConfig,
+  type StoreConfig,
+  type TlsConfig,
+} from './process-sections.ts'
 
 /** The tenant class of a tenant that is created without one. */
 export const DEFAULT_CLASS = 'default'
@@ -27,6 +34,33 @@ const limitsSchema = z
       .positive()
       .default(1000)
       .describe('How often expired rows are looked for, to delete them. They are absent before.'),
+    maxBodyBytes: z
+      .int()
+      .positive()
+      .max(MAX_MESSAGE_BYTES)
+      .default(MAX_MESSAGE_BYTES)
+      .describe('Bytes of a request that a node takes, decompressed.'),
+    maxConnections: z
+      .int()
+      .positive()
+      .default(10_000)
+      .describe('Open connections of a node; more are closed at once.'),
+    maxConcurrentRequests: z
+      .int()
+      .positive()
+      .default(1024)
+      .describe('Requests in progress in a node beyond which new ones are refused (OVERLOADED).'),
+    maxConcurrentPerPrincipal: z
+      .int()
+      .positive()
+      .default(256)
+      .describe('Requests in progress of one caller beyond which new ones are refused.'),
+    queryTimeoutMs: z.number().positive().default(5000).describe('How long SQL of users may run.'),
+    drainTimeoutMs: z
+      .number()
+      .positive()
+      .default(10_000)
+      .describe('How long a node that stops waits for its requests in progress.'),
   })
   .prefault({})
 
@@ -40,6 +74,12 @@ export interface LimitsConfig {
   readonly deadlineMs: number
   readonly maxQueuedWrites: number
   readonly sweepIntervalMs: number
+  readonly maxBodyBytes: number
+  readonly maxConnections: number
+  readonly maxConcurrentRequests: number
+  readonly maxConcurrentPerPrincipal: number
+  readonly queryTimeoutMs: number
+  readonly drainTimeoutMs: number
 }
 
 /** The configuration file, defaults filled in. */
@@ -51,6 +91,11 @@ export interface ConfigFile {
   readonly residency?: { readonly classes: Readonly<Record<string, readonly string[]>> } | undefined
   readonly keys?: KeysConfig | undefined
   readonly limits: LimitsConfig
+  readonly schema?: string | undefined
+  readonly nodes?: Readonly<Record<string, NodeConfig>> | undefined
+  readonly stores?: Readonly<Record<string, StoreConfig>> | undefined
+  readonly auth?: AuthConfig | undefined
+  readonly tls?: TlsConfig | undefined
 }
 
 /** A topology file. */
@@ -114,6 +159,7 @@ export const configSchema: z.ZodType<ConfigFile> = z
           'which protect nothing. Without it encrypted columns need keys given in code.',
       ),
     limits: limitsSchema,
+    ...processSections,
   })
   .describe('Configuration of a Meridian deployment.')
 

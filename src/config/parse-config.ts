@@ -17,6 +17,9 @@ import {
   resolveTopology,
   type Topology,
 } from './topology.ts'
+import { checkProcesses } from './check-processes.ts'
+import { requireRegion } from './check-regions.ts'
+import type { AuthConfig, NodeConfig, StoreConfig, TlsConfig } from './process-sections.ts'
 
 /** A checked configuration with every default filled in. */
 export interface Config {
@@ -29,6 +32,15 @@ export interface Config {
   /** `null`: keys are given in code, or encrypted columns are refused. */
   readonly keys: KeysConfig | null
   readonly limits: LimitsConfig
+  /** The schema's module, as the file names it; `null`: given in code. */
+  readonly schema: string | null
+  /** Nodes by region; either every region has one or none (embedded). */
+  readonly nodes: Readonly<Record<string, NodeConfig>>
+  /** Stores by region, where they are not files. */
+  readonly stores: Readonly<Record<string, StoreConfig>>
+  /** `null`: callers are not authenticated, and nodes serve the loopback interface only. */
+  readonly auth: AuthConfig | null
+  readonly tls: TlsConfig | null
 }
 
 /**
@@ -76,6 +88,7 @@ function checkConfig(source: ConfigSource): Config {
     residency: checkResidency(source, raw.regions, raw.residency?.classes),
     keys: raw.keys ?? null,
     limits: raw.limits,
+    ...checkProcesses(source, raw),
   }
 }
 
@@ -113,17 +126,6 @@ function checkDistinct(source: ConfigSource, regions: readonly string[]): void {
   if (twice < 0) return
   const problem = `region '${regions[twice]}' is named twice`
   throw source.invalid(['regions', twice], problem, 'Name each region once.')
-}
-
-function requireRegion(
-  source: ConfigSource,
-  path: readonly PropertyKey[],
-  regions: readonly string[],
-  region: string,
-): void {
-  if (regions.includes(region)) return
-  const fix = `Use one of: ${regions.join(', ')}.`
-  throw source.invalid(path, `region '${region}' is unknown`, fix)
 }
 
 function checkResidency(

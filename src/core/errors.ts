@@ -15,6 +15,9 @@ export type Retry =
 /** Every code, with its default for `retry`. A code is never reused for another meaning. */
 const RETRY_BY_CODE = {
   INVALID_ARGUMENT: 'never',
+  UNAUTHENTICATED: 'never',
+  PERMISSION_DENIED: 'never',
+  REQUEST_TOO_LARGE: 'never',
   INVALID_VALUE: 'never',
   UNKNOWN_TABLE: 'never',
   UNKNOWN_COLUMN: 'never',

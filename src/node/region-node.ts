@@ -5,7 +5,8 @@ import type { ChangeLog } from '../core/ports/change-log.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
-import type { Network } from '../core/ports/transport.ts'
+import type { Channel, Network } from '../core/ports/transport.ts'
+import type { Caller } from '../core/principal.ts'
 import { StoreClock } from '../core/store-clock.ts'
 import type { Config } from '../config/parse-config.ts'
 import type { CompiledSchema } from '../schema/compiled.ts'
@@ -27,6 +28,8 @@ export interface RegionNodeParts {
   readonly commitLog: CommitLog
   readonly network: Network
   readonly runtime: Runtime
+  /** Serves the commit log to other regions' nodes, where it is kept in this one. */
+  readonly serveCommitLog?: (channel: Channel, caller: Caller) => void
   /** Told of what stops a role for good; the node goes on with the rest. */
   readonly onFailure: (role: string, error: MeridianError) => void
 }
@@ -72,8 +75,12 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   const roles = await startRoles({ ...base, engines })
   const handler = createRequestHandler({ ...base, engines, positions, roles })
   const unlisten = network.listen(region, {
-    onRequest: (message) => handler.handle(message),
-    onChannel: (channel) => roles.acceptChannel(channel),
+    onRequest: (message, caller) => handler.handle(message, caller),
+    onChannel: (channel, service, caller) => {
+      if (service === 'stream') roles.acceptChannel(channel, caller)
+      else if (parts.serveCommitLog === undefined) channel.close()
+      else parts.serveCommitLog(channel, caller)
+    },
   })
   return {
     region,

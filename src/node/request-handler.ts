@@ -2,6 +2,7 @@
 import { DEFAULT_CLASS } from '../config/config-schema.ts'
 import { MeridianError, toWireError, type WireError } from '../core/errors.ts'
 import type { Transport } from '../core/ports/transport.ts'
+import type { Caller } from '../core/principal.ts'
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../protocol/codec.ts'
 import type {
   BodyOf,
@@ -48,7 +49,7 @@ export class RequestHandler {
   }
 
   /** Answers one message. Never rejects: what goes wrong is in the response. */
-  async handle(message: Uint8Array): Promise<Uint8Array> {
+  async handle(message: Uint8Array, _caller: Caller): Promise<Uint8Array> {
     let request: Request | undefined
     try {
       request = decodeRequest(message)

@@ -19,6 +19,7 @@ import { hlcMs } from '../core/hlc.ts'
 import type { ChangeFeed } from '../core/ports/changes.ts'
 import type { ChangeLog } from '../core/ports/change-log.ts'
 import type { Channel, Network } from '../core/ports/transport.ts'
+import type { Caller } from '../core/principal.ts'
 import type { Config } from '../config/parse-config.ts'
 import type { CompiledTable } from '../schema/compiled.ts'
 import type { Residency } from '../tenancy/residency.ts'
@@ -50,7 +51,7 @@ export interface Roles {
   readonly views: ViewMaintainer
   readonly replicas: ReplicaFreshness
   /** Serves another region's importer. */
-  acceptChannel(channel: Channel): void
+  acceptChannel(channel: Channel, caller: Caller): void
   status(): RolesStatus
   /** localSeq of the store's last change. */
   end(): Promise<number>
@@ -97,7 +98,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
   return {
     views,
     replicas: replicaFreshness(importers),
-    acceptChannel: (channel) => exporter.accept(channel),
+    acceptChannel: (channel, caller) => exporter.accept(channel, caller),
     status: () => ({
       relayPosition: relay.position(),
       viewPosition: views.position(),

@@ -3,6 +3,7 @@
  * (whether a table exists, whether a value fits its column) is judged by whoever serves them.
  */
 import { MAX_OPERATIONS, MAX_PAGE_ROWS } from '../core/limits.ts'
+import { SCOPES } from '../core/principal.ts'
 import { INT64_MAX, INT64_MIN, type SqlValue } from '../core/values.ts'
 import type { Request, RequestBody, Response } from './messages.ts'
 
@@ -80,7 +81,13 @@ const isSession = fields({ positions: isPositions, nowMs: isNumber })
 const isHeader = fields({
   version: isNumber,
   schemaVersion: isIndex,
-  principal: orNull(fields({ tenants: orNull(list(isText)), scopes: list(isText) })),
+  principal: orNull(
+    fields({
+      tenants: orNull(list(isText)),
+      scopes: list(oneOf(...SCOPES)),
+      regions: orNull(list(isText)),
+    }),
+  ),
   clientRegion: isText,
   timeoutMs: isNumber,
   session: isSession,

@@ -5,6 +5,7 @@
 import type { RowImage } from '../core/change.ts'
 import type { WireError } from '../core/errors.ts'
 import type { TransactionRequest } from '../core/operations.ts'
+import type { Principal } from '../core/principal.ts'
 import type { SqlRow, SqlValue } from '../core/values.ts'
 import type { ListQuery } from '../core/list-query.ts'
 
@@ -12,12 +13,6 @@ import type { ListQuery } from '../core/list-query.ts'
 export const PROTOCOL_VERSION = 1
 /** The oldest version that is still understood. */
 export const MIN_PROTOCOL_VERSION = 1
-
-/** Who asks. `null` tenants: all of them. */
-export interface Principal {
-  readonly tenants: readonly string[] | null
-  readonly scopes: readonly string[]
-}
 
 /** What a session has seen: source id (a store's, or `log:<group>`) to position. */
 export type Positions = Readonly<Record<string, number>>
@@ -35,7 +30,10 @@ export type ReadLevel = 'strong' | 'session' | 'stale' | { readonly maxStaleness
 export interface RequestHeader {
   readonly version: number
   readonly schemaVersion: number
-  /** `null` in process, where the caller is trusted. */
+  /**
+   * On whose behalf; `null`: the caller's own. Believed only from callers that are trusted to speak
+   * for others (a node that forwards, the own process): see `src/tenancy/authorize.ts`.
+   */
   readonly principal: Principal | null
   /** Where the caller stands: residency is judged for it. */
   readonly clientRegion: string

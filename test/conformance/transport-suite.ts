@@ -34,7 +34,7 @@ export async function connectWatched(
       far = watchChannel(channel)
     },
   })
-  const near = watchChannel(await network.transport(from).connect(to))
+  const near = watchChannel(await network.transport(from).connect(to, 'stream'))
   await until(() => far !== undefined)
   return { near, far: far as unknown as Watched, stop }
 }
@@ -69,7 +69,7 @@ export function describeTransportSuite(name: string, open: () => Promise<Network
       const unreachable = { code: 'REGION_UNREACHABLE', retry: 'safe' }
       const transport = network.transport('a')
       expect(await failureOf(transport.request('b', bytes(1)))).toMatchObject(unreachable)
-      expect(await failureOf(transport.connect('b'))).toMatchObject(unreachable)
+      expect(await failureOf(transport.connect('b', 'stream'))).toMatchObject(unreachable)
       const stop = network.listen('b', { onRequest: async (m) => m, onChannel: noChannel })
       await transport.request('b', bytes(1))
       stop()
@@ -152,7 +152,7 @@ export function describeTransportSuite(name: string, open: () => Promise<Network
           for (let i = 0; i < 3; i++) channel.send(bytes(i))
         },
       })
-      const near = watchChannel(await network.transport('a').connect('b'))
+      const near = watchChannel(await network.transport('a').connect('b', 'stream'))
       await until(() => near.messages.length === 3)
       expect(near.messages).toEqual([0, 1, 2])
     })

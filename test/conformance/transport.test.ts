@@ -43,7 +43,7 @@ describe('in-process network: delays', () => {
       onRequest: async (message) => message,
       onChannel: (far) => far.onMessage(() => arrivals.push(time.nowMs)),
     })
-    const near = await time.run(network.transport('a').connect('b'))
+    const near = await time.run(network.transport('a').connect('b', 'stream'))
     expect(time.nowMs).toBe(25)
     near.send(bytes)
     time.after(4, () => near.send(bytes))
@@ -66,7 +66,7 @@ describe('in-process network: delays', () => {
         far.onMessage((message) => arrivals.push([message[0] ?? -1, time.nowMs]))
       },
     })
-    const near = await time.run(network.transport('a').connect('b'))
+    const near = await time.run(network.transport('a').connect('b', 'stream'))
     near.send(new Uint8Array([0]))
     delayMs = 2
     near.send(new Uint8Array([1]))
@@ -136,7 +136,7 @@ describe('in-process network: broken links', () => {
       const transport = network.transport(from)
       const unreachable = { code: 'REGION_UNREACHABLE', retry: 'safe' }
       expect(await failureOf(transport.request(to, bytes))).toMatchObject(unreachable)
-      expect(await failureOf(transport.connect(to))).toMatchObject(unreachable)
+      expect(await failureOf(transport.connect(to, 'stream'))).toMatchObject(unreachable)
     }
     await network.transport('a').request('c', bytes)
     await network.transport('a').request('a', bytes)
@@ -179,7 +179,7 @@ describe('in-process network: broken links', () => {
   test('a channel whose opening the cut meets is refused', async () => {
     const network = open()
     serve(network, 'b')
-    const connect = failureOf(network.transport('a').connect('b'))
+    const connect = failureOf(network.transport('a').connect('b', 'stream'))
     network.partition('a', 'b')
     expect(await connect).toMatchObject({ code: 'REGION_UNREACHABLE' })
   })

@@ -197,7 +197,7 @@ export class StreamRegion implements TestStore {
     this.#importers = new Map(others.map((from, i) => [from, importers[i] as Importer]))
     this.#stopListening = network.listen(region, {
       onRequest: () => Promise.reject(new Error('No requests here.')),
-      onChannel: (channel) => exporter.accept(channel),
+      onChannel: (channel, _service, caller) => exporter.accept(channel, caller),
     })
     await Promise.all(importers.map((importer) => importer.start()))
   }

@@ -1,4 +1,8 @@
 /** Port: messages between clients and nodes, and between nodes. It carries bytes. */
+import type { Caller } from '../principal.ts'
+
+/** What a channel between two regions is for. */
+export type ChannelService = 'stream' | 'commit-log'
 
 /** A duplex, ordered stream of messages. */
 export interface Channel {
@@ -21,14 +25,20 @@ export interface Transport {
    */
   request(region: string, message: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>
 
-  /** Opens a channel. @throws MeridianError `REGION_UNREACHABLE` */
-  connect(region: string): Promise<Channel>
+  /**
+   * Opens a channel to a service of a region.
+   *
+   * @throws MeridianError `REGION_UNREACHABLE`, `UNAUTHENTICATED`, `PERMISSION_DENIED`
+   */
+  connect(region: string, service: ChannelService): Promise<Channel>
 }
 
 /** The serving side of a region. */
 export interface TransportHandlers {
-  readonly onRequest: (message: Uint8Array) => Promise<Uint8Array>
-  readonly onChannel: (channel: Channel) => void
+  /** Answers one message; what goes wrong is in the answer. */
+  readonly onRequest: (message: Uint8Array, caller: Caller) => Promise<Uint8Array>
+  /** Takes a channel over, or closes it where it serves no such service. */
+  readonly onChannel: (channel: Channel, service: ChannelService, caller: Caller) => void
 }
 
 /** A network that regions join. */

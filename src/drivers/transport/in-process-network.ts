@@ -5,7 +5,14 @@
  */
 import { MeridianError } from '../../core/errors.ts'
 import type { Timers } from '../../core/ports/runtime.ts'
-import type { Channel, Network, Transport, TransportHandlers } from '../../core/ports/transport.ts'
+import type {
+  Channel,
+  ChannelService,
+  Network,
+  Transport,
+  TransportHandlers,
+} from '../../core/ports/transport.ts'
+import { PROCESS_CALLER } from '../../core/principal.ts'
 import { Carrier } from './carrier.ts'
 import { DelayedPipe } from './delayed-pipe.ts'
 import { ChannelEnd } from './in-process-channel.ts'
@@ -70,7 +77,7 @@ class RegionNetwork implements InProcessNetwork {
   transport(from: string): Transport {
     return {
       request: (to, message, signal) => this.#request(from, to, message, signal),
-      connect: (to) => this.#connect(from, to),
+      connect: (to, service) => this.#connect(from, to, service),
     }
   }
 
@@ -149,7 +156,7 @@ class RegionNetwork implements InProcessNetwork {
   }
 
   /** One round trip: the server has its end after one way, the caller after two. */
-  async #connect(from: string, to: string): Promise<Channel> {
+  async #connect(from: string, to: string, service: ChannelService): Promise<Channel> {
     const listener = this.#listener(from, to)
     const forth = new DelayedPipe(this.#carrier, () => this.#delayMs(from, to))
     const back = new DelayedPipe(this.#carrier, () => this.#delayMs(to, from))
@@ -173,7 +180,7 @@ class RegionNetwork implements InProcessNetwork {
       })
       forth.send(() => {
         back.send(() => resolve(near))
-        listener.handlers.onChannel(far)
+        listener.handlers.onChannel(far, service, PROCESS_CALLER)
       })
     })
   }
@@ -181,7 +188,7 @@ class RegionNetwork implements InProcessNetwork {
 
 /** A handler's failure before its first await is its failure all the same. */
 async function answer(handlers: TransportHandlers, message: Uint8Array): Promise<Uint8Array> {
-  return handlers.onRequest(message)
+  return handlers.onRequest(message, PROCESS_CALLER)
 }
 
 function unreachable(from: string, to: string, retry: 'safe' | 'unknown-outcome'): MeridianError {

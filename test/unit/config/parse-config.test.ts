@@ -50,7 +50,18 @@ describe('parseConfig', () => {
         deadlineMs: 5000,
         maxQueuedWrites: 10_000,
         sweepIntervalMs: 1000,
+        maxBodyBytes: 16 * 1024 * 1024,
+        maxConnections: 10_000,
+        maxConcurrentRequests: 1024,
+        maxConcurrentPerPrincipal: 256,
+        queryTimeoutMs: 5000,
+        drainTimeoutMs: 10_000,
       },
+      schema: null,
+      nodes: {},
+      stores: {},
+      auth: null,
+      tls: null,
     })
   })
 

@@ -39,7 +39,7 @@ function join(exporter: Exporter): Subscriber {
   peer.onClose(() => {
     isClosed = true
   })
-  exporter.accept(channel)
+  exporter.accept(channel, PROCESS_CALLER)
   const heard = async (): Promise<ExporterMessage[]> => {
     await turns()
     return peer.received.splice(0).map(decodeExporterMessage)
