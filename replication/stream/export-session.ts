@@ -26,8 +26,8 @@ export interface ExportContext {
   readonly schema: CompiledSchema
   /** The regions that may subscribe. */
   readonly regions: readonly string[]
-  /** Those of them that the caller is; `null`: it is trusted to be any. */
-  readonly callerRegions: readonly string[] | null
+  /** Those of them that the caller is; undefined: it is trusted to be any. */
+  readonly callerRegions: readonly string[] | undefined
   readonly mayReplicate: MayReplicate
   readonly faults: StreamFaults
   /** The region's store holds everything up to `position` durably. */
@@ -103,7 +103,7 @@ export class ExportSession {
   async #subscribe(message: ImporterMessage & { kind: 'subscribe' }): Promise<void> {
     const { feed, schema, regions, callerRegions, mayReplicate, faults } = this.#context
     const { region } = message
-    if (callerRegions !== null && !callerRegions.includes(region)) {
+    if (callerRegions !== undefined && !callerRegions.includes(region)) {
       throw new MeridianError('PERMISSION_DENIED', `The caller is not a node of ${region}.`, {
         fix: 'A node subscribes for its own region, with its own key.',
       })

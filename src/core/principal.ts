@@ -15,8 +15,8 @@ export interface Principal {
   /** `null`: all tenants, and writes to global tables. */
   readonly tenants: readonly string[] | null
   readonly scopes: readonly Scope[]
-  /** Where this principal may say that it stands; `null`: anywhere. */
-  readonly regions: readonly string[] | null
+  /** Where this principal may say that it stands; without it, anywhere. */
+  readonly regions?: readonly string[]
 }
 
 /** Who is at the other end of a connection. */
@@ -34,7 +34,7 @@ export interface Caller {
 }
 
 /** May do everything. */
-export const FULL_PRINCIPAL: Principal = { tenants: null, scopes: SCOPES, regions: null }
+export const FULL_PRINCIPAL: Principal = { tenants: null, scopes: SCOPES }
 
 /** The caller of messages that do not leave the process. */
 export const PROCESS_CALLER: Caller = {

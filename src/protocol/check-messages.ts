@@ -19,6 +19,10 @@ function orNull(check: Check): Check {
   return (value) => value === null || check(value)
 }
 
+function orLeftOut(check: Check): Check {
+  return (value) => value === undefined || check(value)
+}
+
 function oneOf(...values: readonly unknown[]): Check {
   return (value) => values.includes(value)
 }
@@ -85,7 +89,7 @@ const isHeader = fields({
     fields({
       tenants: orNull(list(isText)),
       scopes: list(oneOf(...SCOPES)),
-      regions: orNull(list(isText)),
+      regions: orLeftOut(list(isText)),
     }),
   ),
   clientRegion: isText,

@@ -14,7 +14,7 @@ import { fromHex, toHex } from '../../../src/core/values.ts'
 const header: Request['header'] = {
   version: 1,
   schemaVersion: 3,
-  principal: { tenants: ['acme'], scopes: ['read'], regions: null },
+  principal: { tenants: ['acme'], scopes: ['read'] },
   clientRegion: 'eu-west',
   timeoutMs: 1234.5,
   session: { positions: { 'us-east.0a1b2c3d': 7, 'log:main': 8 }, nowMs: 1_700_000_000_000 },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { PROCESS_CALLER } from '../../../../src/core/principal.ts'
 import type { MayReplicate } from '../../../../replication/stream/export-filter.ts'
 import { createExporter, type Exporter } from '../../../../replication/stream/exporter.ts'
 import {
