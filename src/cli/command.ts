@@ -20,8 +20,10 @@ export interface Command {
   /** What it does, in paragraphs, for its help. */
   readonly description: string
   readonly options: OptionSpecs
+  /** What it takes besides options, if it takes something. */
+  readonly argument?: { readonly placeholder: string; readonly summary: string }
   /** Resolves to the exit code: 0, or 1 where what it was to find out is bad. */
-  run(given: GivenOptions, terminal: Terminal): Promise<number>
+  run(given: GivenOptions, terminal: Terminal, argument?: string): Promise<number>
 }
 
 /** The exit codes. */

@@ -9,6 +9,14 @@ export interface CommandEntry {
 
 /** All commands by name. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  dev: {
+    summary: 'All regions in this process, with a page that shows them.',
+    load: async () => (await import('./dev/command.ts')).devCommand,
+  },
+  init: {
+    summary: 'A service to begin from: schema, configuration, tests.',
+    load: async () => (await import('./init/command.ts')).initCommand,
+  },
   demo: {
     summary: 'Three regions in one process, 135,000 cities, every guarantee checked.',
     load: async () => (await import('./demo/command.ts')).demoCommand,

@@ -35,11 +35,15 @@ export function commandHelp(name: string, command: Command): string {
     ([option, { placeholder, summary }]) =>
       [`--${option}${placeholder === undefined ? '' : ` ${placeholder}`}`, summary] as const,
   )
+  const { argument } = command
   return [
-    `Usage: meridian ${name} [options]`,
+    `Usage: meridian ${name} ${argument === undefined ? '' : `${argument.placeholder} `}[options]`,
     '',
     command.description,
     '',
+    ...(argument === undefined
+      ? []
+      : ['Argument:', ...aligned([[argument.placeholder, argument.summary]]), '']),
     'Options:',
     ...aligned(options),
     '',

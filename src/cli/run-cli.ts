@@ -36,12 +36,12 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<nu
     })
   }
   const command = await requireCommand(first).load()
-  const given = readOptions(first, command, rest)
+  const { given, argument } = readOptions(first, command, rest)
   if (given['help'] === true) {
     terminal.streams.stdout.write(commandHelp(first, command))
     return EXIT.ok
   }
-  return command.run(given, terminal)
+  return command.run(given, terminal, argument)
 }
 
 async function helpOf(name: string | undefined): Promise<string> {
@@ -57,20 +57,32 @@ function requireCommand(name: string): CommandEntry {
   })
 }
 
-function readOptions(name: string, command: Command, args: readonly string[]): GivenOptions {
+interface ReadOptions {
+  readonly given: GivenOptions
+  readonly argument: string | undefined
+}
+
+function readOptions(name: string, command: Command, args: readonly string[]): ReadOptions {
   const specs = { ...command.options, ...COMMON_OPTIONS }
   const options = Object.fromEntries(
     Object.entries(specs).map(([option, { type }]) => [option, { type }]),
   )
+  const allowPositionals = command.argument !== undefined
+  const invalid = (problem: string, cause?: unknown): MeridianError =>
+    new MeridianError('INVALID_ARGUMENT', `${problem}.`, {
+      fix: `Run \`meridian ${name} --help\` for its options.`,
+      cause,
+    })
+  let parsed: { values: GivenOptions; positionals: string[] }
   try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values
+    parsed = parseArgs({ args: [...args], options, strict: true, allowPositionals })
   } catch (error) {
     const problem = (error as Error).message.split('. ', 1)[0]?.replace(/\.$/, '')
-    throw new MeridianError('INVALID_ARGUMENT', `${problem}.`, {
-      fix: `Run \`meridian ${name} --help\` for its options.`,
-      cause: error,
-    })
+    throw invalid(problem ?? 'The options are wrong', error)
   }
+  const [argument, second] = parsed.positionals
+  if (second !== undefined) throw invalid(`Unexpected argument '${second}'`)
+  return { given: parsed.values, argument }
 }
 
 function printError(thrown: unknown, terminal: Terminal, debug: boolean): number {

@@ -12,9 +12,11 @@ import { Session } from '../session/session.ts'
 import { Connection, isTransient } from './connection.ts'
 import { ClientContext } from './context.ts'
 import { createDatabase } from './database.ts'
+import type { HedgeOptions } from './hedge.ts'
 import { Router } from './router.ts'
 import { Sealing } from './sealing.ts'
 import { createSession } from './sessions.ts'
+import type { Tracer } from './tracing.ts'
 import type { Database } from './types.ts'
 
 /** What a deployment offers to clients: how to reach its nodes, and what they need besides. */
@@ -31,6 +33,10 @@ export interface Deployment {
   readonly cipherSuite: AeadSuite
   /** Deadline of calls that name none, in milliseconds. */
   readonly deadlineMs: number
+  /** Sends a read a second time when its answer takes long; off when left out. */
+  readonly hedge?: HedgeOptions | undefined
+  /** Makes an OpenTelemetry span of each call, which the nodes' spans hang from. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** Options of `connect`. */
@@ -63,6 +69,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     schemaVersion: compiled.version,
     principal: options.principal ?? null,
     deadlineMs: deployment.deadlineMs,
+    hedge: deployment.hedge,
+    tracer: deployment.tracer,
   })
   const basis = logBasis(connection)
   await basis.refresh()

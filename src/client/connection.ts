@@ -2,7 +2,7 @@
  * The calling side of the protocol: headers, deadlines, cancellation, retries. A retry repeats the
  * same bytes, so a write keeps its idempotency key.
  */
-import { fromWireError, isErrorCode, MeridianError } from '../core/errors.ts'
+import { fromWireError, isErrorCode, MeridianError, toWireError } from '../core/errors.ts'
 import { DEFAULT_DEADLINE_MS } from '../core/limits.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
@@ -13,10 +13,13 @@ import {
   type BodyOf,
   type FailedReceipt,
   type RequestHeader,
+  type Response,
   type ResponseValues,
   type WireReceipt,
 } from '../protocol/messages.ts'
 import type { Session } from '../session/session.ts'
+import { firstAnswer, type HedgeOptions } from './hedge.ts'
+import { traced, type Tracer } from './tracing.ts'
 
 const FIRST_RETRY_MS = 5
 const LAST_RETRY_MS = 500
@@ -28,6 +31,10 @@ export interface CallContext {
   readonly deadlineAtMs: number
   readonly signal: AbortSignal | undefined
   readonly session: Session
+  /** Aborted when the call fails: nobody waits any more for what is under way for it. */
+  readonly failed: AbortController
+  /** The call's trace context (`traceparent`). */
+  trace: string | null
   /** Set while a write of the call is under way, or was and never got its answer. */
   mayHaveWritten: boolean
   /** What the latest attempt failed with, where it was worth another. */
@@ -55,6 +62,10 @@ export interface ConnectionOptions {
   readonly principal: Principal | null
   /** Deadline of calls that name none. Default `DEFAULT_DEADLINE_MS`. */
   readonly deadlineMs?: number
+  /** Sends reads that are slow to be answered a second time. Default: off. */
+  readonly hedge?: HedgeOptions | undefined
+  /** Makes a span of each call. Default: none. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** Speaks with the nodes of all regions, from one region. */
@@ -86,14 +97,20 @@ export class Connection {
       deadlineAtMs,
       signal: bounds?.signal,
       session,
+      failed: new AbortController(),
+      trace: null,
       mayHaveWritten: false,
       lastFailure: undefined,
     }
   }
 
-  /** The same call with less time. */
+  /** A part of a call that may take less time; it fails with the call. */
   within(call: CallContext, timeoutMs: number): CallContext {
-    return { ...call, deadlineAtMs: this.runtime.clock.monotonicMs() + timeoutMs }
+    const failed = new AbortController()
+    const whole = call.failed.signal
+    if (whole.aborted) failed.abort(whole.reason)
+    else whole.addEventListener('abort', () => failed.abort(whole.reason), { once: true })
+    return { ...call, failed, deadlineAtMs: this.runtime.clock.monotonicMs() + timeoutMs }
   }
 
   /** What is left of a call's time, in ms. */
@@ -103,11 +120,17 @@ export class Connection {
 
   /**
    * Resolves as `work` does, unless the call's time is over first, its signal aborts or the client
-   * closes. Then nothing more is sent for the call; what is under way is left to itself.
+   * closes. Then nothing more is sent for the call, and what is under way is aborted.
    *
    * @throws MeridianError `DEADLINE_EXCEEDED`, `CANCELLED`, `CLOSED`
    */
   async bound<T>(call: CallContext, work: () => Promise<T>): Promise<T> {
+    const { tracer } = this.#options
+    if (tracer === undefined || call.trace !== null) return this.#bounded(call, work)
+    return traced(tracer, this.region, call, () => this.#bounded(call, work))
+  }
+
+  async #bounded<T>(call: CallContext, work: () => Promise<T>): Promise<T> {
     this.#requireTime(call)
     return new Promise((resolve, reject) => {
       const end = (): void => {
@@ -118,6 +141,7 @@ export class Connection {
       const fail = (error: unknown): void => {
         end()
         reject(error)
+        call.failed.abort(error)
       }
       const onClose = (): void => fail(closed(call))
       const onAbort = (): void => fail(cancelled(call))
@@ -140,21 +164,21 @@ export class Connection {
   ): Promise<Answer<K>> {
     this.#requireTime(call)
     const message = encodeRequest({ header: this.#header(call), body })
-    const wroteBefore = call.mayHaveWritten
-    if (isWrite(body.kind)) call.mayHaveWritten = true
-    try {
-      const bytes = await this.#options.transport.request(region, message, call.signal)
-      const response = decodeResponse(bytes)
-      if (!response.ok) {
-        const error = fromWireError(response.error)
-        if (response.receipt !== null)
-          error.receipt = this.#countRoundTrip(response.receipt, region)
-        throw error
+    if (!isWrite(body.kind)) {
+      try {
+        return this.#accept(await this.#read(region, message, call), region, call)
+      } catch (error) {
+        throw readFailure(error)
       }
-      call.session.merge(response.session)
+    }
+    const wroteBefore = call.mayHaveWritten
+    call.mayHaveWritten = true
+    try {
+      const { transport } = this.#options
+      const bytes = await transport.request(region, message, call.failed.signal)
+      const answer = this.#accept<K>(decodeOutcome(bytes), region, call)
       call.mayHaveWritten = wroteBefore
-      const receipt = this.#countRoundTrip(response.receipt, region)
-      return { value: response.value as ResponseValues[K], receipt }
+      return answer
     } catch (error) {
       // Refused, or never sent: this attempt at least did nothing.
       if (error instanceof MeridianError && error.retry !== 'unknown-outcome') {
@@ -209,9 +233,35 @@ export class Connection {
       clientRegion: this.region,
       timeoutMs: this.timeLeftMs(call),
       session: call.session.state(),
-      trace: null,
+      trace: call.trace,
       forwarded: false,
     }
+  }
+
+  async #read(region: string, message: Uint8Array, call: CallContext): Promise<Response> {
+    const { transport, hedge, runtime } = this.#options
+    const { signal } = call.failed
+    const ask = (until: AbortSignal): Promise<Uint8Array> =>
+      transport.request(region, message, until)
+    const bytes =
+      hedge === undefined ? ask(signal) : firstAnswer(ask, hedge.afterMs, runtime.timers, signal)
+    return decodeResponse(await bytes)
+  }
+
+  /** Takes what the call has now seen. @throws MeridianError what the node refused it with */
+  #accept<K extends keyof ResponseValues>(
+    response: Response,
+    region: string,
+    call: CallContext,
+  ): Answer<K> {
+    if (!response.ok) {
+      const error = fromWireError(response.error)
+      if (response.receipt !== null) error.receipt = this.#countRoundTrip(response.receipt, region)
+      throw error
+    }
+    call.session.merge(response.session)
+    const receipt = this.#countRoundTrip(response.receipt, region)
+    return { value: response.value as ResponseValues[K], receipt }
   }
 
   #countRoundTrip<R extends FailedReceipt>(receipt: R, region: string): R {
@@ -228,12 +278,37 @@ export class Connection {
 
 /** Errors after which the same read may be sent again. */
 export function isTransient(error: MeridianError): boolean {
-  return isErrorCode(error, 'REGION_UNREACHABLE', 'OVERLOADED', 'LOG_UNAVAILABLE')
+  return (
+    error.retry === 'safe' &&
+    isErrorCode(error, 'REGION_UNREACHABLE', 'OVERLOADED', 'LOG_UNAVAILABLE')
+  )
 }
 
 /** Errors after which the same write, under the same idempotency key, is sent again. */
 export function isTransientWrite(error: MeridianError): boolean {
   return isTransient(error) || (error.retry === 'unknown-outcome' && error.code !== 'INTERNAL')
+}
+
+/** A read has no outcome to be unknown: what its code says of repeating it holds. */
+function readFailure(error: unknown): unknown {
+  if (!(error instanceof MeridianError) || error.retry !== 'unknown-outcome') return error
+  const { code, message, details } = toWireError(error)
+  const failure = new MeridianError(code, message, { details, cause: error })
+  failure.receipt = error.receipt
+  return failure
+}
+
+/** The answer to a write. One that cannot be read leaves open what became of the write. */
+function decodeOutcome(bytes: Uint8Array): Response {
+  try {
+    return decodeResponse(bytes)
+  } catch (error) {
+    throw new MeridianError('PROTOCOL_MALFORMED', 'The answer to the write cannot be read.', {
+      retry: 'unknown-outcome',
+      fix: 'Repeat it with the same idempotency key; bring client and nodes to the same version.',
+      cause: error,
+    })
+  }
 }
 
 function isWrite(kind: string): boolean {

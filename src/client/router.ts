@@ -4,7 +4,7 @@
  */
 import { isErrorCode, MeridianError } from '../core/errors.ts'
 import type { WireTenant } from '../protocol/messages.ts'
-import { Lru } from '../tenancy/lru.ts'
+import { Lru } from '../core/lru.ts'
 import type { CallContext, Connection } from './connection.ts'
 
 const MAX_CACHED_TENANTS = 10_000

@@ -242,7 +242,10 @@ async function permittedRegions(
 ): Promise<readonly string[]> {
   const { connection, router } = context.parts
   const call = connection.begin('keys', new Session(), undefined)
-  return (await router.tenant(tenant, call)).regions
+  const { regions } = await connection.bound(call, () =>
+    connection.retry(call, isTransient, () => router.tenant(tenant, call)),
+  )
+  return regions
 }
 
 /**

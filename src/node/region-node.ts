@@ -17,6 +17,7 @@ import { openEngines } from './engines.ts'
 import { openLogGroups, type LogGroups } from './log-groups.ts'
 import { startRoles, type Roles, type RolesStatus } from './roles.ts'
 import { createRequestHandler } from './serving.ts'
+import type { ViewReads } from './view-reads.ts'
 
 /** What a node is made of. The node closes `store`, `changeLog` and `commitLog`. */
 export interface RegionNodeParts {
@@ -46,6 +47,8 @@ export interface NodeStatus extends RolesStatus {
 export interface RegionNode {
   readonly region: string
   readonly store: Store
+  readonly changeLog: ChangeLog
+  readonly views: ViewReads
   status(): NodeStatus
   /** localSeq of the store's last change. */
   end(): Promise<number>
@@ -85,6 +88,8 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   return {
     region,
     store,
+    changeLog: parts.changeLog,
+    views: roles.views,
     status: () => ({ region, source, strongIndex: groups.strong.applied(), ...roles.status() }),
     end: () => roles.end(),
     async catchUp() {

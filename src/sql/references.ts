@@ -211,7 +211,9 @@ class Finder {
     if (next === '.' && SCHEMAS.has(name)) {
       throw this.#refuse('a schema-qualified name', i, 'Leave the schema out.')
     }
-    if (isForbiddenName(name) && !this.#rules.isColumn(name)) throw this.#physical(i, name)
+    if (!isForbiddenName(name) || this.#rules.isColumn(name)) return
+    // Of the public names only the catalogue's look like internal ones; they qualify its columns.
+    if (!this.#rules.isPublic(name)) throw this.#physical(i, name)
   }
 
   /** `name (`: a call, unless the name is a keyword, a type or the head of a WITH. */

@@ -14,7 +14,7 @@ export type TokenKind =
   | 'string'
   | 'blob'
   | 'number'
-  /** `?` or `?N`. */
+  /** `?`, `?N`, or a named one: `:name`, `@name`, `$name`. */
   | 'parameter'
   /** Operators and punctuation. */
   | 'symbol'
@@ -53,7 +53,7 @@ const PATTERNS: readonly (readonly [TokenKind | 'space', RegExp])[] = [
     ),
   ],
   ['word', new RegExp(String.raw`[A-Za-z_\u0080-\uffff][${ID}]*`, 'y')],
-  ['parameter', new RegExp(String.raw`\?\d*(?![${ID}])`, 'y')],
+  ['parameter', new RegExp(String.raw`\?\d*(?![${ID}])|[:@$][${ID}]+`, 'y')],
   ['symbol', /->>|->|\|\||<<|>>|<=|>=|<>|==|!=|[-+*/%&|~<>=(),.;]/y],
 ]
 
@@ -81,9 +81,6 @@ function matchAt(sql: string, at: number): { kind: TokenKind | 'space'; text: st
     if (text !== undefined && !(text === '/' && sql[at + 1] === '*')) return { kind, text }
   }
   const character = sql[at] ?? ''
-  if (':@$#'.includes(character)) {
-    throw refused('a named parameter', at, "Use '?' and pass the values in order.")
-  }
   if (`'"\`[`.includes(character)) throw refused('an unclosed quote', at, 'Close it.')
   if (character === '/') throw refused('an unclosed comment', at, 'Close it.')
   throw refused('a character that is no SQL', at, 'Quote it, or remove it.')
@@ -107,6 +104,31 @@ function upperAscii(text: string): string {
 export function lowerAscii(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
+
+/** Whether the token is a named parameter. */
+export function isNamedParameter(token: Token): boolean {
+  return token.kind === 'parameter' && !token.text.startsWith('?')
+}
+
+/**
+ * Tokens as text again, `texts` in place of their own. A space stands between two of them unless
+ * one is a bracket or a comma and none stood there before: such never merge with what they touch,
+ * and result columns without a name of their own are named by their text (`count(*)`).
+ */
+export function joinTokens(tokens: readonly Token[], texts: readonly string[]): string {
+  let sql = ''
+  tokens.forEach((token, i) => {
+    const before = tokens[i - 1]
+    if (before !== undefined) {
+      const adjacent = before.at + before.text.length === token.at
+      sql += adjacent && (TIGHT.has(before.text) || TIGHT.has(token.text)) ? '' : ' '
+    }
+    sql += texts[i] ?? token.text
+  })
+  return sql
+}
+
+const TIGHT = new Set(['(', ')', ','])
 
 /** A name as a quoted identifier. */
 export function quoteName(name: string): string {

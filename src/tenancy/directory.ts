@@ -15,7 +15,7 @@ import {
   selectTenants,
   type TenantEntry,
 } from './directory-machine.ts'
-import { Lru } from './lru.ts'
+import { Lru } from '../core/lru.ts'
 import type { Residency } from './residency.ts'
 import { tenantKey } from './tenant-key.ts'
 

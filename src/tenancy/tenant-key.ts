@@ -2,7 +2,7 @@
  * The directory's key of a tenant. A hash: no region learns the names of tenants whose data it may
  * not hold.
  */
-import { Lru } from './lru.ts'
+import { Lru } from '../core/lru.ts'
 import { sha256Hex } from './sha256.ts'
 
 const MAX_CACHED_KEYS = 10_000

@@ -4,7 +4,6 @@
  */
 import { pathToFileURL } from 'node:url'
 import Database from 'libsql'
-import { MeridianError } from '../../core/errors.ts'
 import {
   StatementFailed,
   type ColumnOrigin,
@@ -14,7 +13,12 @@ import {
 import type { SqlRow, SqlValue } from '../../core/values.ts'
 import { readRow, type BoundValue } from './bind.ts'
 import { failureKind, isEngineError, isReadOnlyRefusal, storeError } from './engine-errors.ts'
-import { readStatementText } from './statement-text.ts'
+import {
+  checkArgumentCount,
+  checkStatementText,
+  tooManyRows,
+  writingRead,
+} from './statement-rules.ts'
 
 /** A statement whose arguments are in the form that the engine binds exactly. */
 export interface BoundStatement extends Omit<Statement, 'args'> {
@@ -56,14 +60,6 @@ interface Prepared {
 const MAX_CACHED_STATEMENTS = 512
 /** Longer texts are run once, as a rule: they would only push out others. */
 const MAX_CACHED_SQL_LENGTH = 20_000
-const CONTROL = new Set(['begin', 'commit', 'end', 'rollback', 'savepoint', 'release'])
-const FILE_CONTROL = new Set(['attach', 'detach', 'vacuum'])
-const DEFINITIONS = new Set(['create', 'alter', 'drop', 'reindex', 'analyze'])
-const READ_ONLY = new Set(['select', 'values', 'explain', 'pragma'])
-/** A setting is read by its name alone; these take what they tell about as an argument. */
-const READING_PRAGMA =
-  /^\s*pragma\s+(\w+|(table_x?info|index_(list|x?info)|foreign_key_(list|check)|(integrity|quick)_check)\s*\([^()]*\))\s*;?\s*$/i
-
 export class Connection {
   readonly #db: EngineDatabase
   readonly #path: string
@@ -132,7 +128,7 @@ export class Connection {
   execute(statement: BoundStatement, index: number): ExecutedStatement {
     try {
       const prepared = this.#prepare(statement)
-      checkArgumentCount(statement, prepared)
+      checkArgumentCount(prepared.parameters, statement.args.length)
       if (!prepared.reader) {
         const { changes } = prepared.statement.run(statement.args)
         return { rows: [], rowsAffected: changes, wrote: changes > 0 || prepared.isDefinition }
@@ -172,10 +168,7 @@ export class Connection {
     for (let step = iterator.next(); step.done !== true; step = iterator.next()) {
       if (rows.length >= maxRows) {
         this.#abandon(iterator)
-        throw new MeridianError('RESULT_TOO_LARGE', `The result has more than ${maxRows} rows.`, {
-          fix: 'Ask for fewer rows, page by page.',
-          details: { maxRows },
-        })
+        throw tooManyRows(maxRows)
       }
       rows.push(readRow(step.value))
     }
@@ -211,12 +204,7 @@ export class Connection {
   }
 
   #failure(error: unknown, index: number): unknown {
-    if (this.#isReadOnly && isReadOnlyRefusal(error)) {
-      return new MeridianError('QUERY_REFUSED', 'A read must not change the database.', {
-        fix: 'Write through the store instead.',
-        cause: error,
-      })
-    }
+    if (this.#isReadOnly && isReadOnlyRefusal(error)) return writingRead(error)
     const typed = storeError(error, this.#path)
     if (typed !== undefined) return typed
     if (isEngineError(error)) return new StatementFailed(index, failureKind(error), error.message)
@@ -225,49 +213,12 @@ export class Connection {
 }
 
 function prepare(db: EngineDatabase, sql: string, bigints: boolean): Prepared {
-  const text = readStatementText(sql)
-  refuseControl(sql, text.keyword)
-  if (text.keyword === '' || text.hasTail) {
-    throw new MeridianError(
-      'INVALID_ARGUMENT',
-      'A statement must hold exactly one SQL statement.',
-      {
-        fix: 'Pass several statements as several entries.',
-      },
-    )
-  }
+  const { parameters, isDefinition, isReadOnly } = checkStatementText(sql)
   const statement = db.prepare(sql)
   const reader = statement.reader
   if (reader) {
     statement.raw()
     statement.safeIntegers(bigints)
   }
-  return {
-    statement,
-    reader,
-    parameters: text.parameters,
-    isDefinition: DEFINITIONS.has(text.keyword),
-    isReadOnly: READ_ONLY.has(text.keyword),
-  }
-}
-
-/** A transaction is the store's to open and to close; a member that ended it would cut another. */
-function refuseControl(sql: string, keyword: string): void {
-  const refused =
-    CONTROL.has(keyword) ||
-    FILE_CONTROL.has(keyword) ||
-    (keyword === 'pragma' && !READING_PRAGMA.test(sql))
-  if (!refused) return
-  throw new MeridianError('QUERY_REFUSED', `A store does not run ${keyword.toUpperCase()}.`, {
-    fix: 'Pass the statements of one transaction in one call; settings belong to the driver.',
-  })
-}
-
-function checkArgumentCount(statement: BoundStatement, prepared: Prepared): void {
-  const { parameters } = prepared
-  if (parameters === undefined || parameters === statement.args.length) return
-  throw new MeridianError(
-    'INVALID_ARGUMENT',
-    `The statement takes ${parameters} arguments and got ${statement.args.length}.`,
-  )
+  return { statement, reader, parameters, isDefinition, isReadOnly }
 }

@@ -7,12 +7,17 @@
 export interface StatementText {
   /** The first word, in lower case; '' when the text holds no statement. */
   readonly keyword: string
+  /** What it does: the first word, or behind a WITH clause the word that says so. */
+  readonly verb: string
   /** How many positional parameters it takes; `undefined` when it numbers or names them. */
   readonly parameters: number | undefined
   /** Whether something follows the first statement. */
   readonly hasTail: boolean
+  /** Where the statement ends in the text: before its semicolon. */
+  readonly end: number
 }
 
+const VERBS = new Set(['select', 'values', 'insert', 'replace', 'update', 'delete'])
 const CLOSING: Readonly<Record<string, string>> = { "'": "'", '"': '"', '`': '`', '[': ']' }
 
 /** Reads the text of one statement. */
@@ -21,15 +26,45 @@ export function readStatementText(sql: string): StatementText {
   const keyword = scan.firstWord()
   // Only a trigger holds statements of its own; its body ends with the text.
   const isTrigger = keyword === 'create' && /^\W*create\s+(temp\w*\s+)?trigger\b/i.test(scan.rest())
+  let verb = keyword
+  let depth = 0
   let parameters: number | undefined = 0
   for (let char = scan.next(); char !== ''; char = scan.next()) {
-    if (char === ';' && !isTrigger) return { keyword, parameters, hasTail: scan.hasMore() }
-    if (char === '?') {
+    if (char === ';' && !isTrigger) {
+      const end = scan.at - 1
+      return { keyword, verb, parameters, hasTail: scan.hasMore(), end }
+    }
+    if (char === '(') depth++
+    else if (char === ')') depth--
+    else if (char === '?') {
       if (/\d/.test(scan.peek())) parameters = undefined
       else if (parameters !== undefined) parameters++
     } else if (char === ':' || char === '@' || char === '$') parameters = undefined
+    else if (verb === 'with' && depth === 0 && /[a-z_]/i.test(char)) {
+      const word = (char + scan.restOfWord()).toLowerCase()
+      if (VERBS.has(word)) verb = word
+    }
   }
-  return { keyword, parameters, hasTail: false }
+  return { keyword, verb, parameters, hasTail: false, end: sql.length }
+}
+
+/** The text with its n-th `?` replaced where `replace` gives something for it. */
+export function replaceParameters(
+  sql: string,
+  replace: (index: number) => string | undefined,
+): string {
+  const scan = new TextScan(sql)
+  let text = ''
+  let copied = 0
+  let index = 0
+  for (let char = scan.next(); char !== ''; char = scan.next()) {
+    if (char !== '?') continue
+    const replacement = replace(index++)
+    if (replacement === undefined) continue
+    text += sql.slice(copied, scan.at - 1) + replacement
+    copied = scan.at
+  }
+  return text + sql.slice(copied)
 }
 
 /** Walks over a text, passing over comments, strings and quoted names. */
@@ -43,6 +78,17 @@ class TextScan {
 
   rest(): string {
     return this.#sql.slice(this.#at)
+  }
+
+  /** Where the next character is read. */
+  get at(): number {
+    return this.#at
+  }
+
+  restOfWord(): string {
+    const rest = /^[\w$]*/.exec(this.rest())?.[0] ?? ''
+    this.#at += rest.length
+    return rest
   }
 
   peek(): string {

@@ -1,0 +1,90 @@
+/**
+ * What `meridian dev` serves on one port: the page with its stream of snapshots, and every region's
+ * requests, delayed as if they came from the region where the client says that it stands.
+ */
+import { toWireError } from '../../core/errors.ts'
+import { MAX_MESSAGE_BYTES } from '../../core/limits.ts'
+import type { HttpHandler, HttpRequest, HttpResponse } from '../../core/ports/http.ts'
+import { MESSAGE_CONTENT_TYPE, REGION_HEADER, REQUEST_PATH } from '../../core/wire-http.ts'
+import { decodeRequest, encodeResponse } from '../../protocol/codec.ts'
+import type { DevSession } from './dev-session.ts'
+import { pageFile } from './page.ts'
+
+const LOOK_EVERY_MS = 400
+const NO_CACHE = { 'cache-control': 'no-store' }
+
+/** What the handler serves. */
+export interface DevHandlerParts {
+  readonly session: DevSession
+  /** How clients reach this port. */
+  readonly url: (region: string) => string
+}
+
+export function createDevHandler({ session, url }: DevHandlerParts): HttpHandler {
+  const look = async (): Promise<string> => JSON.stringify(await session.look(url))
+  return {
+    async request(request) {
+      const page = request.method === 'GET' ? await pageFile(request.path) : undefined
+      if (page !== undefined) return page
+      switch (`${request.method} ${request.path}`) {
+        case 'GET /dev/snapshot':
+          return {
+            status: 200,
+            headers: { 'content-type': 'application/json', ...NO_CACHE },
+            body: await look(),
+          }
+        case 'GET /dev/events':
+          return events(look, request.signal)
+        case `POST ${REQUEST_PATH}`:
+          return answer(session, request)
+        default:
+          return { status: 404, headers: { 'content-type': 'text/plain' }, body: 'Nothing here.\n' }
+      }
+    },
+  }
+}
+
+/** Server-sent events: a snapshot whenever it differs from the one before. */
+function events(look: () => Promise<string>, signal: AbortSignal): HttpResponse {
+  async function* stream(): AsyncGenerator<string> {
+    let before = ''
+    yield 'retry: 1000\n\n'
+    while (!signal.aborted) {
+      const now = await look()
+      if (now !== before) yield `data: ${now}\n\n`
+      before = now
+      await pause(LOOK_EVERY_MS, signal)
+    }
+  }
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/event-stream', ...NO_CACHE },
+    body: stream(),
+  }
+}
+
+async function answer(session: DevSession, request: HttpRequest): Promise<HttpResponse> {
+  const headers = { 'content-type': MESSAGE_CONTENT_TYPE }
+  try {
+    const message = await request.body(MAX_MESSAGE_BYTES)
+    const { clientRegion } = decodeRequest(message).header
+    const region = request.headers[REGION_HEADER] ?? clientRegion
+    const transport = session.deployment.transport(clientRegion)
+    return { status: 200, headers, body: await transport.request(region, message, request.signal) }
+  } catch (error) {
+    const failed = encodeResponse({ ok: false, error: toWireError(error), receipt: null })
+    return { status: 200, headers, body: failed }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms)
+    function done(): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+  })
+}

@@ -1,0 +1,248 @@
+/**
+ * Driver: the HTTP and WebSocket server of a process. Every resource that a peer could hold is
+ * bounded here, in number, size and time, so that handlers see well-formed requests only.
+ */
+import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { HttpHandler } from '../../core/ports/http.ts'
+import type { Runtime } from '../../core/ports/runtime.ts'
+import { exchange, type ExchangeContext } from './http-exchange.ts'
+import { upgrade } from './upgrade.ts'
+
+/** What is served where. */
+export interface HttpServerOptions {
+  /** A name or address to bind. */
+  readonly host: string
+  /** 0: any that is free. */
+  readonly port: number
+  readonly handler: HttpHandler
+  /** PEM texts; TLS 1.2 and above. `ca`: certificates that complete the chain. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly ca?: string }
+  readonly runtime: Runtime
+  /** Connections beyond are answered with 503 and closed at once. Default 10,000. */
+  readonly maxConnections?: number
+  /** In which the head of a request, or a TLS handshake, must be complete. Default 10,000. */
+  readonly headerTimeoutMs?: number
+  /** In which a body must end or bring 16 KiB, again and again. Default 10,000. */
+  readonly bodyTimeoutMs?: number
+  /**
+   * How long a connection is kept without a request. Default 65,000: longer than clients and
+   * proxies keep theirs, so that the side that sends is the side that closes.
+   */
+  readonly idleTimeoutMs?: number
+  /** Told of what a handler threw; its text is never sent. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** A server that runs. */
+export interface RunningHttpServer {
+  readonly host: string
+  readonly port: number
+  /** `http://host:port` or `https://host:port`. */
+  readonly url: string
+  /** Open connections, those of WebSockets included. */
+  connections(): number
+  /**
+   * Stops accepting, closes idle connections and WebSockets (1001), answers what is in progress
+   * with `connection: close`, and cuts what is left after `drainTimeoutMs` (default 5,000).
+   */
+  close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
+}
+
+const DEFAULT_MAX_CONNECTIONS = 10_000
+const DEFAULT_HEADER_TIMEOUT_MS = 10_000
+const DEFAULT_BODY_TIMEOUT_MS = 10_000
+const DEFAULT_IDLE_TIMEOUT_MS = 65_000
+const DEFAULT_DRAIN_TIMEOUT_MS = 5000
+const MAX_HEADER_BYTES = 16_384
+/** How often Node looks for heads that are late. */
+const CHECK_INTERVAL_MS = 500
+/** Connections beyond the limit that are told so; still more are cut without a word. */
+const MAX_REFUSED_CONNECTIONS = 256
+/** How long a refused connection may take to read that it is. */
+const REFUSAL_TIMEOUT_MS = 1000
+const GOING_AWAY = 1001
+
+const STATUS_BY_CLIENT_ERROR: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+/** Starts to listen. Rejects with the system's error where the address cannot be bound. */
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
+  const server = new NodeHttpServer(options)
+  await server.listen()
+  return server
+}
+
+class NodeHttpServer implements RunningHttpServer {
+  readonly host: string
+  readonly #options: HttpServerOptions
+  readonly #server: Server
+  /** Connections that carry HTTP, with the requests that each has begun. */
+  readonly #requestsBySocket = new Map<Duplex, number>()
+  /** All connections, in the middle of their TLS handshake too. */
+  readonly #sockets = new Set<Socket>()
+  readonly #webSockets = new Set<WebSocket>()
+  #isDraining = false
+  #closing: Promise<void> | undefined
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options
+    this.host = options.host
+    this.#server = createNodeServer(options)
+    this.#server.maxConnections = this.#maxConnections() + MAX_REFUSED_CONNECTIONS
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+    const event = options.tls === undefined ? 'connection' : 'secureConnection'
+    this.#server.on(event, (socket: Socket) => this.#accept(socket))
+    this.#serve()
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? this.#boundPort
+  }
+  #boundPort = 0
+
+  get url(): string {
+    const host = this.host.includes(':') ? `[${this.host}]` : this.host
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${host}:${this.port}`
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host: this.host, port: this.#options.port }, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', (error) => this.#options.onError?.(error))
+        this.#boundPort = this.port
+        resolve()
+      })
+    })
+  }
+
+  connections(): number {
+    return this.#requestsBySocket.size
+  }
+
+  close(options: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#drain(options.drainTimeoutMs ?? DEFAULT_DRAIN_TIMEOUT_MS)
+    return this.#closing
+  }
+
+  #maxConnections(): number {
+    return this.#options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
+  }
+
+  #serve(): void {
+    const { handler, runtime, bodyTimeoutMs, onError } = this.#options
+    const context: ExchangeContext = {
+      handler,
+      timers: runtime.timers,
+      bodyTimeoutMs: bodyTimeoutMs ?? DEFAULT_BODY_TIMEOUT_MS,
+      onError: (error) => onError?.(error),
+      isDraining: () => this.#isDraining,
+    }
+    const onOpen = (socket: WebSocket): void => {
+      this.#webSockets.add(socket)
+      socket.once('close', () => this.#webSockets.delete(socket))
+    }
+    const serve =
+      (expectsContinue: boolean): Parameters<Server['on']>[1] =>
+      (incoming, outgoing) => {
+        if (!this.#noteRequest(incoming.socket)) return
+        void exchange(incoming, outgoing, context, expectsContinue).then(() => this.#closeIdle())
+      }
+    this.#server.on('request', serve(false))
+    this.#server.on('checkContinue', serve(true))
+    this.#server.on('upgrade', (incoming, socket, head) => {
+      if (this.#noteRequest(socket)) void upgrade(incoming, socket, head, { ...context, onOpen })
+    })
+    this.#server.on('clientError', refuseMalformed)
+  }
+
+  /** Notes a connection, or refuses it where there are too many. */
+  #accept(socket: Socket): void {
+    if (this.#requestsBySocket.size < this.#maxConnections()) {
+      this.#requestsBySocket.set(socket, 0)
+      socket.once('close', () => this.#requestsBySocket.delete(socket))
+      return
+    }
+    socket.end(refusal('503 Service Unavailable', 'retry-after: 1\r\n'))
+    const stopTimer = this.#options.runtime.timers.after(REFUSAL_TIMEOUT_MS, () => socket.destroy())
+    socket.once('close', stopTimer)
+  }
+
+  /** Whether the connection's requests are served: what a refused one sends is not. */
+  #noteRequest(socket: Duplex): boolean {
+    const requests = this.#requestsBySocket.get(socket)
+    if (requests === undefined) return false
+    this.#requestsBySocket.set(socket, requests + 1)
+    return true
+  }
+
+  /** A connection that was kept for more is of no use to a server that closes. */
+  #closeIdle(): void {
+    if (this.#isDraining) this.#server.closeIdleConnections()
+  }
+
+  #drain(timeoutMs: number): Promise<void> {
+    this.#isDraining = true
+    return new Promise((resolve) => {
+      const stopTimer = this.#options.runtime.timers.after(timeoutMs, () => {
+        for (const socket of this.#sockets) socket.destroy()
+      })
+      this.#server.close(() => {
+        stopTimer()
+        resolve()
+      })
+      this.#server.closeIdleConnections()
+      // Node does not count a connection as idle that has not sent anything yet.
+      for (const [socket, requests] of this.#requestsBySocket) if (requests === 0) socket.destroy()
+      for (const socket of this.#webSockets) socket.close(GOING_AWAY)
+    })
+  }
+}
+
+function createNodeServer(options: HttpServerOptions): Server {
+  const { tls } = options
+  const headersTimeout = options.headerTimeoutMs ?? DEFAULT_HEADER_TIMEOUT_MS
+  const settings = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout,
+    // Bodies have a limit of their own, by progress.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, headersTimeout),
+    keepAliveTimeout: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
+    noDelay: true,
+  }
+  if (tls === undefined) return createServer(settings)
+  return createTlsServer({
+    ...settings,
+    cert: tls.ca === undefined ? tls.certificate : `${tls.certificate}\n${tls.ca}`,
+    key: tls.key,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: headersTimeout,
+  })
+}
+
+/** What is no HTTP, or came too late, in full: there is no request to answer. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = STATUS_BY_CLIENT_ERROR[error.code ?? ''] ?? '400 Bad Request'
+  socket.end(refusal(status), () => socket.destroy())
+}
+
+function refusal(status: string, headers = ''): string {
+  return `HTTP/1.1 ${status}\r\n${headers}connection: close\r\ncontent-length: 0\r\n\r\n`
+}

@@ -1,0 +1,265 @@
+/** The HTTP face of a node: who calls, whether there is room, and which part answers. */
+import { asMeridianError, MeridianError, toWireError } from '../core/errors.ts'
+import { MAX_MESSAGE_BYTES } from '../core/limits.ts'
+import type {
+  HttpHandler,
+  HttpRequest,
+  HttpResponse,
+  MessageSocket,
+  UpgradeDecision,
+} from '../core/ports/http.ts'
+import type { Log } from '../core/ports/log.ts'
+import type { Channel, ChannelService, TransportHandlers } from '../core/ports/transport.ts'
+import type { Caller, Scope } from '../core/principal.ts'
+import {
+  CHANNEL_PATH_PREFIX,
+  HEALTH_PATH,
+  MESSAGE_CONTENT_TYPE,
+  METRICS_PATH,
+  READY_PATH,
+  REGION_HEADER,
+  REQUEST_PATH,
+  SQL_PATH_PREFIX,
+  STATUS_PATH,
+} from '../core/wire-http.ts'
+import { encodeResponse } from '../protocol/codec.ts'
+import type { Admission } from './admission.ts'
+import type { NodeCallers } from './node-callers.ts'
+import type { ReadinessReport } from './readiness.ts'
+import { responseStatus, statusOf } from './response-status.ts'
+
+/** The SQL endpoint, as a node mounts it; `path` is what follows its prefix. */
+export interface SqlMount {
+  request(request: HttpRequest, path: string, caller: Caller): Promise<HttpResponse>
+  upgrade(
+    request: HttpRequest,
+    path: string,
+    protocols: readonly string[],
+    authenticate: (jwt: string | null) => Promise<Caller>,
+  ): Promise<UpgradeDecision> | UpgradeDecision
+}
+
+/** What the face is put together from. */
+export interface NodeHandlerParts {
+  /** The regions served here. */
+  readonly regions: readonly string[]
+  /** A region's handlers; `undefined` while it is being opened. */
+  readonly serving: (region: string) => TransportHandlers | undefined
+  readonly acceptChannel: (socket: MessageSocket) => Channel
+  readonly callers: NodeCallers
+  readonly admission: Admission
+  readonly maxBodyBytes: number
+  readonly readiness: () => ReadinessReport
+  readonly status: () => unknown
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+  readonly sql: SqlMount | undefined
+  readonly log: Log
+}
+
+/** Frames between nodes carry a message and its envelope. */
+const MAX_CHANNEL_MESSAGE_BYTES = MAX_MESSAGE_BYTES + 1024 * 1024
+const RETRY_AFTER = { 'retry-after': '1' }
+const SERVICES: readonly ChannelService[] = ['stream', 'commit-log']
+
+export function createNodeHandler(parts: NodeHandlerParts): HttpHandler {
+  return new NodeHandler(parts)
+}
+
+class NodeHandler implements HttpHandler {
+  readonly #parts: NodeHandlerParts
+
+  constructor(parts: NodeHandlerParts) {
+    this.#parts = parts
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    const { path } = request
+    if (path === REQUEST_PATH) return this.#message(request)
+    try {
+      this.#parts.callers.admitHost(request)
+      if (path === HEALTH_PATH) return text(200, 'ok\n')
+      if (path === READY_PATH) return this.#ready()
+      if (path === METRICS_PATH) return await this.#metrics(request)
+      if (path === STATUS_PATH) return await this.#status(request)
+      if (isUnder(path, SQL_PATH_PREFIX) && this.#parts.sql !== undefined) {
+        return await this.#sql(request, this.#parts.sql)
+      }
+      return json(404, { error: { code: 'NOT_FOUND', message: 'There is nothing here.' } })
+    } catch (error) {
+      return this.#refusal(error)
+    }
+  }
+
+  async upgrade(request: HttpRequest, protocols: readonly string[]): Promise<UpgradeDecision> {
+    const { callers, sql } = this.#parts
+    try {
+      callers.admitHost(request)
+      callers.admitOrigin(request)
+      if (isUnder(request.path, CHANNEL_PATH_PREFIX)) return await this.#channel(request)
+      if (!isUnder(request.path, SQL_PATH_PREFIX) || sql === undefined) {
+        return { kind: 'refuse', response: text(404, 'There is nothing here.\n') }
+      }
+      const path = request.path.slice(SQL_PATH_PREFIX.length)
+      return await sql.upgrade(request, path, protocols, (jwt) => callers.ofToken(jwt))
+    } catch (error) {
+      return { kind: 'refuse', response: this.#refusal(error) }
+    }
+  }
+
+  /** One message of the protocol. What goes wrong is an answer of the protocol, too. */
+  async #message(request: HttpRequest): Promise<HttpResponse> {
+    let leave: (() => void) | undefined
+    try {
+      const { callers, admission, maxBodyBytes } = this.#parts
+      requireMessage(request)
+      callers.admitHost(request)
+      const caller = await callers.of(request)
+      const handlers = this.#handlers(request.headers[REGION_HEADER])
+      leave = admission.enter(callers.areToldApart ? caller : null)
+      const answer = await handlers.onRequest(await request.body(maxBodyBytes), caller)
+      return message(responseStatus(answer), answer)
+    } catch (thrown) {
+      const error = asMeridianError(thrown)
+      this.#report(error)
+      const answer = encodeResponse({ ok: false, error: toWireError(error), receipt: null })
+      return message(edgeStatus(error), answer)
+    } finally {
+      leave?.()
+    }
+  }
+
+  #handlers(named: string | undefined): TransportHandlers {
+    const { regions, serving } = this.#parts
+    const region = named ?? (regions.length === 1 ? regions[0] : undefined)
+    if (region === undefined || !regions.includes(region)) {
+      const which = region === undefined ? 'The request names no region' : `Not ${region}`
+      throw new MeridianError('REGION_UNKNOWN', `${which}: ${regions.join(', ')} served here.`, {
+        fix: `Send the header \`${REGION_HEADER}\` to the node of its region.`,
+      })
+    }
+    const handlers = serving(region)
+    if (handlers !== undefined) return handlers
+    throw new MeridianError('REGION_UNREACHABLE', `Region ${region} is not open.`, {
+      fix: 'Repeat once the node is ready.',
+    })
+  }
+
+  async #channel(request: HttpRequest): Promise<UpgradeDecision> {
+    const { callers, acceptChannel } = this.#parts
+    const [region, service, ...rest] = request.path.slice(CHANNEL_PATH_PREFIX.length + 1).split('/')
+    const known = SERVICES.find((one) => one === service)
+    if (region === undefined || known === undefined || rest.length > 0) {
+      return { kind: 'refuse', response: text(404, 'There is no such channel.\n') }
+    }
+    const caller = await callers.of(request)
+    if (caller.kind === 'client' && callers.areToldApart) {
+      throw new MeridianError('PERMISSION_DENIED', 'Channels are for nodes.', {
+        fix: 'Send requests instead.',
+      })
+    }
+    const handlers = this.#handlers(region)
+    return {
+      kind: 'open',
+      maxMessageBytes: MAX_CHANNEL_MESSAGE_BYTES,
+      open: (socket) => handlers.onChannel(acceptChannel(socket), known, caller),
+    }
+  }
+
+  async #sql(request: HttpRequest, sql: SqlMount): Promise<HttpResponse> {
+    const { callers, admission } = this.#parts
+    const caller = await callers.of(request)
+    const leave = admission.enter(callers.areToldApart ? caller : null)
+    try {
+      return await sql.request(request, request.path.slice(SQL_PATH_PREFIX.length), caller)
+    } finally {
+      leave()
+    }
+  }
+
+  #ready(): HttpResponse {
+    const report = this.#parts.readiness()
+    return json(report.ready ? 200 : 503, report)
+  }
+
+  async #metrics(request: HttpRequest): Promise<HttpResponse> {
+    await this.#requireScope(request, 'metrics')
+    const { contentType, text: body } = await this.#parts.metrics()
+    return { status: 200, headers: { 'content-type': contentType }, body }
+  }
+
+  async #status(request: HttpRequest): Promise<HttpResponse> {
+    await this.#requireScope(request, 'metrics')
+    return json(200, this.#parts.status())
+  }
+
+  async #requireScope(request: HttpRequest, scope: Scope): Promise<void> {
+    const { principal } = await this.#parts.callers.of(request)
+    if (principal.scopes.includes(scope)) return
+    throw new MeridianError('PERMISSION_DENIED', `It needs the scope '${scope}'.`, {
+      fix: `Use a token with the scope '${scope}'.`,
+    })
+  }
+
+  #refusal(thrown: unknown): HttpResponse {
+    const error = asMeridianError(thrown)
+    this.#report(error)
+    const status = edgeStatus(error)
+    return json(status === 200 ? 400 : status, { error: toWireError(error) }, headersOf(status))
+  }
+
+  #report(error: MeridianError): void {
+    if (error.code !== 'INTERNAL') return
+    this.#parts.log.write('error', 'request failed unexpectedly', { error })
+  }
+}
+
+/**
+ * A page in a browser can send a form or plain text anywhere without asking, but not this type: so
+ * no page reaches a node that serves this machine alone.
+ */
+function requireMessage(request: HttpRequest): void {
+  const fix = `POST a message as ${MESSAGE_CONTENT_TYPE}.`
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+  if (request.method === 'POST' && type === MESSAGE_CONTENT_TYPE) return
+  throw new MeridianError('PROTOCOL_MALFORMED', 'The request is not a message.', { fix })
+}
+
+/** Failures before a region's handler has the request. */
+function edgeStatus(error: MeridianError): number {
+  switch (error.code) {
+    case 'DEADLINE_EXCEEDED':
+      return 408
+    case 'REGION_UNREACHABLE':
+      return 503
+    case 'INTERNAL':
+      return 500
+    default:
+      return statusOf(error.code)
+  }
+}
+
+function headersOf(status: number): Readonly<Record<string, string>> {
+  if (status === 503) return RETRY_AFTER
+  return status === 401 ? { 'www-authenticate': 'Bearer' } : {}
+}
+
+function message(status: number, body: Uint8Array): HttpResponse {
+  return { status, headers: { 'content-type': MESSAGE_CONTENT_TYPE, ...headersOf(status) }, body }
+}
+
+function text(status: number, body: string): HttpResponse {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body }
+}
+
+function json(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  const body = `${JSON.stringify(value)}\n`
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body }
+}
+
+function isUnder(path: string, prefix: string): boolean {
+  return path === prefix || path.startsWith(`${prefix}/`)
+}
