@@ -292,7 +292,7 @@ export function isTransientWrite(error: MeridianError): boolean {
 /** A read has no outcome to be unknown: what its code says of repeating it holds. */
 function readFailure(error: unknown): unknown {
   if (!(error instanceof MeridianError) || error.retry !== 'unknown-outcome') return error
-  const { code, message, details } = toWireError(error)
+  const { code, message, details = {} } = toWireError(error)
   const failure = new MeridianError(code, message, { details, cause: error })
   failure.receipt = error.receipt
   return failure

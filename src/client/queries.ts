@@ -1,13 +1,5 @@
 /** Read-only SQL, built with Kysely in the client, run by a node over scoped tables. */
-import {
-  createFunctionModule,
-  DefaultQueryExecutor,
-  DynamicModule,
-  QueryCreator,
-  SqliteAdapter,
-  SqliteQueryCompiler,
-  type CompiledQuery,
-} from 'kysely'
+import type { CompiledQuery } from 'kysely'
 import { MeridianError } from '../core/errors.ts'
 import { textProblem, type SqlValue } from '../core/values.ts'
 import { isSqlValue } from '../protocol/check-messages.ts'
@@ -17,26 +9,10 @@ import { kindOf } from '../schema/convert.ts'
 import type { ReadOptions, Receipted } from './call.ts'
 import type { CallContext } from './connection.ts'
 import type { ClientContext } from './context.ts'
+import { queryBuilder } from './query-builder.ts'
 import type { Sealing } from './sealing.ts'
 import type { Row } from './table-operations.ts'
 import type { Compilable } from './types.ts'
-
-/**
- * Builds and compiles, and has no way to run. `Kysely` itself would bring migrations, transactions
- * and introspection along, a third of the client's size.
- */
-const builder = Object.assign(
-  new QueryCreator<never>({
-    executor: new DefaultQueryExecutor(new SqliteQueryCompiler(), new SqliteAdapter(), {
-      provideConnection: () => {
-        throw new MeridianError('QUERY_REFUSED', 'A query is run by `query()`, not by itself.', {
-          fix: 'Return the query from the function that `query` takes.',
-        })
-      },
-    }),
-  }),
-  { fn: createFunctionModule<never, never>(), dynamic: new DynamicModule<never>() },
-)
 
 /** Runs a query that `build` makes. */
 export async function runQuery(
@@ -63,7 +39,7 @@ export async function runQuery(
 }
 
 function compile(build: (q: never) => Compilable<unknown>): CompiledQuery {
-  const query: Partial<Compilable<unknown>> | null | undefined = build(builder as never)
+  const query: Partial<Compilable<unknown>> | null | undefined = build(queryBuilder as never)
   if (typeof query?.compile === 'function') return query.compile()
   throw new MeridianError('INVALID_ARGUMENT', 'The function given to `query` returned no query.', {
     fix: "Return what Kysely builds: `(q) => q.selectFrom('orders').selectAll()`.",

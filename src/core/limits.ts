@@ -9,8 +9,16 @@ export const MAX_PAGE_ROWS = 10_000
 export const DEFAULT_PAGE_ROWS = 100
 /** Rows that user SQL may return. */
 export const MAX_QUERY_ROWS = 100_000
+/** Bytes of the values that user SQL may return. */
+export const MAX_QUERY_BYTES: number = 10 * 1024 * 1024
 /** Bytes of one message. */
 export const MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024
+/** Values, keys and lists of one request: what it costs to decode. */
+export const MAX_MESSAGE_ELEMENTS = 2_000_000
+/** Positions of one session: a source is a life of a store, of which a deployment has few. */
+export const MAX_SESSION_POSITIONS = 1_000
+/** A node works on no call longer than this, whatever deadline it comes with. */
+export const MAX_DEADLINE_MS: number = 10 * 60 * 1000
 /** Characters of user SQL, of a tenant id, of a text key, bytes of one cell. */
 export const MAX_SQL_LENGTH = 100_000
 export const MAX_TENANT_ID_LENGTH = 128

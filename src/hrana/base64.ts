@@ -3,18 +3,22 @@
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const INVALID = 255
 
+const CODES: Uint8Array = Uint8Array.from(ALPHABET, (digit) => digit.charCodeAt(0))
 const VALUES: Uint8Array = new Uint8Array(128).fill(INVALID)
 for (let i = 0; i < ALPHABET.length; i++) VALUES[ALPHABET.charCodeAt(i)] = i
 
+const ascii = new TextDecoder()
+
 /** Base64 without padding. */
 export function toBase64(bytes: Uint8Array): string {
-  let text = ''
+  const codes = new Uint8Array(Math.ceil((bytes.length * 4) / 3))
+  let out = 0
   for (let i = 0; i < bytes.length; i += 3) {
     const triple = (at(bytes, i) << 16) | (at(bytes, i + 1) << 8) | at(bytes, i + 2)
-    const digits = Math.min(bytes.length - i, 3) + 1
-    for (let d = 0; d < digits; d++) text += ALPHABET[(triple >> (18 - 6 * d)) & 63]
+    // What lies beyond the end of a typed array is dropped: the last group may be short.
+    for (let shift = 18; shift >= 0; shift -= 6) codes[out++] = at(CODES, (triple >> shift) & 63)
   }
-  return text
+  return ascii.decode(codes)
 }
 
 /** The bytes, or `undefined` for what is not base64. */

@@ -38,7 +38,7 @@ export class SqlStream {
       const session = await this.#session.catch(() => {
         throw new HranaError('STREAM_NOT_OPEN', 'The stream failed to open.')
       })
-      return await use(session)
+      return use(session)
     })
     this.#tail = result.then(
       () => undefined,
@@ -124,7 +124,7 @@ export class StreamPool {
 
 /** A backend that throws at once fails like one that rejects. */
 async function open(backend: SqlBackend, caller: Caller): Promise<SqlSession> {
-  return await backend.open(caller)
+  return backend.open(caller)
 }
 
 /** Whom a stream belongs to: who asks, and for what. Equal exactly for the same rights. */

@@ -15,7 +15,6 @@ export interface AdmissionLimits {
 export class Admission {
   readonly #limits: AdmissionLimits
   readonly #bySubject = new Map<string, number>()
-  readonly #idle = new Set<() => void>()
   #inProgress = 0
   #refused = 0
 
@@ -58,24 +57,12 @@ export class Admission {
     return this.#refused
   }
 
-  /** Resolves once nothing is in progress. */
-  async idle(): Promise<void> {
-    if (this.#inProgress === 0) return
-    await new Promise<void>((resolve) => {
-      this.#idle.add(resolve)
-    })
-  }
-
   #leave(subject: string | null): void {
     this.#inProgress--
-    if (subject !== null) {
-      const left = (this.#bySubject.get(subject) ?? 1) - 1
-      if (left === 0) this.#bySubject.delete(subject)
-      else this.#bySubject.set(subject, left)
-    }
-    if (this.#inProgress > 0) return
-    for (const resolve of this.#idle) resolve()
-    this.#idle.clear()
+    if (subject === null) return
+    const left = (this.#bySubject.get(subject) ?? 1) - 1
+    if (left === 0) this.#bySubject.delete(subject)
+    else this.#bySubject.set(subject, left)
   }
 
   #overloaded(who: string, limit: number): MeridianError {

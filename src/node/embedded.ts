@@ -7,28 +7,22 @@ import { oneWayMs, scaleTopology } from '../config/topology.ts'
 import { MeridianError } from '../core/errors.ts'
 import type { KeyWrapper } from '../core/ports/key-wrapper.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
-import { openFileChangeLog } from '../drivers/change-log/file-change-log.ts'
 import { delayCommitLog } from '../drivers/commit-log/delayed-commit-log.ts'
 import { openFileCommitLog, type SharedCommitLog } from '../drivers/commit-log/file-commit-log.ts'
 import { nodeAeadSuite } from '../drivers/keys/node-suite.ts'
 import { keepProcessAlive } from '../drivers/runtime/keep-alive.ts'
 import { systemRuntime } from '../drivers/runtime/system-runtime.ts'
-import { openFileStore } from '../drivers/store/file-store.ts'
 import {
   createInProcessNetwork,
   type InProcessNetwork,
 } from '../drivers/transport/in-process-network.ts'
-import { compileSchema } from '../schema/compile.ts'
 import type { CompiledSchema } from '../schema/compiled.ts'
 import type { Schema } from '../schema/define.ts'
-import { STORE_APPLICATION_ID, STORE_FORMAT } from '../schema/system-tables.ts'
-import { openKeys, openSessionKey, readConfigFile, readLockFile, writeLockFile } from './files.ts'
-import {
-  openRegionNode,
-  type NodeStatus,
-  type RegionNode,
-  type RegionNodeParts,
-} from './region-node.ts'
+import { allSettled, Closing } from './closing.ts'
+import { openKeys, openSessionKey, readConfigFile } from './files.ts'
+import { openRegionFiles, type RegionFiles } from './region-files.ts'
+import { openRegionNode, type NodeStatus, type RegionNode } from './region-node.ts'
+import { LOCK_FILE, openSchemaLock } from './schema-lock.ts'
 import { settle, type SettleOptions } from './settle.ts'
 
 /** What an embedded deployment is made of. Everything but the schema has a default. */
@@ -81,25 +75,20 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDe
   const config = await resolveConfig(options)
   const directory = options.directory ?? config.data.directory
   await mkdir(directory, { recursive: true })
-  const lockFile = options.lockFile ?? join(directory, 'meridian.lock.json')
-  const known = await readLockFile(lockFile)
-  const { compiled, lock } = compileSchema(options.schema, known)
-  const opened: Closable[] = []
+  const lockFile = options.lockFile ?? join(directory, LOCK_FILE)
+  const { compiled, lock, save } = await openSchemaLock(options.schema, lockFile)
+  const closing = new Closing()
   try {
-    const parts = await openParts(options, config, directory, compiled, opened)
-    await writeLockFile(lockFile, known, lock, parts.runtime.random)
+    const parts = await openParts(options, config, directory, compiled, closing)
+    await save(parts.runtime.random)
     const sessionKey = await openSessionKey(join(directory, 'session.key'), parts.runtime.random)
     const onNotice = noticeOf(options)
     const keys = await openKeys({ ...options, onNotice, config, directory, compiled })
-    return assemble({ ...parts, config, compiled, lock, sessionKey, keys, opened })
+    return assemble({ ...parts, config, compiled, lock, sessionKey, keys, closing })
   } catch (error) {
-    for (const part of opened.reverse()) await part.close()
+    await closing.close()
     throw error
   }
-}
-
-interface Closable {
-  close(): Promise<void>
 }
 
 interface Parts {
@@ -119,7 +108,7 @@ async function openParts(
   config: Config,
   directory: string,
   compiled: CompiledSchema,
-  opened: Closable[],
+  closing: Closing,
 ): Promise<Parts> {
   const runtime = options.runtime ?? systemRuntime
   const topology = scaleTopology(config.topology, options.delayScale ?? 1)
@@ -127,12 +116,13 @@ async function openParts(
   const network = createInProcessNetwork({ oneWayDelayMs, timers: runtime.timers })
   const logPath = join(directory, 'commit-log.db')
   const writer = options.writer ?? 'worker'
-  const log = await openFileCommitLog({ path: logPath, timers: runtime.timers, writer })
-  opened.push(log)
+  const log = closing.add(
+    await openFileCommitLog({ path: logPath, timers: runtime.timers, writer }),
+  )
   const openFiles = (region: string): Promise<RegionFiles> =>
-    openRegionFiles(join(directory, region), writer, runtime, config, opened)
+    openRegionFiles({ region, directory, config, runtime, writer }, closing)
   // All files before any node: one that cannot be used keeps the others from being written.
-  const files = await all(config.regions.map(openFiles))
+  const files = await allSettled(config.regions.map(openFiles))
   const openNode = async (region: string, i: number): Promise<RegionNode> => {
     const node = await openRegionNode({
       ...(files[i] as RegionFiles),
@@ -144,43 +134,10 @@ async function openParts(
       runtime,
       onFailure: (role, error) => noticeOf(options)(`${region}: ${role} stopped: ${error.message}`),
     })
-    opened.push(node)
-    return node
+    return closing.add(node)
   }
-  const nodes = await all(config.regions.map(openNode))
+  const nodes = await allSettled(config.regions.map(openNode))
   return { runtime, network, nodes: new Map(nodes.map((node) => [node.region, node])) }
-}
-
-type RegionFiles = Pick<RegionNodeParts, 'store' | 'changeLog'>
-
-async function openRegionFiles(
-  folder: string,
-  writer: 'inline' | 'worker',
-  runtime: Runtime,
-  config: Config,
-  opened: Closable[],
-): Promise<RegionFiles> {
-  await mkdir(folder, { recursive: true })
-  const { timers } = runtime
-  const store = await openFileStore({
-    path: join(folder, 'store.db'),
-    timers,
-    writer,
-    applicationId: STORE_APPLICATION_ID,
-    format: STORE_FORMAT,
-    maxQueuedWrites: config.limits.maxQueuedWrites,
-  })
-  opened.push(store)
-  const changeLog = await openFileChangeLog({ path: join(folder, 'changes.db'), timers, writer })
-  opened.push(changeLog)
-  return { store, changeLog }
-}
-
-/** Like `Promise.all`, but settles once all have: what opened late must be closed as well. */
-async function all<T>(running: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(running)
-  for (const one of settled) if (one.status === 'rejected') throw one.reason
-  return settled.map((one) => (one as PromiseFulfilledResult<T>).value)
 }
 
 /** Who is told what a user should know. */
@@ -213,18 +170,13 @@ interface Assembly extends Parts {
   readonly lock: Deployment['lock']
   readonly sessionKey: Uint8Array
   readonly keys: KeyWrapper | undefined
-  readonly opened: Closable[]
+  readonly closing: Closing
 }
 
 function assemble(assembly: Assembly): EmbeddedDeployment {
-  const { runtime, network, nodes, config, compiled, lock, sessionKey, keys, opened } = assembly
+  const { runtime, network, nodes, config, compiled, lock, sessionKey, keys, closing } = assembly
   const release = keepProcessAlive()
-  let closing: Promise<void> | undefined
-  const closeAll = async (): Promise<void> => {
-    for (const part of opened.reverse()) await part.close()
-    release()
-  }
-  const close = (): Promise<void> => (closing ??= closeAll())
+  const close = (): Promise<void> => closing.close().finally(release)
   const node = (region: string): RegionNode => {
     const found = nodes.get(region)
     if (found !== undefined) return found

@@ -40,9 +40,13 @@ export function authenticatedCallers(verifier: TokenVerifier): NodeCallers {
  */
 export function loopbackCallers(): NodeCallers {
   const refuse = (problem: string): never => {
-    throw new MeridianError('PERMISSION_DENIED', `${problem}; the node serves this machine alone.`, {
-      fix: 'Configure `auth` to serve others.',
-    })
+    throw new MeridianError(
+      'PERMISSION_DENIED',
+      `${problem}; the node serves this machine alone.`,
+      {
+        fix: 'Configure `auth` to serve others.',
+      },
+    )
   }
   return {
     areToldApart: false,

@@ -2,7 +2,7 @@
 
 /** One thing that must be so before a node is ready. */
 export interface ReadinessCheck {
-  /** `store eu-west`, `log eu-west`, … */
+  /** `serving`, or of a region: `store eu-west`, `log eu-west`, `roles eu-west`. */
   readonly name: string
   readonly ok: boolean
   /** Why it is not, or what it waits for. */
@@ -15,13 +15,24 @@ export interface ReadinessReport {
   readonly checks: readonly ReadinessCheck[]
 }
 
+/** The names of a region's checks. */
+export function checks(region: string): Readonly<Record<'store' | 'log' | 'roles', string>> {
+  return { store: `store ${region}`, log: `log ${region}`, roles: `roles ${region}` }
+}
+
+/** The check that a node which stops does not meet. */
+export const SERVING = 'serving'
+
 /** The checks of a node. A node is ready while every one of them is met. */
 export class Readiness {
   readonly #checks = new Map<string, ReadinessCheck>()
   readonly #waiters = new Set<() => void>()
 
-  constructor(expected: readonly string[]) {
-    for (const name of expected) this.wait(name, 'the start')
+  constructor(regions: readonly string[]) {
+    this.meet(SERVING)
+    for (const region of regions) {
+      for (const name of Object.values(checks(region))) this.wait(name, 'the start')
+    }
   }
 
   meet(name: string): void {
@@ -34,8 +45,8 @@ export class Readiness {
   }
 
   report(): ReadinessReport {
-    const checks = [...this.#checks.values()]
-    return { ready: checks.every((check) => check.ok), checks }
+    const all = [...this.#checks.values()]
+    return { ready: all.every((check) => check.ok), checks: all }
   }
 
   /** Resolves once every check is met at the same time. */

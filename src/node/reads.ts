@@ -105,6 +105,13 @@ export class Reads {
     }
   }
 
+  /** The views that a read names. @throws MeridianError as `serve` where the read is wrong */
+  viewsOf(body: ReadBody): readonly CompiledView[] {
+    if (body.kind === 'view') return [this.#view(body.view)]
+    if (body.kind !== 'query') return []
+    return this.#parts.queries.readsOf(body.sql, body.tenant).views
+  }
+
   #tablesOf(body: ReadBody): readonly CompiledTable[] {
     switch (body.kind) {
       case 'get':

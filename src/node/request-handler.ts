@@ -1,8 +1,13 @@
-/** Serves the protocol: decodes a request, finds who does it, encodes what came of it. */
+/**
+ * Serves the protocol: decodes a request, judges whether its caller may ask it, finds who does it,
+ * encodes what came of it.
+ */
 import { DEFAULT_CLASS } from '../config/config-schema.ts'
 import { MeridianError, toWireError, type WireError } from '../core/errors.ts'
+import { MAX_CLOCK_DRIFT_MS, MAX_DEADLINE_MS } from '../core/limits.ts'
+import type { Clock } from '../core/ports/runtime.ts'
 import type { Transport } from '../core/ports/transport.ts'
-import type { Caller } from '../core/principal.ts'
+import type { Caller, Principal } from '../core/principal.ts'
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../protocol/codec.ts'
 import type {
   BodyOf,
@@ -19,6 +24,12 @@ import type {
 } from '../protocol/messages.ts'
 import type { CompiledSchema, Consistency } from '../schema/compiled.ts'
 import type { PositionTracker } from '../session/positions.ts'
+import {
+  authorize,
+  authorizeForwarding,
+  authorizeViews,
+  effectivePrincipal,
+} from '../tenancy/authorize.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { TenantEntry } from '../tenancy/directory-machine.ts'
 import type { Residency } from '../tenancy/residency.ts'
@@ -35,11 +46,21 @@ export interface HandlerParts {
   readonly reads: Reads
   readonly commits: Commits
   readonly transport: Transport
+  readonly clock: Clock
   /** Round trips between regions that a write of each mode waits for behind this node. */
   readonly commitRoundTrips: Readonly<Record<Consistency, number>>
 }
 
 type Handled = Response & { readonly ok: true }
+
+/** A request that its caller may ask, with the principal that it is served for. */
+interface Admitted extends Request {
+  readonly header: RequestHeader & { readonly principal: Principal }
+  readonly caller: Caller
+}
+
+/** Two clocks that are both wrong by the drift that is allowed, one each way. */
+const MAX_SESSION_LEAD_MS = 2 * MAX_CLOCK_DRIFT_MS
 
 export class RequestHandler {
   readonly #parts: HandlerParts
@@ -49,12 +70,13 @@ export class RequestHandler {
   }
 
   /** Answers one message. Never rejects: what goes wrong is in the response. */
-  async handle(message: Uint8Array, _caller: Caller): Promise<Uint8Array> {
+  async handle(message: Uint8Array, caller: Caller): Promise<Uint8Array> {
     let request: Request | undefined
     try {
       request = decodeRequest(message)
+      const admitted = this.#admit(request, caller)
       this.#requireSchema(request.header)
-      return encodeResponse(await this.#dispatch(request))
+      return encodeResponse(await this.#dispatch(admitted))
     } catch (error) {
       const receipt = error instanceof ForwardedError ? error.receipt : this.#failed(request)
       return encodeResponse({ ok: false, error: toWireError(error), receipt })
@@ -67,16 +89,41 @@ export class RequestHandler {
     return { level, region: this.#parts.region, crossRegionRoundTrips: 0 }
   }
 
-  async #dispatch({ header, body }: Request): Promise<Handled> {
+  /**
+   * From here on the header says for whom the request is, and may be believed.
+   *
+   * @throws MeridianError `PERMISSION_DENIED`, `SESSION_INVALID`
+   */
+  #admit(request: Request, caller: Caller): Admitted {
+    const { header, body } = request
+    const principal = effectivePrincipal(caller, header)
+    authorizeForwarding(caller, request)
+    authorize(principal, request)
+    this.#requireSession(header, caller)
+    const timeoutMs = Math.min(header.timeoutMs, MAX_DEADLINE_MS)
+    return { header: { ...header, principal, timeoutMs }, body, caller }
+  }
+
+  /** Views drop what has expired at a session's instant, for everybody: it cannot be any instant. */
+  #requireSession({ session }: RequestHeader, caller: Caller): void {
+    if (caller.kind === 'process') return
+    if (session.nowMs <= this.#parts.clock.nowMs() + MAX_SESSION_LEAD_MS) return
+    throw new MeridianError('SESSION_INVALID', 'The session is ahead of the clock of the node.', {
+      fix: 'Begin a new session, and check the clocks.',
+    })
+  }
+
+  async #dispatch({ header, body, caller }: Admitted): Promise<Handled> {
     switch (body.kind) {
       case 'get':
       case 'list':
       case 'query':
       case 'view':
-        return this.#read(header, body)
+        return this.#read(header, body, caller)
       case 'commit':
         return this.#commit(header, body)
       case 'hello':
+        this.#requireSameSchema(header, body)
         return this.#answer({ positions: await this.#parts.positions.current() })
       case 'tenant':
         return this.#answer(await this.#findTenant(header, body.tenant, body.fresh))
@@ -89,9 +136,14 @@ export class RequestHandler {
     }
   }
 
-  async #read(header: RequestHeader, body: ReadBody): Promise<Handled> {
+  async #read(header: Admitted['header'], body: ReadBody, caller: Caller): Promise<Handled> {
+    authorizeViews(header.principal, body.kind, this.#parts.reads.viewsOf(body))
     const tenant = body.tenant === '' ? undefined : await this.#requireTenant(header, body.tenant)
-    if (tenant !== undefined) this.#requirePermitted(tenant, body.tenant, this.#parts.region)
+    if (tenant !== undefined) {
+      this.#requirePermitted(tenant, body.tenant, this.#parts.region)
+      // The answer passes through the node that forwards, wherever it says that the client is.
+      if (caller.kind === 'node') this.#requirePermitted(tenant, body.tenant, caller.subject)
+    }
     const served = await this.#parts.reads.serve(header, body, tenant?.home)
     if (served !== undefined) return { ok: true, ...served }
     if (header.forwarded || tenant === undefined) {
@@ -208,6 +260,18 @@ export class RequestHandler {
       'SCHEMA_INCOMPATIBLE',
       `The client has schema version ${header.schemaVersion}, the node ${version}.`,
       { fix: 'Deploy clients and nodes that are at most one schema version apart.' },
+    )
+  }
+
+  /** Of one version yet different: client and node do not mean the same by the same ids. */
+  #requireSameSchema(header: RequestHeader, body: BodyOf<'hello'>): void {
+    const { version, fingerprint } = this.#parts.schema
+    const { schemaFingerprint = fingerprint } = body
+    if (header.schemaVersion !== version || schemaFingerprint === fingerprint) return
+    throw new MeridianError(
+      'SCHEMA_INCOMPATIBLE',
+      `The client's schema is not the node's, though both have version ${version}.`,
+      { fix: "Give the client the schema and the `meridian.lock.json` of the node's deployment." },
     )
   }
 

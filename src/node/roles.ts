@@ -8,7 +8,7 @@ import { createRelay } from '../../cdc/relay/relay.ts'
 import { createViewMaintainer, type ViewMaintainer } from '../../cdc/views/maintainer.ts'
 import { createEventualApplier } from '../../crdt/applier.ts'
 import { createPinnedApplier } from '../../replication/pinned/applier.ts'
-import { createExporter } from '../../replication/stream/exporter.ts'
+import { createExporter, type ExportStatus } from '../../replication/stream/exporter.ts'
 import {
   createImporter,
   type Importer,
@@ -44,6 +44,7 @@ export interface RolesStatus {
   /** The views hold all changes up to here. */
   readonly viewPosition: number
   readonly imports: readonly ImportStatus[]
+  readonly exports: readonly ExportStatus[]
 }
 
 /** The running roles. */
@@ -103,6 +104,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
       relayPosition: relay.position(),
       viewPosition: views.position(),
       imports: importers.map((importer) => importer.status()),
+      exports: exporter.status(),
     }),
     end: () => feed.end(),
     async catchUp() {

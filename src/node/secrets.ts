@@ -27,7 +27,8 @@ export async function readSecret(
   what: string,
   sources: SecretSources,
 ): Promise<string> {
-  const value = 'env' in ref ? sources.environment[ref.env] : await readSecretFile(ref.file, what, sources)
+  const value =
+    'env' in ref ? sources.environment[ref.env] : await readSecretFile(ref.file, what, sources)
   const trimmed = value?.trim() ?? ''
   if (trimmed !== '') return trimmed
   const place = 'env' in ref ? `the environment variable ${ref.env}` : `the file ${ref.file}`

@@ -64,6 +64,7 @@ export function createRequestHandler(parts: ServingParts): RequestHandler {
     reads,
     commits,
     transport: parts.network.transport(region),
+    clock: runtime.clock,
     commitRoundTrips: { pinned: 0, strong: logRoundTrips, eventual: 0 },
   })
 }

@@ -18,6 +18,7 @@
 import { Packr } from 'msgpackr'
 import { CAUSES, CHANGE_OPS, type Change } from '../core/change.ts'
 import { MeridianError } from '../core/errors.ts'
+import { requireBounded } from './bounded-bytes.ts'
 import { shapeChecks } from './shape.ts'
 
 const { malformed, list, text, count, blob } = shapeChecks('a change of Meridian')
@@ -185,6 +186,7 @@ function decodeRun(run: readonly unknown[], changes: Change[]): void {
 }
 
 function unpack(bytes: Uint8Array): readonly unknown[] {
+  requireBounded(bytes)
   let raw: unknown
   try {
     raw = packr.unpack(bytes)

@@ -2,7 +2,7 @@
  * Whether decoded bytes are a message: every field is there and of its type. What the fields mean
  * (whether a table exists, whether a value fits its column) is judged by whoever serves them.
  */
-import { MAX_OPERATIONS, MAX_PAGE_ROWS } from '../core/limits.ts'
+import { MAX_OPERATIONS, MAX_PAGE_ROWS, MAX_SESSION_POSITIONS } from '../core/limits.ts'
 import { SCOPES } from '../core/principal.ts'
 import { INT64_MAX, INT64_MIN, type SqlValue } from '../core/values.ts'
 import type { Request, RequestBody, Response } from './messages.ts'
@@ -77,7 +77,8 @@ function isLevel(value: unknown): boolean {
 
 function isPositions(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.values(value).every(isIndex)
+  const positions = Object.values(value)
+  return positions.length <= MAX_SESSION_POSITIONS && positions.every(isIndex)
 }
 
 const isSession = fields({ positions: isPositions, nowMs: isNumber })
@@ -169,7 +170,13 @@ const isWireKey = fields({
 const BODIES: Readonly<Record<RequestBody['kind'], Readonly<Record<string, Check>>>> = {
   get: { table: isIndex, tenant: isText, keys: isKeys, level: isLevel },
   list: { table: isIndex, tenant: isText, query: isListQuery, level: isLevel },
-  query: { tenant: isText, sql: isText, args: isRow, level: isLevel },
+  query: {
+    tenant: isText,
+    sql: isText,
+    args: isRow,
+    level: isLevel,
+    bigints: orLeftOut(isFlag),
+  },
   view: {
     view: isIndex,
     tenant: isText,
@@ -181,7 +188,7 @@ const BODIES: Readonly<Record<RequestBody['kind'], Readonly<Record<string, Check
   commit: { request: isTransaction },
   tenant: { tenant: isText, fresh: isFlag },
   createTenant: { tenant: isText, home: isText, tenantClass: orNull(isText), txId: isText },
-  hello: {},
+  hello: { schemaFingerprint: orLeftOut(isText) },
   keys: { tenant: isText, fresh: isFlag },
   createKeys: { tenant: isText, keys: list(isWireKey, MAX_OPERATIONS) },
 }

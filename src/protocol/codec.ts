@@ -4,7 +4,8 @@
  */
 import { Packr } from 'msgpackr'
 import { MeridianError } from '../core/errors.ts'
-import { MAX_MESSAGE_BYTES } from '../core/limits.ts'
+import { MAX_MESSAGE_BYTES, MAX_MESSAGE_ELEMENTS } from '../core/limits.ts'
+import { requireBounded } from './bounded-bytes.ts'
 import { isRequest, isResponse } from './check-messages.ts'
 import { MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, type Request, type Response } from './messages.ts'
 
@@ -23,9 +24,21 @@ export function encodeRequest(request: Request): Uint8Array {
   return bytes
 }
 
-/** Decodes a request. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
+/**
+ * Decodes a request. A stranger may have sent it.
+ *
+ * @throws MeridianError `REQUEST_TOO_LARGE`, `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION`: answered in
+ * the form of a failed response, which is the same in every version
+ */
 export function decodeRequest(bytes: Uint8Array): Request {
-  const request = unpack(bytes) as Partial<Request>
+  if (bytes.length > MAX_MESSAGE_BYTES) {
+    throw new MeridianError(
+      'REQUEST_TOO_LARGE',
+      `The request has ${bytes.length} bytes; ${MAX_MESSAGE_BYTES} are allowed.`,
+      { fix: 'Split it into smaller calls.' },
+    )
+  }
+  const request = unpack(bytes, MAX_MESSAGE_ELEMENTS) as Partial<Request>
   // The version first: what else another version sends is not for this one to judge.
   const version = request.header?.version
   if (
@@ -70,7 +83,8 @@ export function decodeValue(bytes: Uint8Array): unknown {
   return unpack(bytes)
 }
 
-function unpack(bytes: Uint8Array): object {
+function unpack(bytes: Uint8Array, maxElements?: number): object {
+  requireBounded(bytes, maxElements)
   let value: unknown
   try {
     // Over Node's Buffer, byte strings would come back as Buffers.

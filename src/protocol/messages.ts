@@ -68,6 +68,8 @@ export type ReadBody =
       readonly sql: string
       readonly args: readonly SqlValue[]
       readonly level: ReadLevel
+      /** Every integer of the answer is a `bigint`, whatever its column and size. */
+      readonly bigints?: boolean
     }
   | {
       readonly kind: 'view'
@@ -92,8 +94,12 @@ export type RequestBody =
       readonly tenantClass: string | null
       readonly txId: string
     }
-  /** The first message of a client: checks versions, tells how far the region has come. */
-  | { readonly kind: 'hello' }
+  /**
+   * The first message of a client: checks versions, tells how far the region has come. The
+   * fingerprint of the client's schema shows whether both number its tables alike; clients that
+   * came before it leave it out.
+   */
+  | { readonly kind: 'hello'; readonly schemaFingerprint?: string }
   | { readonly kind: 'keys'; readonly tenant: string; readonly fresh: boolean }
   | { readonly kind: 'createKeys'; readonly tenant: string; readonly keys: readonly WireKey[] }
 

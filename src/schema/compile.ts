@@ -60,6 +60,7 @@ export function compileSchema(schema: Schema, lock: SchemaLock = EMPTY_LOCK): Co
   const version = content === lock.fingerprint ? lock.version : lock.version + 1
   const compiled: CompiledSchema = {
     version,
+    fingerprint: content,
     tables,
     views,
     tableByName,

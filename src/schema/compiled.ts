@@ -151,6 +151,8 @@ export interface CompiledView {
 export interface CompiledSchema {
   /** Rises with every change of the schema; every message and change carries it. */
   readonly version: number
+  /** Equal exactly where nothing differs, ids included (`fingerprint.ts`). Peers compare it. */
+  readonly fingerprint: string
   readonly tables: readonly CompiledTable[]
   readonly views: readonly CompiledView[]
   readonly tableByName: ReadonlyMap<string, CompiledTable>

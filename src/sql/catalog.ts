@@ -4,7 +4,12 @@
  * are never read for it: each name is replaced by one that exists nowhere and is then shadowed by
  * rows made here.
  */
-import type { CompiledColumn, CompiledSchema, CompiledTable, CompiledView } from '../schema/compiled.ts'
+import type {
+  CompiledColumn,
+  CompiledSchema,
+  CompiledTable,
+  CompiledView,
+} from '../schema/compiled.ts'
 import { viewColumns } from '../schema/view-columns.ts'
 import { lowerAscii, quoteName, refused, tokenize, type Token } from './tokens.ts'
 
@@ -30,13 +35,7 @@ const TABLES: readonly CatalogTable[] = [
     name: SCHEMA_TABLE,
     columns: ['type', 'name', 'tbl_name', 'rootpage', 'sql'],
     rows: ({ tables, views }) => [
-      ...tables.map(({ name, columns }) => [
-        'table',
-        name,
-        name,
-        0,
-        `CREATE TABLE ${quoteName(name)} (${columns.map(columnSql).join(', ')})`,
-      ]),
+      ...tables.map((table) => ['table', table.name, table.name, 0, tableSql(table)]),
       ...views.map(({ name }) => ['view', name, name, 0, null]),
     ],
   },
@@ -103,11 +102,13 @@ export function declaredType(column: CompiledColumn): string {
   return column.encrypted === null ? TYPE_NAMES[column.type] : 'BLOB'
 }
 
-function columnSql(column: CompiledColumn): string {
-  const parts = [quoteName(column.name), declaredType(column)]
-  if (!column.optional) parts.push('NOT NULL')
-  if (column.primaryKey) parts.push('/* key */')
-  return parts.join(' ')
+function tableSql({ name, columns, primaryKey }: CompiledTable): string {
+  const parts = columns.map((column) => {
+    const type = `${quoteName(column.name)} ${declaredType(column)}`
+    return column.optional ? type : `${type} NOT NULL`
+  })
+  const key = primaryKey.map((column) => quoteName(column.name)).join(', ')
+  return `CREATE TABLE ${quoteName(name)} (${parts.join(', ')}, PRIMARY KEY (${key}))`
 }
 
 /** Which of a schema's tables and views a tenant, or the global scope (''), can read. */
@@ -132,7 +133,12 @@ export function replaceCatalog(tokens: readonly Token[]): readonly Token[] {
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i] as Token
     if (isSchemaName(token)) {
-      replaced.push({ ...token, kind: 'word', text: SCHEMA_TABLE, name: SCHEMA_TABLE.toUpperCase() })
+      replaced.push({
+        ...token,
+        kind: 'word',
+        text: SCHEMA_TABLE,
+        name: SCHEMA_TABLE.toUpperCase(),
+      })
     } else if (isTableInfo(token) && tokens[i + 1]?.text === '(') {
       replaced.push(...tableInfo(tokens, i))
       i += 3

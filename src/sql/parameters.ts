@@ -5,7 +5,7 @@
  */
 import { MeridianError } from '../core/errors.ts'
 import type { SqlValue } from '../core/values.ts'
-import { isNamedParameter, refused, type Token } from './tokens.ts'
+import { isNamedParameter, type Token } from './tokens.ts'
 
 /** Values for parameters. */
 export interface QueryArguments {
@@ -31,7 +31,7 @@ const MAX_PARAMETERS = 32_766
 /**
  * The parameters by number: a name, or null for one that is known by its place alone.
  *
- * @throws MeridianError `QUERY_REFUSED`
+ * @throws MeridianError `INVALID_ARGUMENT` for a number out of range
  */
 export function parameterNames(tokens: readonly Token[]): (string | null)[] {
   return layOut(tokens).names
@@ -40,8 +40,7 @@ export function parameterNames(tokens: readonly Token[]): (string | null)[] {
 /**
  * Gives each parameter its value.
  *
- * @throws MeridianError `INVALID_ARGUMENT` when one has none, or a value has no parameter;
- * `QUERY_REFUSED`
+ * @throws MeridianError `INVALID_ARGUMENT` when one has none, or a value has no parameter
  */
 export function bindParameters(tokens: readonly Token[], args: QueryArguments): BoundParameters {
   const { names, numbers } = layOut(tokens)
@@ -93,7 +92,9 @@ function layOut(tokens: readonly Token[]): Layout {
     const isNumbered = !isNamedParameter(token) && token.text !== '?'
     const number = isNumbered ? Number(token.text.slice(1)) : names.length + 1
     if (number < 1 || number > MAX_PARAMETERS) {
-      throw refused('a parameter out of range', token.at, `Use ?1 to ?${MAX_PARAMETERS}.`)
+      throw new MeridianError('INVALID_ARGUMENT', 'The number of a parameter is out of range.', {
+        fix: `Use ?1 to ?${MAX_PARAMETERS}.`,
+      })
     }
     while (names.length < number) names.push(null)
     if (token.text !== '?') {
@@ -117,10 +118,7 @@ function requireKnown(
   }
 }
 
-function valueOf(
-  name: string | null,
-  named: ReadonlyMap<string, SqlValue>,
-): SqlValue | undefined {
+function valueOf(name: string | null, named: ReadonlyMap<string, SqlValue>): SqlValue | undefined {
   if (name === null) return undefined
   const exact = named.get(name)
   return exact === undefined ? named.get(name.slice(1)) : exact

@@ -3,13 +3,20 @@ import { MeridianError } from '../core/errors.ts'
 import { MAX_SQL_LENGTH } from '../core/limits.ts'
 import { textProblem } from '../core/values.ts'
 import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/compiled.ts'
+import { catalogTable, replaceCatalog } from './catalog.ts'
 import { findReferences, type NameRules } from './references.ts'
-import { lowerAscii, tokenize, type Token } from './tokens.ts'
+import { isNamedParameter, lowerAscii, refused, tokenize, type Token } from './tokens.ts'
+
+/**
+ * Who asks, which decides what the text may hold. `sql`: any SQL client, which also has named
+ * parameters and the catalogue (`catalog.ts`); `client`: Meridian's own.
+ */
+export type QuerySurface = 'client' | 'sql'
 
 /** A query that may run. */
 export interface ParsedQuery {
   readonly tokens: readonly Token[]
-  /** The public tables and views that it reads, in lower case. */
+  /** The public tables and views that it reads, and those of the catalogue, in lower case. */
   readonly publicNames: ReadonlySet<string>
 }
 
@@ -18,9 +25,10 @@ const MAX_REMEMBERED_QUERIES = 500
 const MAX_REMEMBERED_LENGTH = 4000
 
 /** What is known of a schema. */
-interface SchemaNames extends NameRules {
+interface SchemaNames {
   readonly byName: ReadonlyMap<string, CompiledTable | CompiledView>
-  readonly queries: Map<string, ParsedQuery>
+  readonly rules: Readonly<Record<QuerySurface, NameRules>>
+  readonly queries: Readonly<Record<QuerySurface, Map<string, ParsedQuery>>>
 }
 
 const known = new WeakMap<CompiledSchema, SchemaNames>()
@@ -30,14 +38,27 @@ const known = new WeakMap<CompiledSchema, SchemaNames>()
  *
  * @throws MeridianError `QUERY_REFUSED`, `UNKNOWN_TABLE`
  */
-export function parseQuery(schema: CompiledSchema, sql: string): ParsedQuery {
+export function parseQuery(
+  schema: CompiledSchema,
+  sql: string,
+  surface: QuerySurface,
+): ParsedQuery {
   const names = namesOf(schema)
-  const before = names.queries.get(sql)
+  const queries = names.queries[surface]
+  const before = queries.get(sql)
   if (before !== undefined) return before
-  const tokens = tokensOf(sql)
-  const query = { tokens, publicNames: findReferences(tokens, names) }
-  if (sql.length <= MAX_REMEMBERED_LENGTH) remember(names.queries, sql, query)
+  const written = tokensOf(sql)
+  if (surface === 'client') refuseNamed(written)
+  const tokens = surface === 'sql' ? replaceCatalog(written) : written
+  const query = { tokens, publicNames: findReferences(tokens, names.rules[surface]) }
+  if (sql.length <= MAX_REMEMBERED_LENGTH) remember(queries, sql, query)
   return query
+}
+
+function refuseNamed(tokens: readonly Token[]): void {
+  const named = tokens.find(isNamedParameter)
+  if (named === undefined) return
+  throw refused('a named parameter', named.at, "Use '?' and pass the values in order.")
 }
 
 /** The table or view of this name in lower case. */
@@ -84,11 +105,15 @@ function namesOf(schema: CompiledSchema): SchemaNames {
     const columns = new Set(
       schema.tables.flatMap((table) => table.columns.map((column) => lowerAscii(column.name))),
     )
+    const isColumn = (name: string): boolean => columns.has(name)
+    const isPublic = (name: string): boolean => byName.has(name)
     names = {
       byName,
-      queries: new Map(),
-      isPublic: (name) => byName.has(name),
-      isColumn: (name) => columns.has(name),
+      rules: {
+        client: { isPublic, isColumn },
+        sql: { isPublic: (name) => isPublic(name) || catalogTable(name) !== undefined, isColumn },
+      },
+      queries: { client: new Map(), sql: new Map() },
     }
     known.set(schema, names)
   }

@@ -4,14 +4,16 @@
  * the tenant, the instant and visibility. What could get around that is refused (`references.ts`).
  */
 import { MeridianError } from '../core/errors.ts'
-import { MAX_QUERY_ROWS } from '../core/limits.ts'
+import { MAX_QUERY_BYTES, MAX_QUERY_ROWS } from '../core/limits.ts'
 import { StatementFailed, type ColumnOrigin, type Statement } from '../core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../core/values.ts'
 import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/compiled.ts'
 import { viewColumns } from '../schema/view-columns.ts'
 import { liveRow } from './live-row.ts'
-import { parseQuery, publicNamed, type ParsedQuery } from './parse-query.ts'
-import { quoteName, tokenize, type Token } from './tokens.ts'
+import { catalogScope, catalogTable, publicCatalogNames, type CatalogTable } from './catalog.ts'
+import { bindParameters, parameterNames, type QueryArguments } from './parameters.ts'
+import { parseQuery, publicNamed, type ParsedQuery, type QuerySurface } from './parse-query.ts'
+import { joinTokens, quoteName, tokenize, type Token } from './tokens.ts'
 
 /** SQL that reads a view, its columns in the order of `viewColumns`; parameters are plain `?`. */
 export interface ViewSource {
@@ -28,6 +30,8 @@ export interface QueryScope {
   readonly nowMs: (table: CompiledTable) => number
   /** How the rows of a view are read for this tenant. */
   readonly viewSource: (view: CompiledView, tenant: string, nowMs: number) => ViewSource
+  /** Default `client`. */
+  readonly surface?: QuerySurface
 }
 
 /** What a query reads. */
@@ -55,8 +59,26 @@ export interface ColumnIds {
  * @throws MeridianError `QUERY_REFUSED` (names what and what to do), `UNKNOWN_TABLE`,
  * `TENANT_REQUIRED`
  */
-export function queryReads(schema: CompiledSchema, tenant: string, sql: string): QueryReads {
-  return readsOf(schema, tenant, parseQuery(schema, sql))
+export function queryReads(
+  schema: CompiledSchema,
+  tenant: string,
+  sql: string,
+  surface: QuerySurface = 'client',
+): QueryReads {
+  return readsOf(schema, tenant, parseQuery(schema, sql, surface))
+}
+
+/**
+ * The parameters of a query by number: a name, or null.
+ *
+ * @throws MeridianError `QUERY_REFUSED`, `UNKNOWN_TABLE`
+ */
+export function queryParameters(
+  schema: CompiledSchema,
+  sql: string,
+  surface: QuerySurface,
+): readonly (string | null)[] {
+  return parameterNames(parseQuery(schema, sql, surface).tokens)
 }
 
 /**
@@ -65,21 +87,31 @@ export function queryReads(schema: CompiledSchema, tenant: string, sql: string):
  * @throws MeridianError as `queryReads`, and `INVALID_ARGUMENT` when the number of parameters
  * differs from that of the arguments
  */
-export function scopeQuery(scope: QueryScope, sql: string, args: readonly SqlValue[]): ScopedQuery {
-  const query = parseQuery(scope.schema, sql)
+export function scopeQuery(
+  scope: QueryScope,
+  sql: string,
+  args: readonly SqlValue[] | QueryArguments,
+): ScopedQuery {
+  const query = parseQuery(scope.schema, sql, scope.surface ?? 'client')
   const reads = readsOf(scope.schema, scope.tenant, query)
-  const body = numberParameters(query.tokens, args.length)
-  const shadows = new Shadows(scope, args)
+  const given = 'positional' in args ? args : { positional: args }
+  const { texts, values } = bindParameters(query.tokens, given)
+  const shadows = new Shadows(scope, values)
   for (const table of reads.tables) shadows.addTable(table)
   for (const view of reads.views) shadows.addView(view)
+  for (const name of query.publicNames) {
+    const table = catalogTable(name)
+    if (table !== undefined) shadows.addCatalog(table)
+  }
   return {
     ...reads,
     viewOrigins: shadows.viewOrigins,
     statement: {
-      sql: mergeWith(shadows.expressions, body),
+      sql: mergeWith(shadows.expressions, query.tokens, texts),
       args: shadows.args,
       bigints: true,
       maxRows: MAX_QUERY_ROWS,
+      maxBytes: MAX_QUERY_BYTES,
     },
   }
 }
@@ -127,7 +159,8 @@ export function queryRows(
 /** The error of a query that SQLite refused or that failed in it, as `QUERY_FAILED`. */
 export function queryError(error: unknown): unknown {
   if (!(error instanceof StatementFailed)) return error
-  return new MeridianError('QUERY_FAILED', `The query failed: ${error.message}.`, {
+  const message = publicCatalogNames(error.message)
+  return new MeridianError('QUERY_FAILED', `The query failed: ${message}.`, {
     fix: 'Correct it.',
     cause: error,
   })
@@ -175,29 +208,6 @@ function tenantRequired(kind: string, name: string): MeridianError {
   })
 }
 
-/** Makes every parameter explicit (`?3`), so that more can be added in front of the text. */
-function numberParameters(tokens: readonly Token[], given: number): string[] {
-  let largest = 0
-  const texts = tokens.map((token) => {
-    if (token.kind !== 'parameter') return token.text
-    const number = token.text === '?' ? largest + 1 : Number(token.text.slice(1))
-    // Beyond the number of arguments it is wrong in any case: SQLite's own limit plays no part.
-    if (number < 1 || number > given) throw parameterCount(given)
-    largest = Math.max(largest, number)
-    return `?${number}`
-  })
-  if (largest !== given) throw parameterCount(given)
-  return texts
-}
-
-function parameterCount(given: number): MeridianError {
-  return new MeridianError(
-    'INVALID_ARGUMENT',
-    `The query does not have as many parameters as the ${given} arguments given.`,
-    { fix: "Pass one argument for each '?'." },
-  )
-}
-
 /** The common table expressions that stand for public names. */
 class Shadows {
   readonly expressions: string[] = []
@@ -239,6 +249,13 @@ class Shadows {
     })
   }
 
+  addCatalog(table: CatalogTable): void {
+    const rows = table.rows(catalogScope(this.#scope.schema, this.#scope.tenant))
+    const cells = table.columns.map((_, i) => `value->>${i}`).join(', ')
+    const source = `SELECT ${cells} FROM json_each(${this.#bind(JSON.stringify(rows))})`
+    this.#add(table.name, source, table.columns.map(quoteName).join(', '))
+  }
+
   /** NOT MATERIALIZED: a name that is used twice would else be copied in full, without indexes. */
   #add(name: string, select: string, columns?: string): void {
     const head = columns === undefined ? quoteName(name) : `${quoteName(name)} (${columns})`
@@ -272,11 +289,15 @@ function selectedColumns(tokens: readonly Token[]): (string | undefined)[] {
 }
 
 /** Puts the shadows before the query, into its own WITH clause where it has one. */
-function mergeWith(shadows: readonly string[], body: readonly string[]): string {
-  if (shadows.length === 0) return body.join(' ')
-  const own = body[0]?.toUpperCase() === 'WITH'
-  if (!own) return `WITH ${shadows.join(', ')} ${body.join(' ')}`
-  const recursive = body[1]?.toUpperCase() === 'RECURSIVE'
-  const rest = body.slice(recursive ? 2 : 1).join(' ')
-  return `WITH ${recursive ? 'RECURSIVE ' : ''}${shadows.join(', ')}, ${rest}`
+function mergeWith(
+  shadows: readonly string[],
+  tokens: readonly Token[],
+  texts: readonly string[],
+): string {
+  const body = (from: number): string => joinTokens(tokens.slice(from), texts.slice(from))
+  if (shadows.length === 0) return body(0)
+  const own = texts[0]?.toUpperCase() === 'WITH'
+  if (!own) return `WITH ${shadows.join(', ')} ${body(0)}`
+  const recursive = texts[1]?.toUpperCase() === 'RECURSIVE'
+  return `WITH ${recursive ? 'RECURSIVE ' : ''}${shadows.join(', ')}, ${body(recursive ? 2 : 1)}`
 }

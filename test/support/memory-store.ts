@@ -6,7 +6,8 @@ import type {
   Store,
 } from '../../src/core/ports/store.ts'
 import { bindArguments } from '../../src/drivers/store/bind.ts'
-import { Connection, type BoundStatement } from '../../src/drivers/store/connection.ts'
+import type { BoundStatement } from '../../src/drivers/store/bind.ts'
+import { Connection } from '../../src/drivers/store/connection.ts'
 import { commitGroup } from '../../src/drivers/store/group-commit.ts'
 
 export class MemoryStore implements Store {

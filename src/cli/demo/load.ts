@@ -28,7 +28,7 @@ export async function loadCities(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<LoadResult> {
-  const meter = startMeter(session, dataset.rows, progress)
+  const meter = await startMeter(session, dataset.rows, progress)
   try {
     await Promise.all(
       session.regions.map((region) =>
@@ -41,7 +41,7 @@ export async function loadCities(
       ),
     )
     meter.markAcknowledged()
-    await untilInterrupted(signal, session.deployment.settle({ timeoutMs: SETTLE_TIMEOUT_MS }))
+    await untilInterrupted(signal, session.running.settle({ timeoutMs: SETTLE_TIMEOUT_MS }))
     return meter.finish()
   } finally {
     meter.stop()
@@ -66,10 +66,14 @@ interface LoadMeter {
 }
 
 /** Samples how far the load has come. */
-function startMeter(session: DemoSession, total: number, progress: Progress): LoadMeter {
+async function startMeter(
+  session: DemoSession,
+  total: number,
+  progress: Progress,
+): Promise<LoadMeter> {
   const startedAtMs = performance.now()
   const curve: LoadPoint[] = [{ atMs: 0, acknowledged: 0, everywhere: 0 }]
-  const before = viewPositions(session)
+  const before = await viewPositions(session)
   let acknowledged = 0
   let acknowledgedMs = 0
   const sample = (everywhere: number): void => {
@@ -77,11 +81,21 @@ function startMeter(session: DemoSession, total: number, progress: Progress): Lo
     const waiting = acknowledged === total && everywhere < total
     progress.update(everywhere, waiting ? 'replicas and views catch up' : '')
   }
-  const timer = setInterval(() => {
-    // Nothing but the load changes rows now, so that positions count its rows.
-    const progressed = viewPositions(session).map((position, i) => position - (before[i] ?? 0))
-    sample(Math.min(acknowledged, ...progressed))
-  }, CURVE_PERIOD_MS)
+  let isAsking = false
+  const look = async (): Promise<void> => {
+    if (isAsking) return
+    isAsking = true
+    try {
+      // Nothing but the load changes rows now, so that positions count its rows.
+      const positions = await viewPositions(session)
+      sample(Math.min(acknowledged, ...positions.map((at, i) => at - (before[i] ?? 0))))
+    } catch {
+      // A curve may lack a point; the load itself says what is wrong.
+    } finally {
+      isAsking = false
+    }
+  }
+  const timer = setInterval(() => void look(), CURVE_PERIOD_MS)
   return {
     acknowledge(rows) {
       acknowledged += rows
@@ -98,6 +112,6 @@ function startMeter(session: DemoSession, total: number, progress: Progress): Lo
   }
 }
 
-function viewPositions(session: DemoSession): readonly number[] {
-  return session.deployment.status().map((node) => node.viewPosition)
+async function viewPositions(session: DemoSession): Promise<readonly number[]> {
+  return (await session.running.progress()).map((node) => node.viewPosition)
 }

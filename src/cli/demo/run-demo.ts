@@ -81,7 +81,7 @@ async function prepareAndLoad(
   await withProgress(terminal, 'Tenants ', dataset.countries.length, async (progress) => {
     let created = 0
     await createTenants(session, dataset, signal, () => progress.update(++created))
-    await session.deployment.settle()
+    await session.running.settle()
   })
   return withProgress(terminal, 'Loading ', dataset.rows, (progress) =>
     loadCities(session, dataset, progress, signal),
@@ -101,7 +101,7 @@ async function work(
   const residents = await withProgress(terminal, 'Notes and residents', undefined, async () => {
     await addNotes(session, dataset, signal)
     const added = await addResidents(session, [...countries.values()].flat(), signal)
-    await session.deployment.settle()
+    await session.running.settle()
     return added
   })
   const data: WorkloadData = { countries, residents }
@@ -109,7 +109,7 @@ async function work(
   const result = await withProgress(terminal, 'Workload', total, (progress) =>
     runWorkload(session, data, options, progress, signal),
   )
-  await withProgress(terminal, 'Settling', undefined, () => session.deployment.settle())
+  await withProgress(terminal, 'Settling', undefined, () => session.running.settle())
   return result
 }
 

@@ -2,15 +2,16 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect } from '../../client/index.ts'
 import { parseConfig, parseTopology, type Config } from '../../config/parse-config.ts'
 import { scaleTopology, type Topology } from '../../config/topology.ts'
 import { MeridianError } from '../../core/errors.ts'
-import { openEmbedded, type EmbeddedDeployment } from '../../node/embedded.ts'
 import { packageRoot } from '../package-root.ts'
 import type { HomeRegion } from './dataset.ts'
+import { openEmbeddedRegions } from './embedded-regions.ts'
 import type { DemoOptions } from './options.ts'
-import { schema, type DemoDatabase } from './schema.ts'
+import { openNodeProcesses } from './node-processes.ts'
+import type { RunningRegions } from './running-regions.ts'
+import type { DemoDatabase } from './schema.ts'
 
 const REGIONS: readonly HomeRegion[] = ['us-east', 'eu-west', 'ap-south']
 /** The class of the tenant that only Europe may hold. */
@@ -23,7 +24,7 @@ export interface DemoSession {
   readonly topology: Topology
   readonly regions: readonly HomeRegion[]
   readonly directory: string
-  readonly deployment: EmbeddedDeployment
+  readonly running: RunningRegions
   /** The client in a region. */
   db(region: string): DemoDatabase
   /** Closes everything and removes what is temporary. */
@@ -68,30 +69,23 @@ export async function openDemo(
     else await rm(directory, { recursive: true, force: true })
   }
   const clients = new Map<string, DemoDatabase>()
-  let deployment: EmbeddedDeployment | undefined
+  let running: RunningRegions | undefined
   const close = async (): Promise<void> => {
     for (const client of clients.values()) await client.close()
-    await deployment?.close()
+    await running?.close()
     await remove()
   }
   try {
-    const opened = await openEmbedded({
-      schema,
-      config,
-      directory,
-      delayScale: options.scale,
-      onNotice,
-    })
-    deployment = opened
-    for (const region of REGIONS) {
-      clients.set(region, await connect({ schema, region, deployment: opened }))
-    }
+    const open = options.processes ? openNodeProcesses : openEmbeddedRegions
+    const opened = await open({ config, directory, scale: options.scale, onNotice })
+    running = opened
+    for (const region of REGIONS) clients.set(region, await opened.connect(region))
     return {
       config,
       topology: scaleTopology(config.topology, options.scale),
       regions: REGIONS,
       directory,
-      deployment: opened,
+      running: opened,
       db: (region) => clients.get(region) as DemoDatabase,
       close,
     }

@@ -1,4 +1,5 @@
 /** `meridian dev`: all regions in this process, a page that shows them, the schema reloaded. */
+import { rm } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { MeridianError } from '../../core/errors.ts'
 import { parseConfig, type Config } from '../../config/parse-config.ts'
@@ -38,10 +39,12 @@ export const devCommand: Command = {
       placeholder: 'X',
       summary: 'Multiply the delays between regions. Default 1.',
     },
+    fresh: { type: 'boolean', summary: 'Delete what earlier runs have stored, first.' },
     json: { type: 'boolean', summary: 'Print events as lines of JSON.' },
   },
   async run(given, terminal) {
     const options = await readDevOptions(given, terminal)
+    if (given['fresh'] === true) await rm(options.directory, { recursive: true, force: true })
     await withInterrupts(terminal, (signal) => runDev(options, given, terminal, signal))
     return EXIT.ok
   },

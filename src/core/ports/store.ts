@@ -12,6 +12,8 @@ export interface Statement {
   readonly bigints?: boolean
   /** Refuse with `RESULT_TOO_LARGE` when more rows than this come back. */
   readonly maxRows?: number
+  /** The same for the bytes of their values, roughly: text counts a byte a character. */
+  readonly maxBytes?: number
 }
 
 /** Where a result column comes from, when it is a plain column of a table. */
@@ -60,6 +62,14 @@ export class StatementFailed extends Error {
   }
 }
 
+/** Several queries of users on one snapshot. */
+export interface QuerySnapshot {
+  /** As `Store.query`. */
+  query(statement: Statement): Promise<DescribedResult>
+  /** Lets the snapshot go; what runs on it fails. Calling it twice is harmless. */
+  end(): void
+}
+
 /** A region's database. Errors that are not a statement's own are `MeridianError`s (`STORE_…`). */
 export interface Store {
   /**
@@ -74,8 +84,21 @@ export interface Store {
   /** Runs read-only statements on one snapshot of what is committed. */
   read(statements: readonly Statement[]): Promise<readonly StatementResult[]>
 
-  /** One read-only statement with the names and origins of its columns. For user SQL. */
+  /**
+   * One read-only statement with the names and origins of its columns. For user SQL.
+   *
+   * @throws StatementFailed, also when it took too long or too much memory where the driver bounds
+   * them; MeridianError `RESULT_TOO_LARGE`, `OVERLOADED`, `STORE_…`
+   */
   query(statement: Statement): Promise<DescribedResult>
+
+  /**
+   * What is committed when this resolves, for several queries. It keeps the store from reclaiming
+   * space: end it soon. Left out where the driver has none.
+   *
+   * @throws MeridianError `OVERLOADED`, `STORE_…`
+   */
+  snapshot?(): Promise<QuerySnapshot>
 
   /** Registers a listener that runs after every commit that wrote. Returns its removal. */
   onCommit(listener: () => void): () => void

@@ -2,7 +2,7 @@
  * Driver: the HTTP and WebSocket server of a process. Every resource that a peer could hold is
  * bounded here, in number, size and time, so that handlers see well-formed requests only.
  */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -19,7 +19,7 @@ export interface HttpServerOptions {
   /** 0: any that is free. */
   readonly port: number
   readonly handler: HttpHandler
-  /** PEM texts; TLS 1.2 and above. `ca`: certificates that complete the chain. */
+  /** PEM texts; TLS 1.2 and above. `ca`: what completes the chain. */
   readonly tls?: { readonly certificate: string; readonly key: string; readonly ca?: string }
   readonly runtime: Runtime
   /** Connections beyond are answered with 503 and closed at once. Default 10,000. */
@@ -64,6 +64,8 @@ const CHECK_INTERVAL_MS = 500
 const MAX_REFUSED_CONNECTIONS = 256
 /** How long a refused connection may take to read that it is. */
 const REFUSAL_TIMEOUT_MS = 1000
+/** Requests that one connection may have under way; no client of ours sends a second one. */
+const MAX_PIPELINED_REQUESTS = 32
 const GOING_AWAY = 1001
 
 const STATUS_BY_CLIENT_ERROR: Readonly<Record<string, string>> = {
@@ -79,15 +81,24 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   return server
 }
 
+/** A connection that carries HTTP. */
+interface Connection {
+  /** Whether it has carried a request. */
+  isUsed: boolean
+  /** Those under way, in the order of their requests. */
+  readonly answers: ServerResponse[]
+}
+
 class NodeHttpServer implements RunningHttpServer {
   readonly host: string
   readonly #options: HttpServerOptions
   readonly #server: Server
-  /** Connections that carry HTTP, with the requests that each has begun. */
-  readonly #requestsBySocket = new Map<Duplex, number>()
+  /** Connections that carry HTTP. */
+  readonly #connections = new Map<Duplex, Connection>()
   /** All connections, in the middle of their TLS handshake too. */
   readonly #sockets = new Set<Socket>()
   readonly #webSockets = new Set<WebSocket>()
+  #port = 0
   #isDraining = false
   #closing: Promise<void> | undefined
 
@@ -107,13 +118,12 @@ class NodeHttpServer implements RunningHttpServer {
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo | null)?.port ?? this.#boundPort
+    return this.#port
   }
-  #boundPort = 0
 
   get url(): string {
     const host = this.host.includes(':') ? `[${this.host}]` : this.host
-    return `${this.#options.tls === undefined ? 'http' : 'https'}://${host}:${this.port}`
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${host}:${this.#port}`
   }
 
   listen(): Promise<void> {
@@ -122,14 +132,14 @@ class NodeHttpServer implements RunningHttpServer {
       this.#server.listen({ host: this.host, port: this.#options.port }, () => {
         this.#server.off('error', reject)
         this.#server.on('error', (error) => this.#options.onError?.(error))
-        this.#boundPort = this.port
+        this.#port = (this.#server.address() as AddressInfo).port
         resolve()
       })
     })
   }
 
   connections(): number {
-    return this.#requestsBySocket.size
+    return this.#connections.size
   }
 
   close(options: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
@@ -155,24 +165,27 @@ class NodeHttpServer implements RunningHttpServer {
       socket.once('close', () => this.#webSockets.delete(socket))
     }
     const serve =
-      (expectsContinue: boolean): Parameters<Server['on']>[1] =>
-      (incoming, outgoing) => {
-        if (!this.#noteRequest(incoming.socket)) return
+      (expectsContinue: boolean) =>
+      (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+        if (!this.#noteRequest(incoming.socket, outgoing)) return
         void exchange(incoming, outgoing, context, expectsContinue).then(() => this.#closeIdle())
       }
     this.#server.on('request', serve(false))
     this.#server.on('checkContinue', serve(true))
     this.#server.on('upgrade', (incoming, socket, head) => {
-      if (this.#noteRequest(socket)) void upgrade(incoming, socket, head, { ...context, onOpen })
+      const connection = this.#connections.get(socket)
+      if (connection === undefined) return
+      connection.isUsed = true
+      void upgrade(incoming, socket, head, { ...context, onOpen })
     })
-    this.#server.on('clientError', refuseMalformed)
+    this.#server.on('clientError', (error, socket) => this.#refuseMalformed(error, socket))
   }
 
   /** Notes a connection, or refuses it where there are too many. */
   #accept(socket: Socket): void {
-    if (this.#requestsBySocket.size < this.#maxConnections()) {
-      this.#requestsBySocket.set(socket, 0)
-      socket.once('close', () => this.#requestsBySocket.delete(socket))
+    if (this.#connections.size < this.#maxConnections()) {
+      this.#connections.set(socket, { isUsed: false, answers: [] })
+      socket.once('close', () => this.#connections.delete(socket))
       return
     }
     socket.end(refusal('503 Service Unavailable', 'retry-after: 1\r\n'))
@@ -180,12 +193,32 @@ class NodeHttpServer implements RunningHttpServer {
     socket.once('close', stopTimer)
   }
 
-  /** Whether the connection's requests are served: what a refused one sends is not. */
-  #noteRequest(socket: Duplex): boolean {
-    const requests = this.#requestsBySocket.get(socket)
-    if (requests === undefined) return false
-    this.#requestsBySocket.set(socket, requests + 1)
+  /** Whether the request is served: what a refused connection sends is not. */
+  #noteRequest(socket: Duplex, outgoing: ServerResponse): boolean {
+    const connection = this.#connections.get(socket)
+    if (connection === undefined) return false
+    const { answers } = connection
+    if (answers.length >= MAX_PIPELINED_REQUESTS) {
+      socket.destroy()
+      return false
+    }
+    connection.isUsed = true
+    answers.push(outgoing)
+    outgoing.once('close', () => answers.splice(answers.indexOf(outgoing), 1))
     return true
+  }
+
+  /** What is no HTTP, or came too late, in full: there is no request to answer. */
+  #refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const [first, second] = this.#connections.get(socket)?.answers ?? []
+    // The answer must not be taken for that of a request that came before the malformed bytes.
+    const isMistakable = first !== undefined && (first.req.complete || first.headersSent)
+    if (!socket.writable || error.code === 'ECONNRESET' || isMistakable || second !== undefined) {
+      socket.destroy()
+      return
+    }
+    const status = STATUS_BY_CLIENT_ERROR[error.code ?? ''] ?? '400 Bad Request'
+    socket.end(refusal(status), () => socket.destroy())
   }
 
   /** A connection that was kept for more is of no use to a server that closes. */
@@ -205,7 +238,7 @@ class NodeHttpServer implements RunningHttpServer {
       })
       this.#server.closeIdleConnections()
       // Node does not count a connection as idle that has not sent anything yet.
-      for (const [socket, requests] of this.#requestsBySocket) if (requests === 0) socket.destroy()
+      for (const [socket, { isUsed }] of this.#connections) if (!isUsed) socket.destroy()
       for (const socket of this.#webSockets) socket.close(GOING_AWAY)
     })
   }
@@ -226,21 +259,12 @@ function createNodeServer(options: HttpServerOptions): Server {
   if (tls === undefined) return createServer(settings)
   return createTlsServer({
     ...settings,
-    cert: tls.ca === undefined ? tls.certificate : `${tls.certificate}\n${tls.ca}`,
+    cert: tls.certificate,
     key: tls.key,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
     minVersion: 'TLSv1.2',
     handshakeTimeout: headersTimeout,
   })
-}
-
-/** What is no HTTP, or came too late, in full: there is no request to answer. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const status = STATUS_BY_CLIENT_ERROR[error.code ?? ''] ?? '400 Bad Request'
-  socket.end(refusal(status), () => socket.destroy())
 }
 
 function refusal(status: string, headers = ''): string {

@@ -1,11 +1,32 @@
 /** Values on their way into the engine and out of it. */
 import { MeridianError } from '../../core/errors.ts'
+import type { Statement } from '../../core/ports/store.ts'
 import { textProblem, type SqlRow, type SqlValue } from '../../core/values.ts'
+import type { BoundValue } from '../libsql/engine.ts'
 
-/** What the engine binds exactly: a `number` becomes a REAL, a `bigint` an INTEGER. */
-export type BoundValue = null | string | number | bigint | Uint8Array
+/** A statement whose arguments are in the form that the engine binds exactly. */
+export interface BoundStatement extends Omit<Statement, 'args'> {
+  readonly args: readonly BoundValue[]
+}
 
 const INT64_LIMIT = 2 ** 63
+
+/** @throws MeridianError `INVALID_VALUE` as `bindArguments` */
+export function bindStatement({
+  sql,
+  args,
+  bigints,
+  maxRows,
+  maxBytes,
+}: Statement): BoundStatement {
+  return {
+    sql,
+    args: bindArguments(args),
+    ...(bigints === undefined ? {} : { bigints }),
+    ...(maxRows === undefined ? {} : { maxRows }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  }
+}
 
 /**
  * Arguments as the engine must get them: integral numbers as 64-bit integers.

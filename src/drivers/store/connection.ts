@@ -2,50 +2,23 @@
  * One connection to a libSQL file with a bounded cache of prepared statements. It uses the engine
  * beneath `@libsql/client`, which prepares every statement anew.
  */
-import { pathToFileURL } from 'node:url'
-import Database from 'libsql'
-import {
-  StatementFailed,
-  type ColumnOrigin,
-  type Statement,
-  type StatementResult,
-} from '../../core/ports/store.ts'
+import { StatementFailed, type ColumnOrigin, type StatementResult } from '../../core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../../core/values.ts'
-import { readRow, type BoundValue } from './bind.ts'
+import { openEngine, type EngineDatabase, type EngineStatement } from '../libsql/engine.ts'
+import { readRow, type BoundStatement } from './bind.ts'
 import { failureKind, isEngineError, isReadOnlyRefusal, storeError } from './engine-errors.ts'
 import {
   checkArgumentCount,
   checkStatementText,
+  rowBytes,
+  tooManyBytes,
   tooManyRows,
   writingRead,
 } from './statement-rules.ts'
 
-/** A statement whose arguments are in the form that the engine binds exactly. */
-export interface BoundStatement extends Omit<Statement, 'args'> {
-  readonly args: readonly BoundValue[]
-}
-
 /** A result, and whether the statement may have changed the database. */
 export interface ExecutedStatement extends StatementResult {
   readonly wrote: boolean
-}
-
-/** What is used of the engine; its own types lack some of it. */
-interface EngineDatabase {
-  readonly inTransaction: boolean
-  prepare(sql: string): EngineStatement
-  exec(sql: string): void
-  interrupt(): void
-  close(): void
-}
-
-interface EngineStatement {
-  readonly reader: boolean
-  raw(): void
-  safeIntegers(on: boolean): void
-  run(args: readonly BoundValue[]): { readonly changes: number }
-  iterate(args: readonly BoundValue[]): IterableIterator<SqlValue[]>
-  columns(): ColumnOrigin[]
 }
 
 interface Prepared {
@@ -77,8 +50,7 @@ export class Connection {
     this.#path = path
     this.#isReadOnly = uriQuery !== undefined
     try {
-      const location = uriQuery === undefined ? path : `${pathToFileURL(path).href}?${uriQuery}`
-      this.#db = new Database(location) as unknown as EngineDatabase
+      this.#db = openEngine(path, uriQuery)
     } catch (error) {
       throw storeError(error, path) ?? error
     }
@@ -162,15 +134,22 @@ export class Connection {
   }
 
   #rows(prepared: Prepared, statement: BoundStatement): SqlRow[] {
-    const maxRows = statement.maxRows ?? Number.POSITIVE_INFINITY
+    const { maxRows = Number.POSITIVE_INFINITY, maxBytes } = statement
     const rows: SqlRow[] = []
+    let bytes = 0
     const iterator = prepared.statement.iterate(statement.args)
     for (let step = iterator.next(); step.done !== true; step = iterator.next()) {
       if (rows.length >= maxRows) {
         this.#abandon(iterator)
         throw tooManyRows(maxRows)
       }
-      rows.push(readRow(step.value))
+      const row = readRow(step.value)
+      rows.push(row)
+      if (maxBytes === undefined) continue
+      bytes += rowBytes(row)
+      if (bytes <= maxBytes) continue
+      this.#abandon(iterator)
+      throw tooManyBytes(maxBytes)
     }
     return rows
   }

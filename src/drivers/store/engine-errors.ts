@@ -128,6 +128,15 @@ function openError(error: unknown, path: string): MeridianError | undefined {
   return meaningError(MEANING_BY_PRIMARY_CODE[code & 0xff], path, error)
 }
 
+/** The error of a primary result code of SQLite, or `undefined` when it is a statement's own. */
+export function primaryCodeError(
+  code: number,
+  path: string,
+  cause: unknown,
+): MeridianError | undefined {
+  return meaningError(MEANING_BY_PRIMARY_CODE[code], path, cause)
+}
+
 function meaningError(
   meaning: Meaning | undefined,
   path: string,

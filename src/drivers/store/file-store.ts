@@ -13,13 +13,21 @@
 import { MeridianError } from '../../core/errors.ts'
 import { MAX_QUEUED_WRITES } from '../../core/limits.ts'
 import type { Timers } from '../../core/ports/runtime.ts'
-import type { DescribedResult, Statement, Store, StatementResult } from '../../core/ports/store.ts'
-import { bindArguments } from './bind.ts'
-import type { BoundStatement, Connection } from './connection.ts'
+import type {
+  DescribedResult,
+  QuerySnapshot,
+  Statement,
+  StatementResult,
+  Store,
+} from '../../core/ports/store.ts'
+import { bindStatement, type BoundStatement } from './bind.ts'
+import type { Connection } from './connection.ts'
 import { storeError } from './engine-errors.ts'
 import { inspectFile, markFile } from './file-identity.ts'
 import { createInlineWriter, type GroupWriter } from './group-writer.ts'
+import { InlineQueries } from './inline-queries.ts'
 import { lockStore } from './process-lock.ts'
+import { QueryPool } from './query-pool.ts'
 import { openReader, openWriter, type WriterSettings } from './store-connections.ts'
 import { createWorkerWriter } from './worker-writer.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -34,6 +42,13 @@ export interface FileStoreOptions {
   readonly timers: Timers
   /** Where commits wait for the disk: the calling thread (default), or a thread of their own. */
   readonly writer?: 'inline' | 'worker'
+  /**
+   * Where SQL of users runs: in the calling thread (default), or in processes of their own, which
+   * end a query that takes longer than `timeoutMs` and go alone when the engine crashes. Measured
+   * (`npx tsx benchmarks/query-process.ts`): a point query takes QPS_INLINE in the thread and
+   * QPS_PROCESS in a process.
+   */
+  readonly queries?: 'inline' | { readonly timeoutMs: number; readonly maxProcesses?: number }
   /** `PRAGMA application_id` that the file must have, and gets when it is fresh. Default 0. */
   readonly applicationId?: number
   /** `PRAGMA user_version`: the newest format that is understood; a fresh file gets it. Default 0. */
@@ -89,6 +104,7 @@ class FileStore implements Store {
   readonly #queue: WriteQueue
   readonly #writer: GroupWriter
   readonly #reader: Connection
+  readonly #queries: QueryPool | InlineQueries
   readonly #unlock: () => void
   readonly #listeners = new Set<() => void>()
   #closing: Promise<void> | undefined
@@ -103,6 +119,11 @@ class FileStore implements Store {
     this.#writer = writer
     this.#reader = reader
     this.#unlock = unlock
+    const { path, timers, queries = 'inline' } = options
+    this.#queries =
+      queries === 'inline'
+        ? new InlineQueries(path, reader)
+        : new QueryPool({ path, timers, ...queries })
     this.#queue = new WriteQueue({
       path: options.path,
       writer,
@@ -138,9 +159,16 @@ class FileStore implements Store {
 
   async query(statement: Statement): Promise<DescribedResult> {
     this.#checkOpen()
-    const bound = bindStatement(statement)
-    const result = this.#run(bound, 0)
-    return { ...result, columns: this.#reader.columns(bound) }
+    return this.#queries.query(bindStatement(statement))
+  }
+
+  async snapshot(): Promise<QuerySnapshot> {
+    this.#checkOpen()
+    const snapshot = await this.#queries.snapshot()
+    return {
+      query: async (statement) => snapshot.query(bindStatement(statement)),
+      end: () => snapshot.end(),
+    }
   }
 
   onCommit(listener: () => void): () => void {
@@ -165,20 +193,12 @@ class FileStore implements Store {
 
   async #close(): Promise<void> {
     try {
+      await this.#queries.close()
       await this.#queue.idle()
       await this.#writer.close()
     } finally {
       this.#reader.close()
       this.#unlock()
     }
-  }
-}
-
-function bindStatement({ sql, args, bigints, maxRows }: Statement): BoundStatement {
-  return {
-    sql,
-    args: bindArguments(args),
-    ...(bigints === undefined ? {} : { bigints }),
-    ...(maxRows === undefined ? {} : { maxRows }),
   }
 }

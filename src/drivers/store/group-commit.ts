@@ -4,7 +4,8 @@
  */
 import { MeridianError } from '../../core/errors.ts'
 import { StatementFailed, type StatementResult } from '../../core/ports/store.ts'
-import type { BoundStatement, Connection } from './connection.ts'
+import type { BoundStatement } from './bind.ts'
+import type { Connection } from './connection.ts'
 import { failureKind, isEngineError, isSyncFailure, storeError } from './engine-errors.ts'
 
 /** The statements of one transaction. */

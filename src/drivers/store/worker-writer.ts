@@ -1,10 +1,10 @@
 /** The writer on a thread of its own: the event loop never waits for the disk. */
 import { Worker } from 'node:worker_threads'
-import { fromWireError, MeridianError, type WireError } from '../../core/errors.ts'
-import { StatementFailed, type StoreFailureKind } from '../../core/ports/store.ts'
+import { MeridianError } from '../../core/errors.ts'
 import type { GroupMember, MemberOutcome } from './group-commit.ts'
 import type { GroupWriter } from './group-writer.ts'
 import type { WriterSettings } from './store-connections.ts'
+import { fromThreadError, type ThreadError } from './thread-error.ts'
 
 /** What the thread is started with. */
 export interface WriterThreadData {
@@ -14,11 +14,6 @@ export interface WriterThreadData {
 
 /** To the thread: a group to commit, or the order to end. */
 export type WriterRequest = readonly GroupMember[] | 'close'
-
-/** An error in a form that crosses threads. */
-export type ThreadError =
-  | { readonly index: number; readonly kind: StoreFailureKind; readonly message: string }
-  | { readonly wire: WireError }
 
 /** An outcome in a form that crosses threads. */
 export type ThreadOutcome =
@@ -118,11 +113,6 @@ class WorkerWriter implements GroupWriter {
 
 function fromThreadOutcome(outcome: ThreadOutcome): MemberOutcome {
   return outcome.ok ? outcome : { ok: false, error: fromThreadError(outcome.error) }
-}
-
-function fromThreadError(error: ThreadError): Error {
-  if ('wire' in error) return fromWireError(error.wire)
-  return new StatementFailed(error.index, error.kind, error.message)
 }
 
 /** Beside this file lies the thread's program, in the form in which this file runs. */

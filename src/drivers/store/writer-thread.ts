@@ -1,12 +1,9 @@
 /** Program of the writer thread: commits the groups that it is sent, in order. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { toWireError } from '../../core/errors.ts'
-import { StatementFailed } from '../../core/ports/store.ts'
-import { storeError } from './engine-errors.ts'
 import type { GroupMember, MemberOutcome } from './group-commit.ts'
 import { BUSY_RETRY_MS, busyError, WriterCore } from './group-writer.ts'
+import { toThreadError } from './thread-error.ts'
 import type {
-  ThreadError,
   ThreadOutcome,
   WriterReply,
   WriterRequest,
@@ -21,15 +18,8 @@ function reply(message: WriterReply): void {
   port?.postMessage(message)
 }
 
-function toThreadError(error: unknown): ThreadError {
-  if (error instanceof StatementFailed) {
-    return { index: error.statementIndex, kind: error.kind, message: error.message }
-  }
-  return { wire: toWireError(storeError(error, settings.path) ?? error) }
-}
-
 function toThreadOutcome(outcome: MemberOutcome): ThreadOutcome {
-  return outcome.ok ? outcome : { ok: false, error: toThreadError(outcome.error) }
+  return outcome.ok ? outcome : { ok: false, error: toThreadError(outcome.error, settings.path) }
 }
 
 /** Waits here when the file is held: the next group must not overtake this one. */
@@ -48,7 +38,7 @@ function start(): void {
   try {
     core = new WriterCore(settings)
   } catch (error) {
-    reply({ error: toThreadError(error) })
+    reply({ error: toThreadError(error, settings.path) })
     return
   }
   port?.on('message', (request: WriterRequest) => {
@@ -61,7 +51,7 @@ function start(): void {
     try {
       reply({ outcomes: commit(core, request).map(toThreadOutcome) })
     } catch (error) {
-      reply({ error: toThreadError(error) })
+      reply({ error: toThreadError(error, settings.path) })
     }
   })
   reply('ready')

@@ -17,6 +17,7 @@ import { Carrier } from './carrier.ts'
 import { DelayedPipe } from './delayed-pipe.ts'
 import { ChannelEnd } from './in-process-channel.ts'
 import { LinkTable } from './link-table.ts'
+import { cancelled, noAnswer, unreachable } from './transport-errors.ts'
 
 /** What a network is made of. */
 export interface InProcessNetworkOptions {
@@ -189,29 +190,4 @@ class RegionNetwork implements InProcessNetwork {
 /** A handler's failure before its first await is its failure all the same. */
 async function answer(handlers: TransportHandlers, message: Uint8Array): Promise<Uint8Array> {
   return handlers.onRequest(message, PROCESS_CALLER)
-}
-
-function unreachable(from: string, to: string, retry: 'safe' | 'unknown-outcome'): MeridianError {
-  return new MeridianError('REGION_UNREACHABLE', `Region ${to} cannot be reached from ${from}.`, {
-    fix: 'Repeat once the link is whole, or ask another region.',
-    retry,
-    details: { from, to },
-  })
-}
-
-/** The server failed without an answer of its own. */
-function noAnswer(from: string, to: string, cause: unknown): MeridianError {
-  return new MeridianError('REGION_UNREACHABLE', `Region ${to} gave ${from} no answer.`, {
-    fix: 'Repeat with the same idempotency key.',
-    retry: 'unknown-outcome',
-    details: { from, to },
-    cause,
-  })
-}
-
-/** A typed reason, as a deadline's, is the error itself. */
-function cancelled(signal: AbortSignal, retry: 'safe' | 'unknown-outcome'): MeridianError {
-  const reason: unknown = signal.reason
-  if (reason instanceof MeridianError) return reason
-  return new MeridianError('CANCELLED', 'The request was cancelled.', { retry, cause: reason })
 }

@@ -42,7 +42,7 @@ const strongState: Check = {
     )
     const [first, ...others] = states.map((rows) => JSON.stringify(rows))
     if (others.some((state) => state !== first)) refute('rows of `countries` differ')
-    const indexes = session.deployment.status().map((node) => node.strongIndex)
+    const indexes = (await session.running.progress()).map((node) => node.strongIndex)
     return `${count(states[0]?.length ?? 0, 'row')}, log applied up to ${indexes.join(', ')}`
   },
 }

@@ -11,7 +11,7 @@ const encrypted: Check = {
     const email = `ada-${run}@analytical.example`
     const row = { id, cityId: cities[0]?.id ?? 0, name, email }
     await session.db(home).tenant(code).residents.insert(row)
-    await session.deployment.settle()
+    await session.running.settle()
     for (const region of session.regions) {
       const { residents } = session.db(region).tenant(code)
       const read = await residents.get(id)

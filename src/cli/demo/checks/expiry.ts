@@ -43,7 +43,7 @@ const sweptLater: Check = {
     const expiresAt = new Date(Date.now() + LIFETIME_MS)
     const row = { id, cityId: cities[0]?.id ?? 0, message: 'soon gone', expiresAt }
     await session.db(home).tenant(code).alerts.insert(row)
-    await session.deployment.settle()
+    await session.running.settle()
     const regions = await Promise.all(
       session.regions.map((region) => sweepSeen(context, region, code, id)),
     )
@@ -59,14 +59,13 @@ async function sweepSeen(
   tenant: string,
   id: string,
 ): Promise<number> {
-  const { compiled } = session.deployment
+  const { compiled } = session.running
   const table = compiled.tableByName.get('alerts')
   if (table === undefined) refute('there is no table `alerts`')
   const key = table.primaryKey[0]?.id
-  const { store } = session.deployment.node(region)
   let rowsLeft: unknown
   const seen = await poll(SWEEP_TIMEOUT_MS, async () => {
-    const [rows, changes] = await store.read([
+    const [rows, changes] = await session.running.readStore(region, [
       {
         sql: `SELECT count(*) FROM t${table.id} WHERE tenant = ? AND c${key} = ?`,
         args: [tenant, id],

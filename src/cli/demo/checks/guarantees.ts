@@ -53,7 +53,7 @@ const counters: Check = {
         }),
       ),
     )
-    await session.deployment.settle()
+    await session.running.settle()
     const calls = ROUNDS * session.regions.length
     for (const region of session.regions) {
       const added = {

@@ -14,7 +14,7 @@ const noByte: Check = {
     const canary = `canary-${context.run}`
     await plantCanaries(context, canary)
     const { session } = context
-    await session.deployment.settle()
+    await session.running.settle()
     const texts = [RESTRICTED_TENANT, canary]
     const control = await scanFiles(join(session.directory, ALLOWED), texts)
     for (const text of texts) {

@@ -86,7 +86,7 @@ function sign(
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-async function refused(token: string | undefined): Promise<MeridianError> {
+async function expectRefused(token: string | undefined): Promise<MeridianError> {
   const error = await verifier
     .verify(token === undefined ? undefined : `Bearer ${token}`)
     .then(() => undefined)
@@ -138,14 +138,14 @@ describe('a token of a client', () => {
     const theirs = claims({ iss: 'bank', aud: 'money' })
     const good = await sign(theirs, other.privateKeyPem)
     expect((await verifier.verify(`Bearer ${good}`)).subject).toBe('web')
-    await refused(await sign(theirs, issuer.privateKeyPem))
-    await refused(await sign(claims(), other.privateKeyPem))
+    await expectRefused(await sign(theirs, issuer.privateKeyPem))
+    await expectRefused(await sign(claims(), other.privateKeyPem))
   })
 })
 
 describe('a token is refused', () => {
   it('when there is none, or no bearer token', async () => {
-    expect((await refused(undefined)).message).toContain('no token')
+    expect((await expectRefused(undefined)).message).toContain('no token')
     for (const header of ['', 'Basic abc', 'Bearer', 'Bearer a b', 'token']) {
       await expect(verifier.verify(header)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
     }
@@ -154,8 +154,8 @@ describe('a token is refused', () => {
   it('with `alg: none`, signed or not', async () => {
     const [, payload, signature] = (await sign(claims())).split('.')
     for (const alg of ['none', 'None', 'NONE', '']) {
-      expect((await refused(`${part({ alg })}.${payload}.`)).message).toContain('Ed25519')
-      await refused(`${part({ alg })}.${payload}.${signature}`)
+      expect((await expectRefused(`${part({ alg })}.${payload}.`)).message).toContain('Ed25519')
+      await expectRefused(`${part({ alg })}.${payload}.${signature}`)
     }
   })
 
@@ -167,40 +167,44 @@ describe('a token is refused', () => {
       .toString()
     for (const secret of [raw, issuer.publicKey, pem]) {
       const mac = createHmac('sha256', secret).update(input).digest('base64url')
-      expect((await refused(`${input}.${mac}`)).message).toContain('Ed25519')
+      expect((await expectRefused(`${input}.${mac}`)).message).toContain('Ed25519')
     }
   })
 
   it('with another algorithm', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const token = await new SignJWT(claims()).setProtectedHeader({ alg: 'ES256' }).sign(privateKey)
-    await refused(token)
+    await expectRefused(token)
   })
 
   it('with another key, or a key of its own in the header', async () => {
-    expect((await refused(await sign(claims(), stranger.privateKeyPem))).message).toContain('key')
+    expect((await expectRefused(await sign(claims(), stranger.privateKeyPem))).message).toContain(
+      'key',
+    )
     const jwk = { kty: 'OKP', crv: 'Ed25519', x: stranger.publicKey }
-    await refused(await sign(claims(), stranger.privateKeyPem, { jwk }))
+    await expectRefused(await sign(claims(), stranger.privateKeyPem, { jwk }))
   })
 
   it('with a payload that was changed after signing', async () => {
     const [header, , signature] = (await sign(claims())).split('.')
-    await refused(`${header}.${part(claims({ tenants: '*' }))}.${signature}`)
+    await expectRefused(`${header}.${part(claims({ tenants: '*' }))}.${signature}`)
   })
 
   it('when it has expired, with 30 seconds for clocks that differ', async () => {
     const token = await sign(claims({ exp: now() - 10 }))
     expect((await verifier.verify(`Bearer ${token}`)).subject).toBe('web')
-    expect((await refused(await sign(claims({ exp: now() - 60 })))).message).toContain('expired')
+    expect((await expectRefused(await sign(claims({ exp: now() - 60 })))).message).toContain(
+      'expired',
+    )
     const long = await sign(claims({ exp: now() + 600 }))
     await verifier.verify(`Bearer ${long}`)
     clock.advance(700_000)
-    expect((await refused(long)).message).toContain('expired')
+    expect((await expectRefused(long)).message).toContain('expired')
   })
 
   it('when it is not valid yet, with 30 seconds for clocks that differ', async () => {
     await verifier.verify(`Bearer ${await sign(claims({ nbf: now() + 10 }))}`)
-    expect((await refused(await sign(claims({ nbf: now() + 60 })))).message).toContain('yet')
+    expect((await expectRefused(await sign(claims({ nbf: now() + 60 })))).message).toContain('yet')
   })
 
   it.each<[string, Record<string, unknown>, string]>([
@@ -228,26 +232,26 @@ describe('a token is refused', () => {
     ['with regions that are no list', { regions: 'eu-west' }, 'regions'],
     ['with regions that are no texts', { regions: [null] }, 'regions'],
   ])('%s', async (_what, changes, hint) => {
-    expect((await refused(await sign(claims(changes)))).message).toContain(hint)
+    expect((await expectRefused(await sign(claims(changes)))).message).toContain(hint)
   })
 
   it('when it is longer than 8 kB', async () => {
-    expect((await refused(await sign(claims({ more: 'x'.repeat(9_000) })))).message).toContain(
-      '8192',
-    )
+    expect(
+      (await expectRefused(await sign(claims({ more: 'x'.repeat(9_000) })))).message,
+    ).toContain('8192')
   })
 
   it.each(['a', 'a.b', 'a.b.c', '..', 'eyJhbGciOiJFZERTQSJ9..', 'eyJhbGciOiJFZERTQSJ9.W10.AA'])(
     'when it is no token: %s',
     async (text) => {
-      await refused(text)
+      await expectRefused(text)
     },
   )
 
   it('with a header that demands what is not understood', async () => {
-    await refused(await sign(claims(), issuer.privateKeyPem).then((t) => `${t}.x`))
+    await expectRefused(await sign(claims(), issuer.privateKeyPem).then((t) => `${t}.x`))
     const input = `${part({ alg: 'EdDSA', crit: ['magic'], magic: 1 })}.${part(claims())}`
-    await refused(`${input}.AAAA`)
+    await expectRefused(`${input}.AAAA`)
   })
 })
 
@@ -274,24 +278,24 @@ describe('a token of a node', () => {
 
   it('is verified with the key of the region that it names, and no other', async () => {
     await verifier.verify(`Bearer ${await sign(nodeClaims(), us.privateKeyPem)}`)
-    await refused(await sign(nodeClaims(), eu.privateKeyPem))
-    await refused(await sign(nodeClaims({ sub: 'eu-west' }), us.privateKeyPem))
-    await refused(await sign(nodeClaims({ sub: 'mars' }), us.privateKeyPem))
-    await refused(await sign(nodeClaims({ sub: 'constructor' }), us.privateKeyPem))
+    await expectRefused(await sign(nodeClaims(), eu.privateKeyPem))
+    await expectRefused(await sign(nodeClaims({ sub: 'eu-west' }), us.privateKeyPem))
+    await expectRefused(await sign(nodeClaims({ sub: 'mars' }), us.privateKeyPem))
+    await expectRefused(await sign(nodeClaims({ sub: 'constructor' }), us.privateKeyPem))
   })
 
   it('cannot be signed with the key of an issuer of clients', async () => {
-    await refused(await sign(nodeClaims(), issuer.privateKeyPem))
+    await expectRefused(await sign(nodeClaims(), issuer.privateKeyPem))
   })
 
   it('does not pass for a client’s', async () => {
-    await refused(await sign(claims(), us.privateKeyPem))
-    await refused(await sign(nodeClaims({ aud: 'meridian' }), us.privateKeyPem))
+    await expectRefused(await sign(claims(), us.privateKeyPem))
+    await expectRefused(await sign(nodeClaims({ aud: 'meridian' }), us.privateKeyPem))
   })
 
   it('is refused when it would live longer than a minute', async () => {
     expect(
-      (await refused(await sign(nodeClaims({ exp: now() + 600 }), us.privateKeyPem))).message,
+      (await expectRefused(await sign(nodeClaims({ exp: now() + 600 }), us.privateKeyPem))).message,
     ).toContain('too long')
   })
 })
@@ -322,7 +326,7 @@ describe('a key set in a file', () => {
       const token = await sign(claims(), second.privateKeyPem, header)
       expect((await verifier.verify(`Bearer ${token}`)).subject).toBe('web')
     }
-    await refused(await sign(claims(), second.privateKeyPem, { kid: 'a' }))
+    await expectRefused(await sign(claims(), second.privateKeyPem, { kid: 'a' }))
   })
 
   it('is read again for a key id that is unknown, but not more than once a second', async () => {
@@ -333,7 +337,7 @@ describe('a key set in a file', () => {
     expect((await verifier.verify(`Bearer ${token}`)).subject).toBe('web')
     expect(reads).toBe(before + 1)
     for (let i = 0; i < 20; i++) {
-      await refused(await sign(claims(), stranger.privateKeyPem, { kid: `made-up-${i}` }))
+      await expectRefused(await sign(claims(), stranger.privateKeyPem, { kid: `made-up-${i}` }))
     }
     expect(reads).toBe(before + 1)
   })
@@ -343,7 +347,7 @@ describe('a key set in a file', () => {
     await verifier.verify(`Bearer ${token}`)
     files['keys.json'] = setOf({ b: second.publicKey })
     clock.advance(31_000)
-    await refused(token)
+    await expectRefused(token)
   })
 
   it('that is gone or half written for a moment leaves the keys as they were', async () => {

@@ -1,0 +1,29 @@
+/** The regions that a demo runs on: in this process, or nodes in processes of their own. */
+import type { Statement, StatementResult } from '../../core/ports/store.ts'
+import type { SettleOptions } from '../../node/settle.ts'
+import type { CompiledSchema } from '../../schema/compiled.ts'
+import type { DemoDatabase } from './schema.ts'
+
+/** How far a region has come. */
+export interface RegionProgress {
+  readonly region: string
+  /** Index of the strong log up to which it has applied. */
+  readonly strongIndex: number
+  /** Its views hold its changes up to here. */
+  readonly viewPosition: number
+}
+
+export interface RunningRegions {
+  /** How they run, for the report: `one process`, `3 node processes, clients over HTTP`. */
+  readonly description: string
+  readonly compiled: CompiledSchema
+  /** A client that stands in a region. */
+  connect(region: string): Promise<DemoDatabase>
+  /** Resolves once every change has arrived wherever it may go. */
+  settle(options?: SettleOptions): Promise<void>
+  /** How far every region has come, in the order of the configuration. */
+  progress(): Promise<readonly RegionProgress[]>
+  /** Reads a region's store beside everything that hides expired rows. */
+  readStore(region: string, statements: readonly Statement[]): Promise<readonly StatementResult[]>
+  close(): Promise<void>
+}

@@ -1,0 +1,251 @@
+/**
+ * One WebSocket: hello, then requests, each answered. What is no message closes the socket with a
+ * code; what is one but cannot be done is answered with an error.
+ *
+ * A client that sends faster than it is served is read no further (`pause`), and one that does not
+ * read its answers gets no more of them computed.
+ */
+import { MeridianError } from '../../core/errors.ts'
+import type { MessageSocket } from '../../core/ports/http.ts'
+import type { CancelTimer, Runtime } from '../../core/ports/runtime.ts'
+import type { Caller } from '../../core/principal.ts'
+import { HranaError, isUnexpected, toWireError } from '../errors.ts'
+import type { ExecuteContext } from '../execute.ts'
+import type { ClientMessage, HranaCodec, HranaVersion, ServerMessage } from '../model.ts'
+import { callerKey, type StreamPool } from '../sql-stream.ts'
+import {
+  GOING_AWAY,
+  INTERNAL_ERROR,
+  INVALID_DATA,
+  POLICY_VIOLATION,
+  PROTOCOL_ERROR,
+  UNSUPPORTED_DATA,
+} from './close-codes.ts'
+import { SocketSession } from './socket-session.ts'
+
+/** How often a socket that is full is looked at again. */
+const ROOM_POLL_MS = 10
+
+export type Authenticate = (jwt: string | null) => Promise<Caller>
+
+/** How a subprotocol is spoken. */
+export interface Subprotocol {
+  readonly codec: HranaCodec
+  readonly version: HranaVersion
+  readonly frames: 'text' | 'binary'
+}
+
+export interface ConnectionOptions {
+  readonly socket: MessageSocket
+  readonly subprotocol: Subprotocol
+  readonly authenticate: Authenticate
+  readonly pool: StreamPool
+  readonly runtime: Runtime
+  readonly context: ExecuteContext
+  /** Called once, when nothing of the connection is left. */
+  readonly onClosed: () => void
+}
+
+type Message = string | Uint8Array
+
+export class Connection {
+  readonly #options: ConnectionOptions
+  #session: SocketSession | undefined
+  /** `callerKey` of whoever said hello. */
+  #identity: string | undefined
+  #jwt: string | null = null
+  /** Messages that came while a hello is being verified; `undefined` at other times. */
+  #held: Message[] | undefined
+  #requests = 0
+  #requestBytes = 0
+  #paused = false
+  #cancelTimer: CancelTimer
+  #closed: Promise<void> | undefined
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    const { socket, runtime, context } = options
+    this.#cancelTimer = runtime.timers.after(context.limits.helloTimeoutMs, () => {
+      void this.close(POLICY_VIOLATION, 'No hello came in time.')
+    })
+    socket.onMessage((message) => this.#receive(message))
+    socket.onClose(() => {
+      void this.close()
+    })
+  }
+
+  /** Closes the socket and, after its running calls, all it has open. */
+  close(code: number = GOING_AWAY, reason: string = 'The server is closing.'): Promise<void> {
+    this.#closed ??= this.#close(code, reason)
+    return this.#closed
+  }
+
+  async #close(code: number, reason: string): Promise<void> {
+    this.#cancelTimer()
+    this.#held = undefined
+    this.#options.socket.close(code, reason)
+    await this.#session?.close()
+    this.#options.onClosed()
+  }
+
+  #receive(message: Message): void {
+    if (this.#closed !== undefined) return
+    if (this.#held !== undefined) {
+      this.#held.push(message)
+      return
+    }
+    const { codec, frames } = this.#options.subprotocol
+    if ((typeof message === 'string') !== (frames === 'text')) {
+      void this.close(UNSUPPORTED_DATA, `Messages of this protocol are ${frames} frames.`)
+      return
+    }
+    let decoded: ClientMessage
+    try {
+      decoded = codec.decodeClientMessage(message)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    if (decoded.type === 'hello') void this.#hello(decoded.jwt)
+    else this.#request(decoded.requestId, decoded.request, message.length)
+  }
+
+  /** Only a decoder's refusal is the client's doing. */
+  #fail(error: unknown): void {
+    if (error instanceof HranaError) {
+      void this.close(INVALID_DATA, error.message)
+      return
+    }
+    this.#options.context.onError(error)
+    void this.close(INTERNAL_ERROR, toWireError(error).message)
+  }
+
+  async #hello(jwt: string | null): Promise<void> {
+    this.#held = []
+    this.#adjustFlow()
+    try {
+      const caller = await this.#options.authenticate(jwt)
+      if (this.#closed !== undefined) return
+      this.#accept(caller)
+      this.#jwt = jwt
+      this.#scheduleReauthentication()
+      this.#send({ type: 'hello_ok' })
+    } catch (error) {
+      this.#refuse(error)
+      return
+    }
+    const held = this.#held
+    this.#held = undefined
+    this.#adjustFlow()
+    // Another hello among them holds back those that follow it.
+    for (const message of held) this.#receive(message)
+  }
+
+  #accept(caller: Caller): void {
+    const identity = callerKey(caller)
+    if (this.#identity !== undefined && this.#identity !== identity) {
+      throw new HranaError(
+        'IDENTITY_CHANGED',
+        'A later hello may renew the token, not change who speaks or what that allows.',
+      )
+    }
+    this.#identity = identity
+    const { pool, context, subprotocol } = this.#options
+    this.#session ??= new SocketSession({
+      pool,
+      context,
+      caller,
+      version: subprotocol.version,
+      room: () => this.#room(),
+    })
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#closed !== undefined) return
+    if (isUnexpected(error)) this.#options.context.onError(error)
+    this.#send({ type: 'hello_error', error: toWireError(error) })
+    void this.close(POLICY_VIOLATION, 'Authentication failed.')
+  }
+
+  /** A token that expires while its socket is open ends it. */
+  #scheduleReauthentication(): void {
+    const { runtime, context, authenticate } = this.#options
+    this.#cancelTimer()
+    this.#cancelTimer = runtime.timers.after(context.limits.reauthenticateMs, () => {
+      authenticate(this.#jwt).then(
+        (caller) => {
+          if (this.#closed !== undefined) return
+          if (callerKey(caller) === this.#identity) this.#scheduleReauthentication()
+          else void this.close(POLICY_VIOLATION, 'The token no longer stands for the same caller.')
+        },
+        (error: unknown) => {
+          // Who cannot say whether a token is good has not said that it is bad.
+          if (error instanceof MeridianError && error.code === 'UNAUTHENTICATED') {
+            this.#refuse(error)
+          } else if (this.#closed === undefined) this.#scheduleReauthentication()
+        },
+      )
+    })
+  }
+
+  #request(
+    requestId: number,
+    request: Extract<ClientMessage, { type: 'request' }>['request'],
+    bytes: number,
+  ): void {
+    if (this.#session === undefined) {
+      void this.close(PROTOCOL_ERROR, 'The first message must be a hello.')
+      return
+    }
+    this.#requests++
+    this.#requestBytes += bytes
+    this.#adjustFlow()
+    this.#session
+      .handle(request)
+      .then(
+        (response) => this.#send({ type: 'response_ok', requestId, response }),
+        (error: unknown) => {
+          if (isUnexpected(error)) this.#options.context.onError(error)
+          this.#send({ type: 'response_error', requestId, error: toWireError(error) })
+        },
+      )
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#requests--
+        this.#requestBytes -= bytes
+        this.#adjustFlow()
+      })
+      // Nothing above throws; were it to, one socket's trouble must not end the process.
+      .catch(() => undefined)
+  }
+
+  #send(message: ServerMessage): void {
+    if (this.#closed !== undefined) return
+    this.#options.socket.send(this.#options.subprotocol.codec.encodeServerMessage(message))
+  }
+
+  #adjustFlow(): void {
+    if (this.#closed !== undefined) return
+    const { limits } = this.#options.context
+    const full =
+      this.#held !== undefined ||
+      this.#requests >= limits.maxSocketRequests ||
+      this.#requestBytes >= limits.maxSocketRequestBytes
+    if (full === this.#paused) return
+    this.#paused = full
+    if (full) this.#options.socket.pause()
+    else this.#options.socket.resume()
+  }
+
+  async #room(): Promise<void> {
+    const { socket, runtime, context } = this.#options
+    while (
+      this.#closed === undefined &&
+      socket.bufferedBytes() > context.limits.maxSocketUnsentBytes
+    ) {
+      await new Promise<void>((resolve) => {
+        runtime.timers.after(ROOM_POLL_MS, resolve)
+      })
+    }
+  }
+}

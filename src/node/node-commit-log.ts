@@ -1,0 +1,54 @@
+/**
+ * The commit log as a process has it: the file of the leader's process, served to the other
+ * regions, or the way to it. Either opens at once, whether or not anybody else is there.
+ */
+import { join } from 'node:path'
+import type { CommitLog } from '../core/ports/commit-log.ts'
+import type { Runtime } from '../core/ports/runtime.ts'
+import type { Channel, Network } from '../core/ports/transport.ts'
+import { serveCommitLog } from '../drivers/commit-log/commit-log-server.ts'
+import { openFileCommitLog } from '../drivers/commit-log/file-commit-log.ts'
+import { createRemoteCommitLog } from '../drivers/commit-log/remote-commit-log.ts'
+import type { Closing } from './closing.ts'
+
+/** Where the log is. */
+export interface NodeCommitLogOptions {
+  readonly directory: string
+  readonly leader: string
+  /** Whether this process serves the leader's region. */
+  readonly isHere: boolean
+  readonly network: Network
+  readonly runtime: Runtime
+  readonly writer: 'inline' | 'worker'
+}
+
+/** The log for each region of the process. */
+export interface NodeCommitLog {
+  /** The log as a region sees it; whoever takes it closes it. */
+  handle(region: string): CommitLog
+  /** Serves another region; without it the log is elsewhere. */
+  readonly serve?: (channel: Channel) => void
+}
+
+/** @throws MeridianError `STORE_…` where the file is here */
+export async function openNodeCommitLog(
+  options: NodeCommitLogOptions,
+  closing: Closing,
+): Promise<NodeCommitLog> {
+  const { directory, leader, isHere, network, runtime, writer } = options
+  if (!isHere) {
+    return {
+      handle: (region) =>
+        createRemoteCommitLog({
+          connect: () => network.transport(region).connect(leader, 'commit-log'),
+          runtime,
+        }),
+    }
+  }
+  const path = join(directory, 'commit-log.db')
+  const log = closing.add(await openFileCommitLog({ path, timers: runtime.timers, writer }))
+  return {
+    handle: () => log.handle(),
+    serve: (channel) => serveCommitLog(log, channel),
+  }
+}

@@ -1,0 +1,86 @@
+/** How a process stands, for `/v1/status` and `meridian status`: names, positions, lags, no values. */
+import { PROTOCOL_VERSION } from '../protocol/messages.ts'
+import type { ReadinessReport } from './readiness.ts'
+import type { NodeStatus, RegionNode } from './region-node.ts'
+
+/** A stream into a region. */
+export interface ImportReport {
+  readonly from: string
+  readonly source: string | null
+  readonly position: number
+  readonly lag: number
+  readonly connected: boolean
+  /** The code of why it stands. */
+  readonly error: string | null
+}
+
+/** A stream out of a region. */
+export interface ExportReport {
+  readonly to: string
+  readonly position: number
+  readonly inFlight: number
+  readonly connected: boolean
+  readonly error: string | null
+}
+
+/** A region. */
+export interface RegionReport {
+  readonly region: string
+  /** `<region>.<incarnation>` of its store. */
+  readonly source: string
+  /** The index of the log of strong tables that is applied. */
+  readonly strongIndex: number
+  readonly relayPosition: number
+  readonly viewPosition: number
+  readonly imports: readonly ImportReport[]
+  readonly exports: readonly ExportReport[]
+}
+
+/** A process. */
+export interface NodeReport extends ReadinessReport {
+  readonly version: string
+  readonly protocolVersion: number
+  readonly schemaVersion: number
+  /** The region that orders strong writes. */
+  readonly leader: string
+  readonly connections: number
+  readonly requestsInProgress: number
+  readonly regions: readonly RegionReport[]
+}
+
+/** What the report is drawn from. */
+export interface NodeReportParts {
+  readonly version: string
+  readonly schemaVersion: number
+  readonly leader: string
+  readonly connections: () => number
+  readonly requestsInProgress: () => number
+  readonly readiness: () => ReadinessReport
+  readonly nodes: ReadonlyMap<string, RegionNode>
+}
+
+export function nodeReport(parts: NodeReportParts): NodeReport {
+  return {
+    ...parts.readiness(),
+    version: parts.version,
+    protocolVersion: PROTOCOL_VERSION,
+    schemaVersion: parts.schemaVersion,
+    leader: parts.leader,
+    connections: parts.connections(),
+    requestsInProgress: parts.requestsInProgress(),
+    regions: [...parts.nodes.values()].map((node) => regionReport(node.status())),
+  }
+}
+
+function regionReport(status: NodeStatus): RegionReport {
+  const { imports, exports, ...rest } = status
+  return {
+    ...rest,
+    imports: imports.map((one) => ({ ...one, error: one.error?.code ?? null })),
+    exports: exports.map(({ region, ...one }) => ({
+      to: region,
+      ...one,
+      error: one.error?.code ?? null,
+    })),
+  }
+}

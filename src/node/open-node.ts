@@ -1,0 +1,278 @@
+/** A node as a process: the regions of one URL, served over HTTP to clients and other nodes. */
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Config } from '../config/parse-config.ts'
+import type { Log } from '../core/ports/log.ts'
+import type { Runtime } from '../core/ports/runtime.ts'
+import type { RunningHttpServer } from '../drivers/http/http-server.ts'
+import { keepProcessAlive } from '../drivers/runtime/keep-alive.ts'
+import { systemRuntime } from '../drivers/runtime/system-runtime.ts'
+import type { HttpNetwork } from '../drivers/transport/http-network.ts'
+import type { Schema } from '../schema/define.ts'
+import { Admission } from './admission.ts'
+import { allSettled, Closing } from './closing.ts'
+import { CatchUp } from './catch-up.ts'
+import { openNodeCommitLog, type NodeCommitLog } from './node-commit-log.ts'
+import { createNodeHandler } from './node-handler.ts'
+import { createNodeNetwork } from './node-network.ts'
+import { planNode, type NodePlan } from './node-plan.ts'
+import { openIdentity, type NodeIdentity } from './node-identity.ts'
+import { startNodeServer } from './node-server.ts'
+import { nodeReport, type NodeReport } from './node-status.ts'
+import { NodeMetrics } from './observe/node-metrics.ts'
+import { openTracing, type Tracing } from './observe/tracing.ts'
+import { checks, Readiness, SERVING } from './readiness.ts'
+import { openRegionFiles, type RegionFiles } from './region-files.ts'
+import { openRegionNode, type RegionNode } from './region-node.ts'
+import { LOCK_FILE, openSchemaLock, requireSchemaLock, type LockedSchema } from './schema-lock.ts'
+
+/** What a node is opened with. */
+export interface NodeOptions {
+  readonly config: Config
+  /** Regions of one URL; all that have it are served. */
+  readonly regions: readonly string[]
+  readonly schema: Schema
+  readonly log: Log
+  /** What relative paths of the configuration are relative to. Default: where the process runs. */
+  readonly baseDirectory?: string
+  /** Where the files are; made when absent. Default: the configuration's. */
+  readonly directory?: string
+  /** The schema lock. Default: in `directory`. */
+  readonly lockFile?: string
+  readonly runtime?: Runtime
+  /** Where secrets and the address of a trace collector are looked up. Default: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Where commits wait for the disk: a worker thread a region (the default), or this thread. */
+  readonly writer?: 'inline' | 'worker'
+  /** This program's version, for status. */
+  readonly version?: string
+}
+
+/** A node that serves. */
+export interface RunningNode {
+  /** Where it listens. Others reach it by the URL in the configuration. */
+  readonly url: string
+  readonly regions: readonly string[]
+  status(): NodeReport
+  /** Resolves once it is ready: open, and as far as the logs were when it started. */
+  ready(): Promise<void>
+  /** Deletes expired rows now instead of at the next interval. */
+  sweep(): Promise<void>
+  /**
+   * Is not ready any more, stops accepting, finishes what is in progress within
+   * `limits.drainTimeoutMs`, closes channels, then files.
+   */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Opens a node. It serves at once: while other nodes are away it answers what it can by itself and
+ * tells in its readiness what it waits for.
+ *
+ * @throws MeridianError `CONFIG_INVALID`, `REGION_UNKNOWN`, `INVALID_ARGUMENT`, `SCHEMA_INVALID`,
+ * `SCHEMA_INCOMPATIBLE`, `STORE_LOCKED`, `STORE_CORRUPT`, `STORE_FOREIGN`, `STORE_NEWER`
+ */
+export async function openNode(options: NodeOptions): Promise<RunningNode> {
+  const closing = new Closing()
+  try {
+    return await start(options, closing)
+  } catch (error) {
+    await closing.close()
+    throw error
+  }
+}
+
+/** What the parts of a node share. */
+interface Shared {
+  readonly config: Config
+  readonly plan: NodePlan
+  readonly runtime: Runtime
+  readonly log: Log
+  readonly directory: string
+  readonly writer: 'inline' | 'worker'
+  readonly locked: LockedSchema
+  readonly network: HttpNetwork
+  readonly tracing: Tracing
+  readonly readiness: Readiness
+  readonly nodes: Map<string, RegionNode>
+  readonly closing: Closing
+}
+
+async function start(options: NodeOptions, closing: Closing): Promise<RunningNode> {
+  const { config, schema, log, environment = {}, runtime = systemRuntime } = options
+  const plan = planNode(config, options.regions)
+  const baseDirectory = options.baseDirectory ?? process.cwd()
+  const directory = options.directory ?? resolve(baseDirectory, config.data.directory)
+  const lockFile = options.lockFile ?? join(directory, LOCK_FILE)
+  announce(plan, log)
+  const sources = { environment, baseDirectory, log }
+  const identity = await openIdentity({ config, plan, clock: runtime.clock, sources })
+  const shared: Shared = {
+    config,
+    plan,
+    runtime,
+    log,
+    directory,
+    writer: options.writer ?? 'worker',
+    locked: await (plan.isAlone ? openSchemaLock : requireSchemaLock)(schema, lockFile),
+    network: createNodeNetwork({ ...identity, ca: identity.tls?.ca, config, plan, runtime }),
+    tracing: closing.add(await openTracing(environment)),
+    readiness: new Readiness(plan.regions),
+    nodes: new Map(),
+    closing,
+  }
+  const serving = await serve(shared, identity, options.version ?? 'unknown')
+  try {
+    await openRegions(shared)
+  } catch (error) {
+    await serving.server.close({ drainTimeoutMs: 0 })
+    throw error
+  }
+  const { leader } = config.commitLog
+  closing.add(new CatchUp({ ...shared, leader }))
+  return run(shared, serving)
+}
+
+/** The first line of a node's log. */
+function announce(plan: NodePlan, log: Log): void {
+  const { regions, url } = plan
+  if (!plan.isLoopbackOnly) log.write('info', 'node starts', { regions, url })
+  else {
+    const why = 'no `auth` is configured: the node serves this machine alone, and anyone on it'
+    log.write('warn', 'node starts on the loopback interface only', { regions, url, why })
+  }
+}
+
+/** The face of a node, and what it shows. */
+interface Serving {
+  readonly server: RunningHttpServer
+  readonly report: () => NodeReport
+}
+
+async function serve(shared: Shared, identity: NodeIdentity, version: string): Promise<Serving> {
+  const { config, plan, runtime, log, network, readiness, nodes, closing } = shared
+  const admission = new Admission(config.limits)
+  const report = (): NodeReport =>
+    nodeReport({
+      version,
+      schemaVersion: shared.locked.compiled.version,
+      leader: config.commitLog.leader,
+      connections: () => server.connections(),
+      requestsInProgress: () => admission.inProgress(),
+      readiness: () => readiness.report(),
+      nodes,
+    })
+  const metrics = closing.add(new NodeMetrics({ report, refused: () => admission.refused() }))
+  const handler = createNodeHandler({
+    regions: plan.regions,
+    serving: (region) => network.serving(region),
+    acceptChannel: (socket) => network.acceptChannel(socket),
+    callers: identity.callers,
+    admission,
+    maxBodyBytes: config.limits.maxBodyBytes,
+    readiness: () => readiness.report(),
+    status: report,
+    metrics: () => metrics.render(),
+    sql: undefined,
+    log,
+  })
+  const { listen } = plan
+  const { tls } = identity
+  const server = await startNodeServer({
+    listen,
+    handler,
+    tls,
+    limits: config.limits,
+    runtime,
+    log,
+  })
+  return { server, report }
+}
+
+async function openRegions(shared: Shared): Promise<void> {
+  const { config, plan, runtime, directory, writer, network, closing, locked } = shared
+  await mkdir(directory, { recursive: true })
+  const { leader } = config.commitLog
+  const isHere = plan.keepsCommitLog
+  const commitLog = await openNodeCommitLog(
+    { directory, leader, isHere, network, runtime, writer },
+    closing,
+  )
+  // Closed after the regions, whose roles end in order only while it lasts.
+  closing.add(network)
+  // All files before any region: one that cannot be used keeps the others from being written.
+  const files = await allSettled(
+    plan.regions.map((region) =>
+      openRegionFiles({ region, directory, config, runtime, writer }, closing),
+    ),
+  )
+  await allSettled(
+    plan.regions.map((region, i) => openRegion(shared, region, files[i] as RegionFiles, commitLog)),
+  )
+  await locked.save(runtime.random)
+}
+
+async function openRegion(
+  shared: Shared,
+  region: string,
+  files: RegionFiles,
+  commitLog: NodeCommitLog,
+): Promise<void> {
+  const { config, runtime, network, readiness, nodes, tracing, closing, locked, log } = shared
+  const { serve: serveCommitLog } = commitLog
+  const { store, roles } = checks(region)
+  // Before they run: one that fails at once says so afterwards.
+  readiness.meet(roles)
+  const node = await openRegionNode({
+    region,
+    config,
+    schema: locked.compiled,
+    store: tracing.traceStore(files.store),
+    changeLog: files.changeLog,
+    commitLog: commitLog.handle(region),
+    network,
+    runtime,
+    ...(serveCommitLog === undefined ? {} : { serveCommitLog }),
+    onFailure: (role, error) => {
+      log.write('error', 'role failed', { region, role, error })
+      // A sweep that failed is repeated; whatever else fails has stopped for good.
+      if (role !== 'sweeper') readiness.wait(roles, `a restart: ${role} stopped (${error.code})`)
+    },
+  })
+  readiness.meet(store)
+  nodes.set(region, closing.add(node))
+}
+
+function run(shared: Shared, { server, report }: Serving): RunningNode {
+  const { config, plan, readiness, nodes, closing, log } = shared
+  const release = keepProcessAlive()
+  const { url } = server
+  const { regions } = plan
+  const { drainTimeoutMs } = config.limits
+  log.write('info', 'node listens', { regions, address: url })
+  let closed: Promise<void> | undefined
+  const closeAll = async (): Promise<void> => {
+    readiness.wait(SERVING, 'its end: the node is stopping')
+    log.write('info', 'node stops', { regions, drainTimeoutMs })
+    try {
+      await server.close({ drainTimeoutMs })
+      await closing.close()
+      log.write('info', 'node stopped', { regions })
+    } finally {
+      release()
+    }
+  }
+  const close = (): Promise<void> => (closed ??= closeAll())
+  return {
+    url,
+    regions,
+    status: report,
+    ready: () => readiness.ready(),
+    sweep: async () => {
+      for (const node of nodes.values()) await node.sweep()
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
