@@ -11,19 +11,39 @@ const TEST_TIMEOUT_MS = {
   simulation: 300_000,
 }
 
+/** Ran over both transports: what a service sees does not depend on how its nodes are reached. */
+const PUBLIC_FACE = 'test/integration/public-face/**/*.test.ts'
+/** Of these, what looks at one process alone: its files, its restarts, its end. */
+const IN_PROCESS_ONLY = ['files', 'process-end', 'restart'].map(
+  (name) => `test/integration/public-face/${name}.test.ts`,
+)
+
 export default defineConfig({
   test: {
     // Two cores are the reference machine; native libSQL wants a process, not a thread, a file.
     pool: 'forks',
     maxWorkers: 2,
-    projects: Object.entries(TEST_TIMEOUT_MS).map(([kind, timeoutMs]) => ({
-      extends: true,
-      test: {
-        name: kind,
-        include: [`test/${kind}/**/*.test.ts`],
-        testTimeout: timeoutMs,
-        hookTimeout: timeoutMs,
+    projects: [
+      ...Object.entries(TEST_TIMEOUT_MS).map(([kind, timeoutMs]) => ({
+        extends: true as const,
+        test: {
+          name: kind,
+          include: [`test/${kind}/**/*.test.ts`],
+          testTimeout: timeoutMs,
+          hookTimeout: timeoutMs,
+        },
+      })),
+      {
+        extends: true,
+        test: {
+          name: 'http',
+          include: [PUBLIC_FACE],
+          exclude: IN_PROCESS_ONLY,
+          env: { MERIDIAN_TEST_TRANSPORT: 'http' },
+          testTimeout: TEST_TIMEOUT_MS.integration,
+          hookTimeout: TEST_TIMEOUT_MS.integration,
+        },
       },
-    })),
+    ],
   },
 })

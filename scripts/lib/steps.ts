@@ -39,6 +39,7 @@ export const STEPS: readonly Step[] = [
   tests('test:conformance'),
   tests('test:package'),
   tests('test:integration'),
+  tests('test:http'),
   tests('test:e2e'),
   check('check:examples', { needs: 'build', alone: true, timeoutMs: 5 * MINUTE_MS }),
 ]

@@ -17,6 +17,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'A service to begin from: schema, configuration, tests.',
     load: async () => (await import('./init/command.ts')).initCommand,
   },
+  node: {
+    summary: 'A node as a process, for clients and other nodes.',
+    load: async () => (await import('./node/command.ts')).nodeCommand,
+  },
+  lock: {
+    summary: 'Write the schema lock that all nodes of a deployment need.',
+    load: async () => (await import('./lock/command.ts')).lockCommand,
+  },
   demo: {
     summary: 'Three regions in one process, 135,000 cities, every guarantee checked.',
     load: async () => (await import('./demo/command.ts')).demoCommand,

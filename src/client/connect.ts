@@ -72,7 +72,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     hedge: deployment.hedge,
     tracer: deployment.tracer,
   })
-  const basis = logBasis(connection)
+  const basis = logBasis(connection, compiled.fingerprint)
   await basis.refresh()
   const router = new Router(connection)
   const own = new Session()
@@ -93,7 +93,10 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
  * A client that was idle asks its node again, so that an old basis does not age its first write
  * out of the window of outcomes.
  */
-function logBasis(connection: Connection): {
+function logBasis(
+  connection: Connection,
+  schemaFingerprint: string,
+): {
   refresh(): Promise<void>
   readonly current: (session: Session) => Promise<number>
 } {
@@ -104,7 +107,7 @@ function logBasis(connection: Connection): {
     const call = connection.begin('connect', new Session(), undefined)
     const { value } = await connection.bound(call, () =>
       connection.retry(call, isTransient, () =>
-        connection.send(connection.region, { kind: 'hello' }, call),
+        connection.send(connection.region, { kind: 'hello', schemaFingerprint }, call),
       ),
     )
     index = Math.max(index, value.positions[STRONG_LOG] ?? 0)

@@ -292,8 +292,8 @@ export function isTransientWrite(error: MeridianError): boolean {
 /** A read has no outcome to be unknown: what its code says of repeating it holds. */
 function readFailure(error: unknown): unknown {
   if (!(error instanceof MeridianError) || error.retry !== 'unknown-outcome') return error
-  const { code, message, details = {} } = toWireError(error)
-  const failure = new MeridianError(code, message, { details, cause: error })
+  const { retry: _, code, message, ...options } = toWireError(error)
+  const failure = new MeridianError(code, message, { ...options, cause: error })
   failure.receipt = error.receipt
   return failure
 }

@@ -29,6 +29,8 @@ export interface HranaLimits {
   readonly maxSocketRequestBytes: number
   /** Answers that wait to be sent beyond which a socket's next requests wait. */
   readonly maxSocketUnsentBytes: number
+  /** How long a client may read none of those: close code 1008. */
+  readonly unreadTimeoutMs: number
 }
 
 /** The limits of sqld where clients know them: 10 s of idleness, answers of 10 MB. */
@@ -48,6 +50,7 @@ export const DEFAULT_HRANA_LIMITS: HranaLimits = {
   maxSocketRequests: 256,
   maxSocketRequestBytes: 2 * MAX_MESSAGE_BYTES,
   maxSocketUnsentBytes: 16_000_000,
+  unreadTimeoutMs: 30_000,
 }
 
 /** How deep conditions of a batch may nest; deeper ones are malformed. */

@@ -9,6 +9,7 @@ import type { Caller } from '../core/principal.ts'
 import type { ExecuteContext } from './execute.ts'
 import { HttpFace } from './http/http-face.ts'
 import { jsonCodec } from './json/codec.ts'
+import { protobufCodec } from './protobuf/codec.ts'
 import { DEFAULT_HRANA_LIMITS, type HranaLimits } from './limits.ts'
 import { Connection, type Authenticate, type Subprotocol } from './socket/connection.ts'
 import { StreamPool } from './sql-stream.ts'
@@ -42,6 +43,7 @@ export interface HranaService {
 
 /** By name, the best first: the order in which the server chooses. */
 const SUBPROTOCOLS: ReadonlyMap<string, Subprotocol> = new Map([
+  ['hrana3-protobuf', { codec: protobufCodec, version: 3, frames: 'binary' }],
   ['hrana3', { codec: jsonCodec, version: 3, frames: 'text' }],
   ['hrana2', { codec: jsonCodec, version: 2, frames: 'text' }],
 ])

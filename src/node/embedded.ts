@@ -23,6 +23,7 @@ import { openKeys, openSessionKey, readConfigFile } from './files.ts'
 import { openRegionFiles, type RegionFiles } from './region-files.ts'
 import { openRegionNode, type NodeStatus, type RegionNode } from './region-node.ts'
 import { LOCK_FILE, openSchemaLock } from './schema-lock.ts'
+import type { SecretSources } from './secrets.ts'
 import { settle, type SettleOptions } from './settle.ts'
 
 /** What an embedded deployment is made of. Everything but the schema has a default. */
@@ -119,8 +120,9 @@ async function openParts(
   const log = closing.add(
     await openFileCommitLog({ path: logPath, timers: runtime.timers, writer }),
   )
+  const sources = secretSources(noticeOf(options))
   const openFiles = (region: string): Promise<RegionFiles> =>
-    openRegionFiles({ region, directory, config, runtime, writer }, closing)
+    openRegionFiles({ region, directory, config, runtime, writer, sources }, closing)
   // All files before any node: one that cannot be used keeps the others from being written.
   const files = await allSettled(config.regions.map(openFiles))
   const openNode = async (region: string, i: number): Promise<RegionNode> => {
@@ -143,6 +145,20 @@ async function openParts(
 /** Who is told what a user should know. */
 function noticeOf(options: EmbeddedOptions): (notice: string) => void {
   return options.onNotice ?? ((notice) => process.emitWarning(notice, { code: 'MERIDIAN_NOTICE' }))
+}
+
+/** Secrets of embedded deployments are the process's own; warnings are notices. */
+function secretSources(notice: (text: string) => void): SecretSources {
+  return {
+    environment: process.env,
+    baseDirectory: process.cwd(),
+    log: {
+      write(_level, event, { fix, ...about } = {}) {
+        const which = Object.entries(about).map(([name, value]) => `${name} ${String(value)}`)
+        notice(`${which.join(', ')}: ${event}. ${String(fix ?? '')}`.trim())
+      },
+    },
+  }
 }
 
 /** The log as a region sees it, across the distances to its leader and back. */

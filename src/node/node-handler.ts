@@ -1,5 +1,5 @@
 /** The HTTP face of a node: who calls, whether there is room, and which part answers. */
-import { asMeridianError, MeridianError, toWireError } from '../core/errors.ts'
+import { asMeridianError, MeridianError, toWireError, type ErrorCode } from '../core/errors.ts'
 import { MAX_MESSAGE_BYTES } from '../core/limits.ts'
 import type {
   HttpHandler,
@@ -52,6 +52,8 @@ export interface NodeHandlerParts {
   readonly readiness: () => ReadinessReport
   readonly status: () => unknown
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+  /** Told of requests that no region had. */
+  readonly onRefused: (code: ErrorCode) => void
   readonly sql: SqlMount | undefined
   readonly log: Log
 }
@@ -208,6 +210,7 @@ class NodeHandler implements HttpHandler {
   }
 
   #report(error: MeridianError): void {
+    this.#parts.onRefused(error.code)
     if (error.code !== 'INTERNAL') return
     this.#parts.log.write('error', 'request failed unexpectedly', { error })
   }

@@ -20,11 +20,14 @@ import { openIdentity, type NodeIdentity } from './node-identity.ts'
 import { startNodeServer } from './node-server.ts'
 import { nodeReport, type NodeReport } from './node-status.ts'
 import { NodeMetrics } from './observe/node-metrics.ts'
-import { openTracing, type Tracing } from './observe/tracing.ts'
+import { composeObservers } from './observe/request-observer.ts'
+import { openTracing } from './observe/trace-exporter.ts'
+import type { Tracing } from './observe/tracing.ts'
 import { checks, Readiness, SERVING } from './readiness.ts'
 import { openRegionFiles, type RegionFiles } from './region-files.ts'
 import { openRegionNode, type RegionNode } from './region-node.ts'
 import { LOCK_FILE, openSchemaLock, requireSchemaLock, type LockedSchema } from './schema-lock.ts'
+import type { SecretSources } from './secrets.ts'
 
 /** What a node is opened with. */
 export interface NodeOptions {
@@ -91,9 +94,11 @@ interface Shared {
   readonly log: Log
   readonly directory: string
   readonly writer: 'inline' | 'worker'
+  readonly sources: SecretSources
   readonly locked: LockedSchema
   readonly network: HttpNetwork
   readonly tracing: Tracing
+  readonly metrics: NodeMetrics
   readonly readiness: Readiness
   readonly nodes: Map<string, RegionNode>
   readonly closing: Closing
@@ -115,9 +120,11 @@ async function start(options: NodeOptions, closing: Closing): Promise<RunningNod
     log,
     directory,
     writer: options.writer ?? 'worker',
+    sources,
     locked: await (plan.isAlone ? openSchemaLock : requireSchemaLock)(schema, lockFile),
     network: createNodeNetwork({ ...identity, ca: identity.tls?.ca, config, plan, runtime }),
     tracing: closing.add(await openTracing(environment)),
+    metrics: new NodeMetrics(runtime.clock),
     readiness: new Readiness(plan.regions),
     nodes: new Map(),
     closing,
@@ -151,7 +158,7 @@ interface Serving {
 }
 
 async function serve(shared: Shared, identity: NodeIdentity, version: string): Promise<Serving> {
-  const { config, plan, runtime, log, network, readiness, nodes, closing } = shared
+  const { config, plan, runtime, log, network, readiness, nodes, metrics } = shared
   const admission = new Admission(config.limits)
   const report = (): NodeReport =>
     nodeReport({
@@ -163,7 +170,6 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
       readiness: () => readiness.report(),
       nodes,
     })
-  const metrics = closing.add(new NodeMetrics({ report, refused: () => admission.refused() }))
   const handler = createNodeHandler({
     regions: plan.regions,
     serving: (region) => network.serving(region),
@@ -173,7 +179,8 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
     maxBodyBytes: config.limits.maxBodyBytes,
     readiness: () => readiness.report(),
     status: report,
-    metrics: () => metrics.render(),
+    metrics: () => metrics.render(report()),
+    onRefused: (code) => metrics.refused(code),
     sql: undefined,
     log,
   })
@@ -191,7 +198,7 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
 }
 
 async function openRegions(shared: Shared): Promise<void> {
-  const { config, plan, runtime, directory, writer, network, closing, locked } = shared
+  const { config, plan, runtime, directory, writer, sources, network, closing, locked } = shared
   await mkdir(directory, { recursive: true })
   const { leader } = config.commitLog
   const isHere = plan.keepsCommitLog
@@ -204,7 +211,7 @@ async function openRegions(shared: Shared): Promise<void> {
   // All files before any region: one that cannot be used keeps the others from being written.
   const files = await allSettled(
     plan.regions.map((region) =>
-      openRegionFiles({ region, directory, config, runtime, writer }, closing),
+      openRegionFiles({ region, directory, config, runtime, writer, sources }, closing),
     ),
   )
   await allSettled(
@@ -219,7 +226,8 @@ async function openRegion(
   files: RegionFiles,
   commitLog: NodeCommitLog,
 ): Promise<void> {
-  const { config, runtime, network, readiness, nodes, tracing, closing, locked, log } = shared
+  const { config, runtime, network, readiness, nodes, tracing, metrics, closing, locked, log } =
+    shared
   const { serve: serveCommitLog } = commitLog
   const { store, roles } = checks(region)
   // Before they run: one that fails at once says so afterwards.
@@ -228,7 +236,8 @@ async function openRegion(
     region,
     config,
     schema: locked.compiled,
-    store: tracing.traceStore(files.store),
+    store: tracing.traceStore(region, metrics.countWrites(region, files.store)),
+    observe: composeObservers(metrics.observer(region), tracing.observer(region)),
     changeLog: files.changeLog,
     commitLog: commitLog.handle(region),
     network,

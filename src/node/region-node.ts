@@ -15,6 +15,7 @@ import { PositionTracker } from '../session/positions.ts'
 import { Residency } from '../tenancy/residency.ts'
 import { openEngines } from './engines.ts'
 import { openLogGroups, type LogGroups } from './log-groups.ts'
+import type { RequestObserver } from './observe/request-observer.ts'
 import { startRoles, type Roles, type RolesStatus } from './roles.ts'
 import { createRequestHandler } from './serving.ts'
 import type { ViewReads } from './view-reads.ts'
@@ -31,6 +32,8 @@ export interface RegionNodeParts {
   readonly runtime: Runtime
   /** Serves the commit log to other regions' nodes, where it is kept in this one. */
   readonly serveCommitLog?: (channel: Channel, caller: Caller) => void
+  /** Watches requests; nobody does where it is left out. */
+  readonly observe?: RequestObserver
   /** Told of what stops a role for good; the node goes on with the rest. */
   readonly onFailure: (role: string, error: MeridianError) => void
 }

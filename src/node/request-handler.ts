@@ -34,6 +34,7 @@ import type { Directory } from '../tenancy/directory.ts'
 import type { TenantEntry } from '../tenancy/directory-machine.ts'
 import type { Residency } from '../tenancy/residency.ts'
 import type { Commits } from './commits.ts'
+import type { RequestObserver } from './observe/request-observer.ts'
 import type { Reads } from './reads.ts'
 
 /** What serves requests. */
@@ -47,6 +48,7 @@ export interface HandlerParts {
   readonly commits: Commits
   readonly transport: Transport
   readonly clock: Clock
+  readonly observe: RequestObserver
   /** Round trips between regions that a write of each mode waits for behind this node. */
   readonly commitRoundTrips: Readonly<Record<Consistency, number>>
 }
@@ -74,9 +76,12 @@ export class RequestHandler {
     let request: Request | undefined
     try {
       request = decodeRequest(message)
-      const admitted = this.#admit(request, caller)
-      this.#requireSchema(request.header)
-      return encodeResponse(await this.#dispatch(admitted))
+      const answer = await this.#parts.observe(request, async (observed) => {
+        const admitted = this.#admit(observed, caller)
+        this.#requireSchema(observed.header)
+        return this.#dispatch(admitted)
+      })
+      return encodeResponse(answer)
     } catch (error) {
       const receipt = error instanceof ForwardedError ? error.receipt : this.#failed(request)
       return encodeResponse({ ok: false, error: toWireError(error), receipt })

@@ -7,6 +7,7 @@ import type { Residency } from '../tenancy/residency.ts'
 import { Commits } from './commits.ts'
 import type { EngineParts, Engines } from './engines.ts'
 import { Freshness } from './freshness.ts'
+import { unobserved, type RequestObserver } from './observe/request-observer.ts'
 import { Reads } from './reads.ts'
 import { RequestHandler } from './request-handler.ts'
 import type { Roles } from './roles.ts'
@@ -20,6 +21,7 @@ export interface ServingParts extends EngineParts {
   readonly positions: PositionTracker
   readonly roles: Roles
   readonly network: Network
+  readonly observe?: RequestObserver
 }
 
 export function createRequestHandler(parts: ServingParts): RequestHandler {
@@ -65,6 +67,7 @@ export function createRequestHandler(parts: ServingParts): RequestHandler {
     commits,
     transport: parts.network.transport(region),
     clock: runtime.clock,
+    observe: parts.observe ?? unobserved,
     commitRoundTrips: { pinned: 0, strong: logRoundTrips, eventual: 0 },
   })
 }

@@ -43,6 +43,7 @@ export class UserQueries {
       throw queryError(error)
     })
     const columns = queryColumns(schema, query, result.columns)
-    return { columns, rows: queryRows(schema, columns, result.rows) }
+    const { rows } = result
+    return { columns, rows: body.bigints === true ? rows : queryRows(schema, columns, rows) }
   }
 }

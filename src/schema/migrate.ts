@@ -55,8 +55,10 @@ export async function prepareStore(
 ): Promise<PreparedStore> {
   for (let attempt = 1; ; attempt++) {
     const stored = await readStoredSchema(store)
-    const { statements, changes } =
+    const prepared =
       stored === null ? creation(compiled, options.random) : migration(stored, compiled)
+    const { changes } = prepared
+    const statements = statementsFor(store, prepared)
     try {
       if (statements.length > 0) await store.write(statements)
       return { ...(await readState(store)), changes }
@@ -68,7 +70,13 @@ export async function prepareStore(
 
 interface Preparation {
   readonly statements: readonly Statement[]
+  /** What the planner is told, behind the definitions. */
+  readonly statistics: readonly Statement[]
   readonly changes: readonly string[]
+}
+
+function statementsFor(store: Store, { statements, statistics }: Preparation): Statement[] {
+  return store.takesStatistics === false ? [...statements] : [...statements, ...statistics]
 }
 
 function creation(compiled: CompiledSchema, random: Random): Preparation {
@@ -77,10 +85,10 @@ function creation(compiled: CompiledSchema, random: Random): Preparation {
   return {
     statements: [
       ...created,
-      ...planStatistics(compiled.tables),
       { sql: meta, args: ['incarnation', newShortId(random)] },
       { sql: meta, args: ['schema', JSON.stringify(describeSchema(compiled))] },
     ],
+    statistics: planStatistics(compiled.tables),
     changes: compiled.tables.map((table) => describeAddition({ kind: 'table', table })),
   }
 }
@@ -102,7 +110,7 @@ function migration(stored: string, compiled: CompiledSchema): Preparation {
       },
     )
   }
-  if (additions.length === 0) return { statements: [], changes: [] }
+  if (additions.length === 0) return { statements: [], statistics: [], changes: [] }
   const widened = new Set(additions.flatMap((a) => (a.kind === 'column' ? [a.table] : [])))
   return {
     statements: [
@@ -115,12 +123,12 @@ function migration(stored: string, compiled: CompiledSchema): Preparation {
         sql,
         args: [],
       })),
-      ...planStatistics([...new Set(additions.map((addition) => addition.table))]),
       {
         sql: `UPDATE _meta SET value = ? WHERE key = 'schema'`,
         args: [JSON.stringify(mergeSchema(description, compiled))],
       },
     ],
+    statistics: planStatistics([...new Set(additions.map((addition) => addition.table))]),
     changes: additions.map(describeAddition),
   }
 }

@@ -11,7 +11,7 @@ import type {
   CompiledView,
 } from '../schema/compiled.ts'
 import { viewColumns } from '../schema/view-columns.ts'
-import { lowerAscii, quoteName, refused, tokenize, type Token } from './tokens.ts'
+import { firstToken, lowerAscii, quoteName, refused, tokenize, type Token } from './tokens.ts'
 
 /** A table of the catalogue: its columns, and its rows as one JSON text. */
 export interface CatalogTable {
@@ -192,7 +192,7 @@ const PRAGMAS: ReadonlyMap<string, string> = new Map([
  * @throws MeridianError `QUERY_REFUSED` for any other PRAGMA
  */
 export function pragmaQuery(sql: string): string | undefined {
-  if (!/^(?:\s|;|--[^\n]*\n|\/\*[^]*?\*\/)*pragma\b/i.test(sql)) return undefined
+  if (firstToken(sql)?.name !== 'PRAGMA') return undefined
   const tokens = tokenize(sql).filter(({ text }) => text !== ';')
   const words = tokens[2]?.text === '.' ? [tokens[0], ...tokens.slice(3)] : tokens
   const name = lowerAscii(words[1]?.name ?? '')

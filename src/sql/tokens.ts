@@ -71,6 +71,16 @@ export function tokenize(sql: string): Token[] {
   return tokens
 }
 
+/** The first token; undefined: there is none. @throws `QUERY_REFUSED` */
+export function firstToken(sql: string): Token | undefined {
+  for (let at = 0; at < sql.length; ) {
+    const { kind, text } = matchAt(sql, at)
+    if (kind !== 'space') return { kind, text, name: nameOf(kind, text), at }
+    at += text.length
+  }
+  return undefined
+}
+
 function matchAt(sql: string, at: number): { kind: TokenKind | 'space'; text: string } {
   // SQLite reads a byte order mark as white space or as a letter, by where it stands.
   if (sql[at] === '\ufeff') throw refused('a byte order mark', at, 'Remove it.')

@@ -19,6 +19,7 @@ import {
 } from '../../src/client/index.ts'
 import { defaultConfig, type Config } from '../../src/config/parse-config.ts'
 import { testMeridian, type TestMeridian, type TestOptions } from '../../src/testing/index.ts'
+import { IS_OVER_HTTP, overHttp } from './over-http.ts'
 
 /** Columns of every type that all modes have. */
 const values = {
@@ -124,12 +125,20 @@ export interface OpenMarket extends AsyncDisposable {
 export async function openMarket(
   options: Omit<TestOptions<Market>, 'schema'> = {},
 ): Promise<OpenMarket> {
-  const meridian = await testMeridian({ schema: market, ...options })
+  const meridian = await startMarket(options)
   const us = await meridian.connect(US)
   const eu = await meridian.connect(EU)
   const ap = await meridian.connect(AP)
   await us.tenants.create({ id: 'acme', home: US })
   return { meridian, us, eu, ap, [Symbol.asyncDispose]: () => meridian.close() }
+}
+
+/** A deployment of it, reached in this process or over HTTP as the run says. */
+async function startMarket(
+  options: Omit<TestOptions<Market>, 'schema'>,
+): Promise<TestMeridian<Market>> {
+  const meridian = await testMeridian({ schema: market, ...options })
+  return IS_OVER_HTTP ? overHttp(meridian, market, options.delayScale ?? 0) : meridian
 }
 
 /** The error that a call fails with. */

@@ -33,9 +33,9 @@ function meaning(status: number): { code: ErrorCode; retry: Retry; what: string;
 /** The error of a request to `region` that got an answer of `status` without a message in it. */
 export function foreignAnswer(region: string, status: number): MeridianError {
   const { code, retry, what, fix } = meaning(status)
-  return new MeridianError(
-    code,
-    `A request to region ${region} ${what} (HTTP status ${status}).`,
-    { retry, fix, details: { region, status } },
-  )
+  return new MeridianError(code, `A request to region ${region} ${what} (HTTP status ${status}).`, {
+    retry,
+    fix,
+    details: { region, status },
+  })
 }

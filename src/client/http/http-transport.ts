@@ -97,8 +97,12 @@ function messageOf(region: string, { status, type, body }: HttpAnswer): Uint8Arr
 export function requireEndpoint(endpoints: ReadonlyMap<string, string>, region: string): string {
   const endpoint = endpoints.get(region)
   if (endpoint !== undefined) return endpoint
-  throw new MeridianError('REGION_UNKNOWN', `There is no URL for region ${JSON.stringify(region)}.`, {
-    fix: `Add it to \`nodes\`. There are: ${[...endpoints.keys()].join(', ')}.`,
-    details: { region },
-  })
+  throw new MeridianError(
+    'REGION_UNKNOWN',
+    `There is no URL for region ${JSON.stringify(region)}.`,
+    {
+      fix: `Add it to \`nodes\`. There are: ${[...endpoints.keys()].join(', ')}.`,
+      details: { region },
+    },
+  )
 }

@@ -100,8 +100,14 @@ export interface Store {
    */
   snapshot?(): Promise<QuerySnapshot>
 
-  /** Registers a listener that runs after every commit that wrote. Returns its removal. */
+  /**
+   * Registers a listener that runs after every commit that wrote, or may have: where the outcome of
+   * a write is unknown it runs, too. Returns its removal.
+   */
   onCommit(listener: () => void): () => void
+
+  /** False: the engine takes no statistics for its plans (`ANALYZE`). */
+  readonly takesStatistics?: boolean
 
   /** Finishes the waiting writes, releases the file. Later calls fail with `CLOSED`. */
   close(): Promise<void>

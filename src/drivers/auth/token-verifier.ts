@@ -4,15 +4,8 @@
  * and so is what is not understood. A verified token is remembered until it expires, so that a
  * request with a known one costs a hash.
  */
-import { hash } from 'node:crypto'
-import {
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  jwtVerify,
-  type CryptoKey,
-  type JWTPayload,
-} from 'jose'
+import { hash, type KeyObject } from 'node:crypto'
+import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
 import type { AuthConfig, NodeConfig } from '../../config/process-sections.ts'
 import { MeridianError } from '../../core/errors.ts'
 import { Lru } from '../../core/lru.ts'
@@ -23,8 +16,8 @@ import { NODE_ISSUER, NODE_TOKEN_LIFE_MS, nodeAudience } from './node-identity.t
 import { unauthenticated } from './unauthenticated.ts'
 import {
   fixedKey,
-  importPublicKey,
   openVerificationKeys,
+  readPublicKey,
   type VerificationKeys,
 } from './verification-keys.ts'
 
@@ -65,7 +58,7 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
   const peers = new Map<string, Authority>()
   for (const [region, { publicKey }] of Object.entries(nodes)) {
     if (publicKey === undefined) continue
-    const keys = fixedKey(await importPublicKey(publicKey))
+    const keys = fixedKey(readPublicKey(publicKey))
     peers.set(region, { keys, audience: regions.map(nodeAudience) })
   }
   return new JwtVerifier(authorities, peers, clock)
@@ -173,7 +166,7 @@ class JwtVerifier implements TokenVerifier {
   /** `undefined`: another key's signature. */
   async #verifyWith(
     { token, issuer }: Unverified,
-    key: CryptoKey,
+    key: KeyObject,
     audience: Authority['audience'],
   ): Promise<JWTPayload | undefined> {
     try {

@@ -1,5 +1,5 @@
 /** The public keys that signatures are checked with: one from the configuration, or a set in a file. */
-import { importJWK, type CryptoKey } from 'jose'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { IssuerConfig } from '../../config/process-sections.ts'
 import { MeridianError } from '../../core/errors.ts'
 import type { Clock } from '../../core/ports/runtime.ts'
@@ -13,18 +13,18 @@ const MAX_KEYS = 100
 /** Public keys of one issuer. */
 export interface VerificationKeys {
   /** Candidates for a token with this key id; without one, all. */
-  find(keyId: string | undefined): Promise<readonly CryptoKey[]>
+  find(keyId: string | undefined): Promise<readonly KeyObject[]>
   /** Reads again what may have changed. Resolves to whether it has. */
   refresh(): Promise<boolean>
 }
 
 /** A raw Ed25519 public key, base64url (RFC 8037). */
-export function importPublicKey(x: string): Promise<CryptoKey> {
-  return importJWK<CryptoKey>({ kty: 'OKP', crv: 'Ed25519', x }, 'EdDSA')
+export function readPublicKey(x: string): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
 }
 
 /** The one key of an issuer that names it, whatever key id a token has. */
-export function fixedKey(key: CryptoKey): VerificationKeys {
+export function fixedKey(key: KeyObject): VerificationKeys {
   return { find: async () => [key], refresh: async () => false }
 }
 
@@ -34,7 +34,7 @@ export async function openVerificationKeys(
   readText: (path: string) => Promise<string>,
   clock: Clock,
 ): Promise<VerificationKeys> {
-  if (issuer.publicKey !== undefined) return fixedKey(await importPublicKey(issuer.publicKey))
+  if (issuer.publicKey !== undefined) return fixedKey(readPublicKey(issuer.publicKey))
   const keys = new KeySetFile(issuer.jwksFile ?? '', readText, clock)
   await keys.load()
   return keys
@@ -42,7 +42,7 @@ export async function openVerificationKeys(
 
 interface SetKey {
   readonly keyId: string | undefined
-  readonly key: CryptoKey
+  readonly key: KeyObject
 }
 
 /** A JSON Web Key Set (RFC 7517, section 5) in a file that may be replaced at any time. */
@@ -68,12 +68,12 @@ class KeySetFile implements VerificationKeys {
       throw invalidSet(this.#path, 'cannot be read', cause)
     })
     if (text === this.#text) return false
-    this.#keys = await parseKeySet(this.#path, text)
+    this.#keys = parseKeySet(this.#path, text)
     this.#text = text
     return true
   }
 
-  async find(keyId: string | undefined): Promise<readonly CryptoKey[]> {
+  async find(keyId: string | undefined): Promise<readonly KeyObject[]> {
     const found = this.#matching(keyId)
     if (found.length > 0) return found
     await this.#reread(LEAST_REREAD_MS)
@@ -84,7 +84,7 @@ class KeySetFile implements VerificationKeys {
     return this.#reread(REREAD_MS)
   }
 
-  #matching(keyId: string | undefined): readonly CryptoKey[] {
+  #matching(keyId: string | undefined): readonly KeyObject[] {
     return this.#keys
       .filter((one) => keyId === undefined || one.keyId === keyId)
       .map((one) => one.key)
@@ -103,20 +103,25 @@ class KeySetFile implements VerificationKeys {
   }
 }
 
-async function parseKeySet(path: string, text: string): Promise<readonly SetKey[]> {
+function parseKeySet(path: string, text: string): readonly SetKey[] {
   const entries = readEntries(path, text)
   const keys: SetKey[] = []
   for (const entry of entries) {
     const { kty, crv, x, kid } = (entry ?? {}) as Readonly<Record<string, unknown>>
     // Sets hold keys of other kinds, for others: they are not ours to judge.
     if (kty !== 'OKP' || crv !== 'Ed25519' || typeof x !== 'string') continue
-    const key = await importPublicKey(x).catch((cause: unknown) => {
-      throw invalidSet(path, 'has an Ed25519 key that is none', cause)
-    })
-    keys.push({ keyId: typeof kid === 'string' ? kid : undefined, key })
+    keys.push({ keyId: typeof kid === 'string' ? kid : undefined, key: readSetKey(path, x) })
   }
   if (keys.length > 0 && keys.length <= MAX_KEYS) return keys
   throw invalidSet(path, `has ${keys.length} Ed25519 keys, not 1 to ${MAX_KEYS}`)
+}
+
+function readSetKey(path: string, x: string): KeyObject {
+  try {
+    return readPublicKey(x)
+  } catch (cause) {
+    throw invalidSet(path, 'has an Ed25519 key that is none', cause)
+  }
 }
 
 function readEntries(path: string, text: string): readonly unknown[] {

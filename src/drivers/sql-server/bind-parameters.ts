@@ -7,7 +7,7 @@ import type { BoundValue } from '../libsql/engine.ts'
 export const MAX_VALUE_BYTES = 5_000_000
 
 /**
- * One value a parameter, by place. The engine would bind NULL where one is missing and drop what
+ * One value a parameter, by place; an explained statement needs none. The engine would bind NULL where one is missing and drop what
  * is left over, and it ends the process on what it cannot bind.
  *
  * @throws SqlError `ARGS_BOTH_POSITIONAL_AND_NAMED`, `ARGS_INVALID`, `SQLITE_TOOBIG`
@@ -15,6 +15,7 @@ export const MAX_VALUE_BYTES = 5_000_000
 export function bindParameters(
   parameters: readonly (string | null)[],
   { args, namedArgs }: Pick<SqlStatement, 'args' | 'namedArgs'>,
+  isExplain = false,
 ): BoundValue[] {
   if (args.length > 0 && namedArgs.length > 0) {
     throw new SqlError(
@@ -29,6 +30,7 @@ export function bindParameters(
   const byName = new Map(namedArgs.map(({ name, value }) => [name, value]))
   return parameters.map((name, i) => {
     const value = isNumbered(name) ? args[i] : (byName.get(name) ?? byName.get(name.slice(1)))
+    if (value === undefined && isExplain) return null
     if (value === undefined) throw invalid(`value for parameter ${name ?? i + 1} not found`)
     return bindValue(value, i)
   })

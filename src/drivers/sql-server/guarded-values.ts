@@ -84,9 +84,14 @@ function readItem(clause: string, first: SqlToken, tokens: readonly SqlToken[]):
 }
 
 function expressionOf({ text, shorter }: Item, parses: (text: string) => boolean): string {
-  const found = [text, ...shorter].find((candidate) => candidate !== '' && parses(`(${candidate}\n)`))
+  const found = [text, ...shorter].find(
+    (candidate) => candidate !== '' && parses(`(${candidate}\n)`),
+  )
   if (found !== undefined) return found
-  throw new SqlError('SQL_PARSE_ERROR', 'SQL string could not be parsed: near "RETURNING": syntax error')
+  throw new SqlError(
+    'SQL_PARSE_ERROR',
+    'SQL string could not be parsed: near "RETURNING": syntax error',
+  )
 }
 
 function quoteName(name: string): string {

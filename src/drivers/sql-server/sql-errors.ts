@@ -52,13 +52,13 @@ export function isSyntaxError(error: unknown): boolean {
 }
 
 /** What the client is told of an error of preparing or of running; others come back as they are. */
-export function toSqlError(error: unknown, while_: 'preparing' | 'running'): unknown {
+export function toSqlError(error: unknown, phase: 'preparing' | 'running'): unknown {
   if (!isEngineFailure(error)) return error
   const { message, rawCode } = error
   if (isSyntaxError(error)) {
     return new SqlError('SQL_PARSE_ERROR', `SQL string could not be parsed: ${message}`)
   }
-  if (rawCode === SQLITE_ERROR && while_ === 'preparing') {
+  if (rawCode === SQLITE_ERROR && phase === 'preparing') {
     return new SqlError('SQL_INPUT_ERROR', `SQL input error: ${message}`)
   }
   const code = NAME_BY_PRIMARY_CODE[rawCode & 0xff] ?? 'SQLITE_UNKNOWN'

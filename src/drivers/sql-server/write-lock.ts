@@ -26,11 +26,22 @@ export class WriteLock {
   readonly #waiters: Waiter[] = []
   #holder: LockHolder | undefined
   #heldSinceMs = 0
+  #commits = 0
   #cancelTimer: CancelTimer | undefined
 
   constructor(runtime: Runtime, maxHoldMs: number) {
     this.#runtime = runtime
     this.#maxHoldMs = maxHoldMs
+  }
+
+  /** How many write transactions have been committed: what a snapshot is measured by. */
+  get commits(): number {
+    return this.#commits
+  }
+
+  /** The holder has committed. */
+  noteCommit(): void {
+    this.#commits++
   }
 
   isHeldBy(holder: LockHolder): boolean {

@@ -30,25 +30,32 @@ export interface PoolSnapshot {
 
 interface Waiting {
   readonly isSnapshot: boolean
-  readonly resolve: (process: QueryProcess | 'start') => void
-  readonly reject: (error: Error) => void
+  readonly resolve: (process: QueryProcess) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Idle {
+  readonly process: QueryProcess
+  /** Ends it in time. */
+  readonly cancel: CancelTimer
 }
 
 const DEFAULT_MAX_PROCESSES = 4
 const DEFAULT_IDLE_MS = 60_000
 const MAX_WAITING = 1000
+/** How long a query waits beyond its own time: a process takes its time to start. */
+const START_TIMEOUT_MS = 10_000
 
 export class QueryPool {
   readonly #options: QueryPoolOptions
   readonly #maxProcesses: number
   readonly #maxSnapshots: number
-  /** Those at rest, and what ends them in time. The one used last is used next. */
-  readonly #idle: { readonly process: QueryProcess; readonly cancel: CancelTimer }[] = []
+  /** Those at rest; the one used last is used next. */
+  readonly #idle: Idle[] = []
   readonly #processes = new Set<QueryProcess>()
   readonly #ending = new Set<Promise<void>>()
   #waiting: Waiting[] = []
-  /** Processes that are in use or starting. */
-  #busy = 0
+  #starting = 0
   #snapshots = 0
   #closed = false
 
@@ -142,40 +149,32 @@ export class QueryPool {
   }
 
   /** A process for one query or one snapshot, which `#giveBack` returns. */
-  async #acquire(isSnapshot: boolean): Promise<QueryProcess> {
-    if (this.#closed) throw this.#closedError()
-    const found = this.#take(isSnapshot) ?? (await this.#wait(isSnapshot))
-    if (found !== 'start') return found
-    try {
-      const process = await QueryProcess.start(this.#options.path, this.#options.timers)
-      this.#processes.add(process)
-      if (!this.#closed) return process
-      this.#end(process)
-      throw this.#closedError()
-    } catch (error) {
-      this.#leave(isSnapshot)
-      throw error
-    }
+  #acquire(isSnapshot: boolean): Promise<QueryProcess> {
+    if (this.#closed) return Promise.reject(this.#closedError())
+    if (this.#waiting.length >= MAX_WAITING) return Promise.reject(overloaded())
+    const process = this.#mayTake(isSnapshot) ? this.#takeIdle() : undefined
+    if (process === undefined) return this.#wait(isSnapshot)
+    if (isSnapshot) this.#snapshots += 1
+    return Promise.resolve(process)
   }
 
-  /** Takes a place; undefined: all are taken. */
-  #take(isSnapshot: boolean): QueryProcess | 'start' | undefined {
-    if (this.#busy >= this.#maxProcesses) return undefined
-    if (isSnapshot && this.#snapshots >= this.#maxSnapshots) return undefined
-    this.#busy += 1
-    if (isSnapshot) this.#snapshots += 1
+  #mayTake(isSnapshot: boolean): boolean {
+    return !isSnapshot || this.#snapshots < this.#maxSnapshots
+  }
+
+  #takeIdle(): QueryProcess | undefined {
     for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
       last.cancel()
       if (last.process.isAlive) return last.process
+      this.#end(last.process)
     }
-    return 'start'
+    return undefined
   }
 
-  #wait(isSnapshot: boolean): Promise<QueryProcess | 'start'> {
+  #wait(isSnapshot: boolean): Promise<QueryProcess> {
     const { timeoutMs, timers } = this.#options
-    if (this.#waiting.length >= MAX_WAITING) return Promise.reject(overloaded())
     return new Promise((resolve, reject) => {
-      const cancel = timers.after(timeoutMs, () => {
+      const cancel = timers.after(timeoutMs + START_TIMEOUT_MS, () => {
         this.#waiting = this.#waiting.filter((other) => other !== waiting)
         reject(overloaded())
       })
@@ -191,25 +190,46 @@ export class QueryPool {
         },
       }
       this.#waiting.push(waiting)
+      this.#startOne()
     })
   }
 
-  #giveBack(process: QueryProcess, isSnapshot: boolean): void {
-    if (process.isAlive && !this.#closed) this.#rest(process)
-    else this.#end(process)
-    this.#leave(isSnapshot)
+  /** Starts a process for those that wait, where there may be one more. */
+  #startOne(): void {
+    if (this.#processes.size + this.#starting >= this.#maxProcesses) return
+    if (!this.#waiting.some(({ isSnapshot }) => this.#mayTake(isSnapshot))) return
+    this.#starting += 1
+    const { path, timers } = this.#options
+    void QueryProcess.start(path, timers).then(
+      (process) => {
+        this.#starting -= 1
+        this.#processes.add(process)
+        this.#offer(process)
+      },
+      (error: unknown) => {
+        this.#starting -= 1
+        this.#waiting.shift()?.reject(error)
+        this.#startOne()
+      },
+    )
   }
 
-  #leave(isSnapshot: boolean): void {
-    this.#busy -= 1
+  #giveBack(process: QueryProcess, isSnapshot: boolean): void {
     if (isSnapshot) this.#snapshots -= 1
-    for (const waiting of this.#waiting) {
-      const process = this.#take(waiting.isSnapshot)
-      if (process === undefined) continue
-      this.#waiting = this.#waiting.filter((other) => other !== waiting)
-      waiting.resolve(process)
-      return
+    this.#offer(process)
+  }
+
+  /** Gives a process that is free to the first that waits and may have it. */
+  #offer(process: QueryProcess): void {
+    if (!process.isAlive || this.#closed) {
+      this.#end(process)
+      return this.#startOne()
     }
+    const next = this.#waiting.find(({ isSnapshot }) => this.#mayTake(isSnapshot))
+    if (next === undefined) return this.#rest(process)
+    this.#waiting = this.#waiting.filter((other) => other !== next)
+    if (next.isSnapshot) this.#snapshots += 1
+    next.resolve(process)
   }
 
   #rest(process: QueryProcess): void {

@@ -95,6 +95,8 @@ export class QueryProcess {
   end(): void {
     this.#fail(new ProcessEnded())
     this.#child.kill('SIGKILL')
+    // Whoever waits for the end sees it.
+    this.#child.ref()
   }
 
   #reply(): Promise<DescribedResult | null> {

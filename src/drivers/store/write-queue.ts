@@ -2,7 +2,7 @@
  * The one queue of a store's writes: keeps their order, hands what is waiting to the writer as one
  * group, and answers each once its group is over.
  */
-import { MeridianError } from '../../core/errors.ts'
+import { isErrorCode, MeridianError } from '../../core/errors.ts'
 import type { Timers } from '../../core/ports/runtime.ts'
 import type { StatementResult } from '../../core/ports/store.ts'
 import type { GroupMember, MemberOutcome } from './group-commit.ts'
@@ -23,7 +23,7 @@ export interface WriteQueueOptions {
   readonly maxQueuedWrites: number
   /** Transactions that share one commit, at most. */
   readonly maxGroupSize: number
-  /** Runs after a commit that wrote, once its replies are settled and before they are seen. */
+  /** Runs after a commit that wrote, or may have, once its replies are settled and before they are seen. */
   readonly onCommit: () => void
 }
 
@@ -106,8 +106,16 @@ export class WriteQueue {
       if (outcome?.ok === true) {
         write.resolve(outcome.results)
         wrote ||= outcome.wrote
-      } else write.reject(outcome?.error)
+      } else {
+        write.reject(outcome?.error)
+        wrote ||= mayHaveWritten(outcome?.error)
+      }
     }
     if (wrote) this.#options.onCommit()
   }
+}
+
+/** Whoever waits for changes has to look. */
+function mayHaveWritten(error: unknown): boolean {
+  return isErrorCode(error, 'STORE_UNAVAILABLE') && error.retry === 'unknown-outcome'
 }

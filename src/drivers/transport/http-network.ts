@@ -36,8 +36,8 @@ export interface HttpNetworkOptions {
   readonly nodes: Readonly<Record<string, { readonly url: string }>>
   /** The regions of this process. */
   readonly local: readonly string[]
-  /** The `authorization` header for calls to a region, asked for every call. */
-  readonly authorization?: (to: string) => Promise<string | undefined>
+  /** The `authorization` header for calls from a region to another, asked for every call. */
+  readonly authorization?: (to: string, from: string) => Promise<string | undefined>
   /** PEM: the authority of the nodes' certificates, where it is no public one. */
   readonly ca?: string
   readonly runtime: Runtime
@@ -117,7 +117,7 @@ class NodeNetwork implements HttpNetwork {
     const stopLocal = this.#local.listen(region, handlers)
     const stopping = new AbortController()
     const served: TransportHandlers = {
-      onRequest: (message, caller) =>
+      onRequest: async (message, caller) =>
         untilAborted(handlers.onRequest(message, caller), stopping.signal, () =>
           noAnswer(caller.subject, region),
         ),
@@ -155,6 +155,10 @@ class NodeNetwork implements HttpNetwork {
     this.#tlsAgent.destroy()
   }
 
+  #isClosed(): boolean {
+    return this.#closed.signal.aborted
+  }
+
   #isLocal(region: string): boolean {
     return this.#options.local.includes(region)
   }
@@ -171,12 +175,13 @@ class NodeNetwork implements HttpNetwork {
     message: Uint8Array,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    if (signal?.aborted === true) throw cancelled(signal, 'safe')
+    if (isAborted(signal)) throw cancelled(signal, 'safe')
     const { runtime, requestTimeoutMs } = this.#options
     const url = this.#urlOf(from, to, REQUEST_PATH)
-    const headers = await this.#headers(to)
-    if (signal?.aborted === true) throw cancelled(signal, 'safe')
-    if (this.#closed.signal.aborted) throw unreachable(from, to, 'safe')
+    const headers = await this.#headers(from, to)
+    // As over every network: a call that was given up after it began has an unknown outcome.
+    if (isAborted(signal)) throw cancelled(signal, 'unknown-outcome')
+    if (this.#isClosed()) throw unreachable(from, to, 'safe')
     const request = {
       url,
       agent: url.protocol === 'https:' ? this.#tlsAgent : this.#plainAgent,
@@ -202,8 +207,8 @@ class NodeNetwork implements HttpNetwork {
     const path = `${CHANNEL_PATH_PREFIX}/${encodeURIComponent(to)}/${service}`
     const url = this.#urlOf(from, to, path)
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-    const headers = await this.#headers(to)
-    if (this.#closed.signal.aborted) throw unreachable(from, to, 'safe')
+    const headers = await this.#headers(from, to)
+    if (this.#isClosed()) throw unreachable(from, to, 'safe')
     const socket = await openSocket({
       url: url.href,
       headers,
@@ -214,7 +219,9 @@ class NodeNetwork implements HttpNetwork {
       timers: runtime.timers,
       signal: this.#closed.signal,
     })
-    return this.#keep(socket)
+    const channel = this.#keep(socket)
+    if (this.#isClosed()) channel.close()
+    return channel
   }
 
   #urlOf(from: string, to: string, path: string): URL {
@@ -223,10 +230,14 @@ class NodeNetwork implements HttpNetwork {
     return new URL(node.url.replace(/\/+$/, '') + path)
   }
 
-  async #headers(to: string): Promise<Record<string, string>> {
-    const authorization = await this.#options.authorization?.(to)
+  async #headers(from: string, to: string): Promise<Record<string, string>> {
+    const authorization = await this.#options.authorization?.(to, from)
     return authorization === undefined ? {} : { authorization }
   }
+}
+
+function isAborted(signal: AbortSignal | undefined): signal is AbortSignal {
+  return signal?.aborted === true
 }
 
 function answerOf(from: string, to: string, answer: PostAnswer): Uint8Array {

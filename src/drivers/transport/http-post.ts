@@ -76,7 +76,7 @@ export function post(options: PostOptions): Promise<PostAnswer> {
       }
       // A kept connection takes the request at once. That its peer has closed it meanwhile looks
       // the same from here as a server that died over the request.
-      if (outgoing.reusedSocket) noteSent()
+      if (outgoing.reusedSocket || !socket.connecting) noteSent()
       else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', noteSent)
     })
     outgoing.on('response', (incoming) => {

@@ -13,6 +13,7 @@ import type {
   StreamResponse,
   StreamResult,
 } from '../model.ts'
+import { protobufCodec } from '../protobuf/codec.ts'
 import { callerKey, type StreamPool } from '../sql-stream.ts'
 import { StoredSql } from '../stored-sql.ts'
 import { checkVersion } from '../version.ts'
@@ -30,6 +31,7 @@ interface Endpoint {
 const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   ['/v2', { codec: jsonCodec, version: 2 }],
   ['/v3', { codec: jsonCodec, version: 3 }],
+  ['/v3-protobuf', { codec: protobufCodec, version: 3 }],
 ])
 
 export interface HttpFaceOptions {
@@ -76,8 +78,8 @@ export class HttpFace {
     }
     const body = await request.body(this.#options.context.limits.maxRequestBytes)
     return action === 'pipeline'
-      ? await this.#pipeline(request, endpoint, body, caller)
-      : await this.#cursor(request, endpoint, body, caller)
+      ? this.#pipeline(request, endpoint, body, caller)
+      : this.#cursor(request, endpoint, body, caller)
   }
 
   async #pipeline(

@@ -237,12 +237,21 @@ export class Connection {
     else this.#options.socket.resume()
   }
 
+  /** Waits until the client has read enough; one that reads nothing for long is given up. */
   async #room(): Promise<void> {
     const { socket, runtime, context } = this.#options
-    while (
-      this.#closed === undefined &&
-      socket.bufferedBytes() > context.limits.maxSocketUnsentBytes
-    ) {
+    let lowest = Infinity
+    let sinceMs = runtime.clock.monotonicMs()
+    for (;;) {
+      const unsent = socket.bufferedBytes()
+      if (this.#closed !== undefined || unsent <= context.limits.maxSocketUnsentBytes) return
+      const nowMs = runtime.clock.monotonicMs()
+      if (unsent < lowest) sinceMs = nowMs
+      lowest = Math.min(lowest, unsent)
+      if (nowMs - sinceMs >= context.limits.unreadTimeoutMs) {
+        void this.close(POLICY_VIOLATION, 'Answers were not read.')
+        return
+      }
       await new Promise<void>((resolve) => {
         runtime.timers.after(ROOM_POLL_MS, resolve)
       })

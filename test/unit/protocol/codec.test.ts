@@ -248,3 +248,59 @@ describe('bytes that are no message', () => {
     expect(decodeRequest(encodeRequest(request))).toEqual(request)
   })
 })
+
+describe('a request of a stranger is refused', () => {
+  it('beyond the bytes of a message, before anything is decoded', () => {
+    expect(() => decodeRequest(new Uint8Array(MAX_MESSAGE_BYTES + 1))).toThrow(
+      expect.objectContaining({ code: 'REQUEST_TOO_LARGE' }),
+    )
+  })
+
+  it('beyond the number of values, which few bytes can hold', () => {
+    const nulls = encodeValue({
+      header,
+      body: { kind: 'hello', more: Array(2_000_001).fill(null) },
+    })
+    expect(nulls.length).toBeLessThan(MAX_MESSAGE_BYTES)
+    expect(() => decodeRequest(nulls)).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
+    )
+  })
+
+  it('with more positions than a session can have seen', () => {
+    const positions = (count: number): Record<string, number> =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`us-east.${i}`, i]))
+    const withPositions = (count: number): Uint8Array =>
+      encodeRequest({
+        header: { ...header, session: { positions: positions(count), nowMs: 0 } },
+        body: { kind: 'hello' },
+      })
+    expect(decodeRequest(withPositions(1_000)).body.kind).toBe('hello')
+    expect(() => decodeRequest(withPositions(1_001))).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
+    )
+  })
+})
+
+describe('what came after the first release of version 1', () => {
+  it('may be left out, and is checked where it is there', () => {
+    const level = 'session'
+    const query = { kind: 'query', tenant: '', sql: 'SELECT 1', args: [], level }
+    for (const body of [
+      { kind: 'hello' },
+      { kind: 'hello', schemaFingerprint: '0123456789abcdef' },
+      query,
+      { ...query, bigints: true },
+    ]) {
+      expect(decodeRequest(encodeValue({ header, body })).body).toEqual(body)
+    }
+    for (const body of [
+      { kind: 'hello', schemaFingerprint: 5 },
+      { ...query, bigints: 'yes' },
+    ]) {
+      expect(() => decodeRequest(encodeValue({ header, body }))).toThrow(
+        expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
+      )
+    }
+  })
+})

@@ -10,11 +10,7 @@ import type { StatementResult } from '../../../core/ports/store.ts'
 import { tooManyRows } from '../statement-rules.ts'
 import type { MemberOutcome } from '../group-commit.ts'
 import type { BatchStep, Condition, RemoteFailure, StepOutcome } from './batch.ts'
-import {
-  hasWritten,
-  toStatementResult,
-  type RemoteStatement,
-} from './remote-statement.ts'
+import { hasWritten, toStatementResult, type RemoteStatement } from './remote-statement.ts'
 import { statementError } from './remote-failure.ts'
 
 /** The statements of one transaction, not none. */
@@ -124,10 +120,15 @@ class PlanBuilder {
     return { statements, done }
   }
 
-  /** A SELECT is limited in its text; a statement that returns what it wrote by the count of that. */
-  #addRowGuard({ maxRows, isReadOnly }: RemoteStatement, step: number): number | undefined {
-    if (maxRows === undefined || isReadOnly) return undefined
-    return this.addWithin(failUnless(`changes() <= ${maxRows}`), [], { ok: step })
+  /** Too many rows undo the transaction, which must be known before its end. */
+  #addRowGuard(
+    { sql, args, maxRows, isReadOnly }: RemoteStatement,
+    step: number,
+  ): number | undefined {
+    if (maxRows === undefined) return undefined
+    if (!isReadOnly) return this.addWithin(failUnless(`changes() <= ${maxRows}`), [], { ok: step })
+    const count = `(SELECT count(*) FROM (${sql}))`
+    return this.addWithin(failUnless(`${count} <= ${maxRows}`), args, { ok: step })
   }
 }
 

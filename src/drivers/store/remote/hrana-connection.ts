@@ -44,7 +44,9 @@ export function createHranaConnection(options: HranaConnectionOptions): BatchCon
 class HranaConnection implements BatchConnection {
   readonly #options: HranaConnectionOptions
   readonly #url: URL
-  #client: Promise<hrana.Client> | undefined
+  #client: hrana.Client | undefined
+  #connecting: Promise<hrana.Client> | undefined
+  #isClosed = false
 
   constructor(options: HranaConnectionOptions) {
     this.#options = options
@@ -62,12 +64,8 @@ class HranaConnection implements BatchConnection {
   }
 
   close(): void {
-    const client = this.#client
-    this.#client = undefined
-    client?.then(
-      (opened) => opened.close(),
-      () => undefined,
-    )
+    this.#isClosed = true
+    this.#client?.close()
   }
 
   async #request<T>(writes: boolean, run: (stream: hrana.Stream) => Promise<T>): Promise<T> {
@@ -88,20 +86,21 @@ class HranaConnection implements BatchConnection {
     }
   }
 
-  /** The client, connected. Nothing was sent where this fails. */
+  /** The client, connected; a lost one is replaced. Nothing was sent where this fails. */
   async #open(): Promise<hrana.Client> {
-    const known = await this.#client?.catch(() => undefined)
+    const known = this.#client
     if (known !== undefined && !known.closed) return known
-    const opening = (this.#client ??= this.#connect())
+    const opening = this.#connecting ?? this.#connect()
+    this.#connecting = opening
     try {
       const client = await opening
-      if (!client.closed) return client
-      throw new Error('the connection was closed')
+      if (this.#isClosed) client.close()
+      this.#client = client
+      return client
     } catch (error) {
       throw this.#failure(new NotSentError(error), false)
     } finally {
-      const client = await opening.catch(() => undefined)
-      if (this.#client === opening && client?.closed !== false) this.#client = undefined
+      if (this.#connecting === opening) this.#connecting = undefined
     }
   }
 
@@ -148,7 +147,9 @@ class HranaConnection implements BatchConnection {
     const answered = this.#answered(error)
     if (answered !== undefined) return answered
     const what =
-      error instanceof RequestTimeoutError ? 'did not answer in time' : 'was lost before it answered'
+      error instanceof RequestTimeoutError
+        ? 'did not answer in time'
+        : 'was lost before it answered'
     return unavailable(url, what, writes ? 'unknown-outcome' : 'safe', error)
   }
 

@@ -68,10 +68,14 @@ export function storeFailure(failure: RemoteFailure, url: string): MeridianError
   const { code } = failure
   const details = { url, engineCode: code }
   if (TRANSACTION_ENDED.has(code)) {
-    return new MeridianError('STORE_UNAVAILABLE', `The server of store ${url} ended the transaction.`, {
-      fix: 'Send it again; if it takes more than some seconds, in smaller parts.',
-      details,
-    })
+    return new MeridianError(
+      'STORE_UNAVAILABLE',
+      `The server of store ${url} ended the transaction.`,
+      {
+        fix: 'Send it again; if it takes more than some seconds, in smaller parts.',
+        details,
+      },
+    )
   }
   if (TOO_LARGE.has(code)) return tooLarge(url)
   if (OVERLOADED.has(code)) {
@@ -81,10 +85,14 @@ export function storeFailure(failure: RemoteFailure, url: string): MeridianError
     })
   }
   if (code === 'RESPONSE_TOO_LARGE') {
-    return new MeridianError('RESULT_TOO_LARGE', `The result exceeds what the server sends at once.`, {
-      fix: 'Ask for fewer rows, page by page.',
-      details,
-    })
+    return new MeridianError(
+      'RESULT_TOO_LARGE',
+      `The result exceeds what the server sends at once.`,
+      {
+        fix: 'Ask for fewer rows, page by page.',
+        details,
+      },
+    )
   }
   if (/^AUTH|^UNAUTHENTICATED$|^PERMISSION_DENIED$/.test(code)) return unauthenticated(url)
   const primary = primaryCode(failure)
@@ -93,10 +101,14 @@ export function storeFailure(failure: RemoteFailure, url: string): MeridianError
 
 /** The server does not take the token. */
 export function unauthenticated(url: string): MeridianError {
-  return new MeridianError('UNAUTHENTICATED', `The server of store ${url} does not take the token.`, {
-    fix: 'Check the token of the store in the configuration, and that it has not expired.',
-    details: { url },
-  })
+  return new MeridianError(
+    'UNAUTHENTICATED',
+    `The server of store ${url} does not take the token.`,
+    {
+      fix: 'Check the token of the store in the configuration, and that it has not expired.',
+      details: { url },
+    },
+  )
 }
 
 /** More than the server takes in one request. */
@@ -133,7 +145,7 @@ function failureKind(code: string, message: string): StoreFailureKind {
 
 /** The engine's own text, without what servers put before it. */
 function engineText({ message }: RemoteFailure): string {
-  return message.replace(/^SQLite (input )?error: /, '')
+  return message.replace(/^(SQLite error|SQL input error|SQL string could not be parsed): /, '')
 }
 
 function primaryCode({ code }: RemoteFailure): number | undefined {

@@ -2,10 +2,13 @@
 import { MeridianError } from '../../../core/errors.ts'
 import type { StatementResult } from '../../../core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../../../core/values.ts'
-import type { BoundStatement, BoundValue } from '../bind.ts'
+import type { BoundValue } from '../../libsql/engine.ts'
+import type { BoundStatement } from '../bind.ts'
 import {
   checkArgumentCount,
   checkStatementText,
+  rowBytes,
+  tooManyBytes,
   tooManyRows,
   type CheckedText,
 } from '../statement-rules.ts'
@@ -18,10 +21,12 @@ export interface RemoteStatement {
   readonly args: readonly BoundValue[]
   readonly bigints: boolean
   readonly maxRows: number | undefined
+  readonly maxBytes: number | undefined
   readonly isReadOnly: boolean
   readonly isDefinition: boolean
 }
 
+const SELECTS = new Set(['select', 'values'])
 const MAX_CHECKED_TEXTS = 1024
 
 /** Reads statements; those that come again are read once. */
@@ -34,12 +39,16 @@ export class StatementReader {
     checkArgumentCount(text.parameters, statement.args.length)
     const { isReadOnly, isDefinition } = text
     const { sql, args } = spellOutInfinity(statement, text)
-    const { maxRows } = statement
+    // What EXPLAIN and PRAGMA give is small, and can be neither limited nor counted.
+    const isCountable = !text.isReadOnly || SELECTS.has(text.verb)
+    const maxRows = isCountable ? statement.maxRows : undefined
     return {
       sql: maxRows === undefined ? sql : limitRows(sql, statement.sql, text, maxRows),
       args,
       bigints: statement.bigints === true,
       maxRows,
+      // A write's answer is small, and it is late to refuse it once it is there.
+      maxBytes: isReadOnly ? statement.maxBytes : undefined,
       isReadOnly,
       isDefinition,
     }
@@ -62,10 +71,11 @@ export class StatementReader {
 
 /** The result as the port has it. @throws MeridianError `RESULT_TOO_LARGE` */
 export function toStatementResult(
-  { bigints, maxRows }: RemoteStatement,
+  { bigints, maxRows, maxBytes }: RemoteStatement,
   { columns, rows, rowsAffected }: StepResult,
 ): StatementResult {
   if (maxRows !== undefined && rows.length > maxRows) throw tooManyRows(maxRows)
+  if (maxBytes !== undefined) checkBytes(rows, maxBytes)
   if (columns.length === 0) return { rows: [], rowsAffected }
   return { rows: bigints ? rows : rows.map(toNumbers), rowsAffected: 0 }
 }
@@ -74,6 +84,12 @@ export function toStatementResult(
 export function hasWritten(statement: RemoteStatement, result: StepResult): boolean {
   if (statement.isReadOnly) return false
   return statement.isDefinition || result.rowsAffected > 0 || result.rows.length > 0
+}
+
+function checkBytes(rows: readonly SqlRow[], maxBytes: number): void {
+  let bytes = 0
+  for (const row of rows) bytes += rowBytes(row)
+  if (bytes > maxBytes) throw tooManyBytes(maxBytes)
 }
 
 function toNumbers(row: SqlRow): SqlRow {
@@ -106,11 +122,11 @@ function isInfinite(value: BoundValue | undefined): boolean {
 }
 
 /**
- * One row more than is wanted tells that there are too many; the server stops there. Statements
- * that write are stopped by a step behind them (`batch-plan.ts`).
+ * One row more than is wanted tells that there are too many; the server stops there. What a
+ * statement that writes returns is counted behind it (`batch-plan.ts`).
  */
 function limitRows(sql: string, original: string, text: CheckedText, maxRows: number): string {
-  if (text.verb !== 'select' && text.verb !== 'values') return sql
+  if (!SELECTS.has(text.verb)) return sql
   // Behind its end there are at most a semicolon and comments.
   const statement = sql.slice(0, sql.length - (original.length - text.end))
   return `SELECT * FROM (${statement}\n) LIMIT ${maxRows + 1}`

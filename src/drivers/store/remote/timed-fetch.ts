@@ -50,8 +50,10 @@ export function timedFetch(
     try {
       const response = await fetch(request, { signal: abort.signal })
       const body = await response.arrayBuffer()
-      // Not so for a version that the server does not know: its client asks for the next.
-      if (!response.ok && request.method === 'POST') throw new HttpStatusError(response.status)
+      // A GET asks whether the server knows a version: its client makes do with another.
+      if (!response.ok && (request.method === 'POST' || isDenied(response))) {
+        throw new HttpStatusError(response.status)
+      }
       return new Response(body, { status: response.status, headers: response.headers })
     } catch (error) {
       throw isNotSent(error) ? new NotSentError(error) : error
@@ -59,6 +61,10 @@ export function timedFetch(
       cancel()
     }
   }
+}
+
+function isDenied({ status }: Response): boolean {
+  return status === 401 || status === 403
 }
 
 function isNotSent(error: unknown): boolean {

@@ -1,0 +1,40 @@
+/**
+ * Errors as SQL clients see them: a code, and a message that names what the user knows. What a
+ * store says of its files and tables stays here.
+ */
+import { isErrorCode, MeridianError, toWireError, type ErrorCode } from '../../core/errors.ts'
+import { SqlError } from '../../core/ports/sql-session.ts'
+import { SQL_PATH_PREFIX } from '../../core/wire-http.ts'
+
+/** Of these the message is about the node's inside: clients get another one. */
+const INTERNAL_CODES: readonly ErrorCode[] = [
+  'CLOSED',
+  'INTERNAL',
+  'STORE_LOCKED',
+  'STORE_CORRUPT',
+  'STORE_FOREIGN',
+  'STORE_NEWER',
+  'STORE_FULL',
+  'STORE_UNAVAILABLE',
+]
+
+/** Names of stored tables and columns, and paths. */
+const INTERNAL_NAME = /\b(?:[tvm]\d+(?:_\w*)?|[cbga]\d+|_[a-z]\w*|\S*\/\S+\.db)\b/gi
+
+/** The error to send; what is no error of SQL or of Meridian comes back as it is. */
+export function toSqlError(error: unknown, region: string, sql: string): unknown {
+  if (error instanceof SqlError || !(error instanceof MeridianError)) return error
+  if (isErrorCode(error, ...INTERNAL_CODES)) {
+    return new SqlError(error.code, `Region ${region} cannot read its rows now.`)
+  }
+  if (error.code === 'TENANT_REQUIRED') {
+    const path = `${SQL_PATH_PREFIX}/<tenant>/`
+    const message = toWireError(error).message
+    return new SqlError(error.code, `${message} Connect to ${path}, with the slash at its end.`)
+  }
+  if (error.code !== 'QUERY_FAILED') return new SqlError(error.code, error.message)
+  const names = error.message.match(INTERNAL_NAME) ?? []
+  // What the user wrote itself tells nothing.
+  if (names.every((name) => sql.includes(name))) return new SqlError(error.code, error.message)
+  return new SqlError(error.code, 'The query failed.')
+}

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { loadSchema } from '../../../src/node/load-schema.ts'
+
+const CLIENT = fileURLToPath(new URL('../../../src/client/index.ts', import.meta.url))
+const IMPORT = `import { defineSchema, integer, table, text } from ${JSON.stringify(CLIENT)}\n`
+const SCHEMA = `defineSchema({
+  tables: { notes: table({ id: text().primaryKey(), size: integer() }, { consistency: 'pinned' }) },
+})`
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'meridian-schema-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function module(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+describe('a schema module', () => {
+  it.each([
+    ['TypeScript, by name', 'schema.ts', `${IMPORT}export const schema: object = ${SCHEMA}\n`],
+    ['TypeScript, by default', 'schema.ts', `${IMPORT}export default ${SCHEMA} as object\n`],
+    ['JavaScript', 'schema.mjs', `${IMPORT}export const schema = ${SCHEMA}\n`],
+  ])('in %s gives its schema', async (_case, name, text) => {
+    const schema = await loadSchema(module(name, text))
+    expect(Object.keys(schema.tables)).toEqual(['notes'])
+  })
+
+  it('is read again when it has changed', async () => {
+    const path = module('schema.ts', `${IMPORT}export const schema = ${SCHEMA}\n`)
+    await loadSchema(path)
+    module('schema.ts', `${IMPORT}export const schema = ${SCHEMA.replace('notes', 'pages')}\n`)
+    expect(Object.keys((await loadSchema(path)).tables)).toEqual(['pages'])
+  })
+
+  it('that is not there is refused', async () => {
+    const loading = loadSchema(join(folder, 'none.ts'))
+    await expect(loading).rejects.toThrow(/There is no schema module .*none\.ts/)
+    await expect(loading).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+
+  it.each([
+    ['nothing', 'export {}\n'],
+    ['something else', 'export const schema = { tables: { notes: 1 }, views: {} }\n'],
+  ])('that exports %s is refused', async (_case, text) => {
+    await expect(loadSchema(module('schema.ts', text))).rejects.toThrow(/exports no schema/)
+  })
+
+  it.each([
+    ['throws', 'throw new Error("boom")\n', /fails: boom/],
+    ['is not TypeScript', 'export const schema: = \n', /fails/],
+    ['imports what is not there', "import './none.ts'\n", /fails: .*none/],
+  ])('that %s is refused with the reason', async (_case, text, reason) => {
+    const loading = loadSchema(module('schema.ts', text))
+    await expect(loading).rejects.toThrow(reason)
+    await expect(loading).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+
+  it('with an invalid schema fails as `defineSchema` does', async () => {
+    const text = `${IMPORT}export const schema = defineSchema({ tables: { notes: table({ size: integer() }, { consistency: 'pinned' }) } })\n`
+    await expect(loadSchema(module('schema.ts', text))).rejects.toMatchObject({
+      code: 'SCHEMA_INVALID',
+    })
+  })
+})
