@@ -21,9 +21,17 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'A node as a process, for clients and other nodes.',
     load: async () => (await import('./node/command.ts')).nodeCommand,
   },
+  status: {
+    summary: 'How every node of a deployment stands.',
+    load: async () => (await import('./status/command.ts')).statusCommand,
+  },
   lock: {
     summary: 'Write the schema lock that all nodes of a deployment need.',
     load: async () => (await import('./lock/command.ts')).lockCommand,
+  },
+  store: {
+    summary: 'A small libSQL server over one file, for tests and local work.',
+    load: async () => (await import('./store/command.ts')).storeCommand,
   },
   demo: {
     summary: 'Three regions in one process, 135,000 cities, every guarantee checked.',

@@ -28,7 +28,7 @@ export async function readDeployment(
       fix: 'Add `schema: ./schema.ts`, the module that exports it.',
     })
   }
-  const schema = await loadSchema(resolve(folder, config.schema))
+  const schema = await loadSchema(resolve(folder, config.schema), { once: true })
   const lockFile = typeof lock === 'string' ? resolve(lock) : join(folder, LOCK_FILE)
   return { config, schema, lockFile }
 }

@@ -35,8 +35,16 @@ export class ResponseBudget {
 
   /** @throws HranaError `RESPONSE_TOO_LARGE`; the statement has run by then */
   take(result: StmtResult): void {
-    for (const row of result.rows) this.#left -= rowBytes(row)
-    if (this.#left >= 0) return
+    let bytes = 0
+    for (const { name, decltype } of result.columns) {
+      bytes += (name?.length ?? 0) + (decltype?.length ?? 0)
+    }
+    for (const row of result.rows) bytes += rowBytes(row)
+    if (bytes <= this.#left) {
+      this.#left -= bytes
+      return
+    }
+    // Refused rows take no room: what ends a transaction must still be answered.
     throw new HranaError(
       'RESPONSE_TOO_LARGE',
       `The answer would exceed ${this.#maxBytes} bytes; ask for fewer rows or use a cursor.`,

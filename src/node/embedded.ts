@@ -153,9 +153,9 @@ function secretSources(notice: (text: string) => void): SecretSources {
     environment: process.env,
     baseDirectory: process.cwd(),
     log: {
-      write(_level, event, { fix, ...about } = {}) {
-        const which = Object.entries(about).map(([name, value]) => `${name} ${String(value)}`)
-        notice(`${which.join(', ')}: ${event}. ${String(fix ?? '')}`.trim())
+      write(_level, event, fields = {}) {
+        const facts = Object.entries(fields).map(([name, value]) => `${name}: ${String(value)}`)
+        notice(`${event} (${facts.join(', ')})`)
       },
     },
   }

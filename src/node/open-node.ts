@@ -26,6 +26,7 @@ import type { Tracing } from './observe/tracing.ts'
 import { checks, Readiness, SERVING } from './readiness.ts'
 import { openRegionFiles, type RegionFiles } from './region-files.ts'
 import { openRegionNode, type RegionNode } from './region-node.ts'
+import { createSqlEndpoint, type SqlEndpoint } from './sql-endpoint/sql-endpoint.ts'
 import { LOCK_FILE, openSchemaLock, requireSchemaLock, type LockedSchema } from './schema-lock.ts'
 import type { SecretSources } from './secrets.ts'
 
@@ -154,6 +155,7 @@ function announce(plan: NodePlan, log: Log): void {
 /** The face of a node, and what it shows. */
 interface Serving {
   readonly server: RunningHttpServer
+  readonly sql: SqlEndpoint
   readonly report: () => NodeReport
 }
 
@@ -170,6 +172,13 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
       readiness: () => readiness.report(),
       nodes,
     })
+  const sql = createSqlEndpoint({
+    regions: plan.regions,
+    region: (name) => nodes.get(name)?.sql,
+    runtime,
+    limits: config.limits,
+    onError: (error) => log.write('error', 'SQL failed unexpectedly', { error }),
+  })
   const handler = createNodeHandler({
     regions: plan.regions,
     serving: (region) => network.serving(region),
@@ -181,7 +190,7 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
     status: report,
     metrics: () => metrics.render(report()),
     onRefused: (code) => metrics.refused(code),
-    sql: undefined,
+    sql,
     log,
   })
   const { listen } = plan
@@ -194,7 +203,7 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
     runtime,
     log,
   })
-  return { server, report }
+  return { server, report, sql }
 }
 
 async function openRegions(shared: Shared): Promise<void> {
@@ -211,7 +220,10 @@ async function openRegions(shared: Shared): Promise<void> {
   // All files before any region: one that cannot be used keeps the others from being written.
   const files = await allSettled(
     plan.regions.map((region) =>
-      openRegionFiles({ region, directory, config, runtime, writer, sources }, closing),
+      openRegionFiles(
+        { region, directory, config, runtime, writer, queries: 'process', sources },
+        closing,
+      ),
     ),
   )
   await allSettled(
@@ -253,7 +265,7 @@ async function openRegion(
   nodes.set(region, closing.add(node))
 }
 
-function run(shared: Shared, { server, report }: Serving): RunningNode {
+function run(shared: Shared, { server, sql, report }: Serving): RunningNode {
   const { config, plan, readiness, nodes, closing, log } = shared
   const release = keepProcessAlive()
   const { url } = server
@@ -265,7 +277,7 @@ function run(shared: Shared, { server, report }: Serving): RunningNode {
     readiness.wait(SERVING, 'its end: the node is stopping')
     log.write('info', 'node stops', { regions, drainTimeoutMs })
     try {
-      await server.close({ drainTimeoutMs })
+      await Promise.all([server.close({ drainTimeoutMs }), sql.close()])
       await closing.close()
       log.write('info', 'node stopped', { regions })
     } finally {

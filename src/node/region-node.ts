@@ -17,7 +17,8 @@ import { openEngines } from './engines.ts'
 import { openLogGroups, type LogGroups } from './log-groups.ts'
 import type { RequestObserver } from './observe/request-observer.ts'
 import { startRoles, type Roles, type RolesStatus } from './roles.ts'
-import { createRequestHandler } from './serving.ts'
+import { createServing } from './serving.ts'
+import type { SqlRegion } from './sql-endpoint/sql-region.ts'
 import type { ViewReads } from './view-reads.ts'
 
 /** What a node is made of. The node closes `store`, `changeLog` and `commitLog`. */
@@ -52,6 +53,8 @@ export interface RegionNode {
   readonly store: Store
   readonly changeLog: ChangeLog
   readonly views: ViewReads
+  /** What the SQL endpoint reads by. */
+  readonly sql: SqlRegion
   status(): NodeStatus
   /** localSeq of the store's last change. */
   end(): Promise<number>
@@ -79,7 +82,7 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   const engines = openEngines(base)
   const positions = new PositionTracker(store, source, runtime.timers)
   const roles = await startRoles({ ...base, engines })
-  const handler = createRequestHandler({ ...base, engines, positions, roles })
+  const { handler, sql } = createServing({ ...base, engines, positions, roles })
   const unlisten = network.listen(region, {
     onRequest: (message, caller) => handler.handle(message, caller),
     onChannel: (channel, service, caller) => {
@@ -93,6 +96,7 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
     store,
     changeLog: parts.changeLog,
     views: roles.views,
+    sql,
     status: () => ({ region, source, strongIndex: groups.strong.applied(), ...roles.status() }),
     end: () => roles.end(),
     async catchUp() {

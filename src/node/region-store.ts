@@ -18,6 +18,8 @@ export interface RegionStoreOptions {
   readonly runtime: Runtime
   /** Where commits of a file wait for the disk: a worker thread, or this one. */
   readonly writer: 'inline' | 'worker'
+  /** Where SQL of users on a file runs: this thread (the default), or processes of its own. */
+  readonly queries?: 'inline' | 'process'
   /** Where the token of a server is, and who is told what an operator should know. */
   readonly sources: SecretSources
 }
@@ -29,7 +31,7 @@ export interface RegionStoreOptions {
  * `STORE_UNAVAILABLE`; of a server also `CONFIG_INVALID` (its URL, its secret), `UNAUTHENTICATED`
  */
 export async function openRegionStore(options: RegionStoreOptions): Promise<Store> {
-  const { region, folder, config, runtime, writer, sources } = options
+  const { region, folder, config, runtime, writer, queries, sources } = options
   const common = {
     applicationId: STORE_APPLICATION_ID,
     format: STORE_FORMAT,
@@ -38,7 +40,14 @@ export async function openRegionStore(options: RegionStoreOptions): Promise<Stor
   const server = config.stores[region]
   if (server === undefined) {
     const path = join(folder, 'store.db')
-    return openFileStore({ ...common, path, timers: runtime.timers, writer })
+    const { timers } = runtime
+    return openFileStore({
+      ...common,
+      path,
+      timers,
+      writer,
+      queries: queries === 'process' ? { timeoutMs: config.limits.queryTimeoutMs } : 'inline',
+    })
   }
   const { url, token } = server
   const secret = token && (await readSecret(token, `stores.${region}.token`, sources))

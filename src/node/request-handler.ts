@@ -36,6 +36,7 @@ import type { Residency } from '../tenancy/residency.ts'
 import type { Commits } from './commits.ts'
 import type { RequestObserver } from './observe/request-observer.ts'
 import type { Reads } from './reads.ts'
+import type { AdmittedReader, SqlReader } from './sql-endpoint/sql-region.ts'
 
 /** What serves requests. */
 export interface HandlerParts {
@@ -116,6 +117,25 @@ export class RequestHandler {
     throw new MeridianError('SESSION_INVALID', 'The session is ahead of the clock of the node.', {
       fix: 'Begin a new session, and check the clocks.',
     })
+  }
+
+  /**
+   * Checks a read by SQL that does not come as a message: the rules are those of a `query`. Views
+   * are checked by whoever knows the text.
+   *
+   * @throws MeridianError `PERMISSION_DENIED`, `TENANT_NOT_FOUND`, `RESIDENCY_DENIED`
+   */
+  async admitSql(
+    { caller, tenant: id, clientRegion }: SqlReader,
+    timeoutMs: number,
+  ): Promise<AdmittedReader> {
+    const body = { kind: 'query', tenant: id, sql: '', args: [], level: 'stale' } as const
+    authorizeForwarding(caller, { header: { forwarded: false }, body })
+    authorize(caller.principal, { header: { clientRegion }, body })
+    if (id === '') return { home: undefined }
+    const tenant = await this.#requireTenant({ clientRegion, timeoutMs }, id)
+    this.#requirePermitted(tenant, id, this.#parts.region)
+    return { home: tenant.home }
   }
 
   async #dispatch({ header, body, caller }: Admitted): Promise<Handled> {
@@ -221,7 +241,10 @@ export class RequestHandler {
   }
 
   /** @throws MeridianError `TENANT_NOT_FOUND`, `RESIDENCY_DENIED` for the caller's region */
-  async #requireTenant(header: RequestHeader, id: string): Promise<TenantEntry> {
+  async #requireTenant(
+    header: Pick<RequestHeader, 'clientRegion' | 'timeoutMs'>,
+    id: string,
+  ): Promise<TenantEntry> {
     const { directory } = this.#parts
     const tenant =
       (await directory.lookup(id)) ?? (await directory.lookupFresh(id, header.timeoutMs))

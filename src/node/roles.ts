@@ -117,7 +117,10 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
 }
 
 /** Strong rows end by the log's time, all others by this region's clock, which never goes back. */
-function expiryNowMs(parts: RoleParts, table: CompiledTable): number {
+export function expiryNowMs(
+  parts: Pick<EngineParts, 'groups' | 'runtime' | 'clock'>,
+  table: CompiledTable,
+): number {
   if (table.consistency === 'strong') return parts.groups.strong.logTimeMs()
   return Math.max(parts.runtime.clock.nowMs(), hlcMs(parts.clock.last()))
 }

@@ -4,13 +4,15 @@ import type { Config } from '../config/parse-config.ts'
 import type { Network } from '../core/ports/transport.ts'
 import type { PositionTracker } from '../session/positions.ts'
 import type { Residency } from '../tenancy/residency.ts'
+import type { QueryScope } from '../sql/scope-query.ts'
 import { Commits } from './commits.ts'
 import type { EngineParts, Engines } from './engines.ts'
 import { Freshness } from './freshness.ts'
 import { unobserved, type RequestObserver } from './observe/request-observer.ts'
 import { Reads } from './reads.ts'
 import { RequestHandler } from './request-handler.ts'
-import type { Roles } from './roles.ts'
+import { expiryNowMs, type Roles } from './roles.ts'
+import type { SqlRegion } from './sql-endpoint/sql-region.ts'
 import { UserQueries } from './user-queries.ts'
 
 /** What serving is made of. */
@@ -24,7 +26,13 @@ export interface ServingParts extends EngineParts {
   readonly observe?: RequestObserver
 }
 
-export function createRequestHandler(parts: ServingParts): RequestHandler {
+/** What answers requests, and what the SQL endpoint reads by. */
+export interface Serving {
+  readonly handler: RequestHandler
+  readonly sql: SqlRegion
+}
+
+export function createServing(parts: ServingParts): Serving {
   const { region, schema, store, runtime, groups, positions, residency, roles, config } = parts
   const { directory, strong } = groups
   const logRoundTrips = roundTripsToLog(config, region)
@@ -40,6 +48,8 @@ export function createRequestHandler(parts: ServingParts): RequestHandler {
       readIndexRoundTrips: logRoundTrips,
     },
   })
+  const viewSource: QueryScope['viewSource'] = (view, tenant, nowMs) =>
+    roles.views.source(view, tenant, nowMs)
   const reads = new Reads({
     region,
     store,
@@ -48,16 +58,12 @@ export function createRequestHandler(parts: ServingParts): RequestHandler {
     freshness,
     clock: runtime.clock,
     storeClock: parts.clock,
-    queries: new UserQueries({
-      schema,
-      store,
-      viewSource: (view, tenant, nowMs) => roles.views.source(view, tenant, nowMs),
-    }),
+    queries: new UserQueries({ schema, store, viewSource }),
     views: roles.views,
     logTimeMs: () => strong.logTimeMs(),
   })
   const commits = new Commits({ region, schema, residency, engines: parts.engines.byMode })
-  return new RequestHandler({
+  const handler = new RequestHandler({
     region,
     schema,
     directory,
@@ -70,6 +76,19 @@ export function createRequestHandler(parts: ServingParts): RequestHandler {
     observe: parts.observe ?? unobserved,
     commitRoundTrips: { pinned: 0, strong: logRoundTrips, eventual: 0 },
   })
+  const sql: SqlRegion = {
+    region,
+    schema,
+    store,
+    freshness,
+    positions,
+    viewSource,
+    views: roles.views,
+    nowMs: (table) => expiryNowMs(parts, table),
+    homeOf: async (tenant) => (await directory.lookup(tenant))?.home,
+    admit: (reader, timeoutMs) => handler.admitSql(reader, timeoutMs),
+  }
+  return { handler, sql }
 }
 
 /** To the leader and back, unless it is here; the leader's own round trip to a majority. */

@@ -177,6 +177,8 @@ const PRAGMAS: ReadonlyMap<string, string> = new Map([
     `SELECT 'main' AS schema, name, type, (SELECT count(*) FROM ${COLUMN_TABLE} c
       WHERE c.table_name = s.name) AS ncol, 0 AS wr, 1 AS strict FROM sqlite_schema s`,
   ],
+  // Clients set it when they connect; what they read of it is true.
+  ['foreign_keys', `SELECT 1 AS foreign_keys`],
   // Rows are found by what is declared; how they are indexed is the store's own affair.
   ['index_list', `SELECT 0 AS seq, '' AS name, 0 AS "unique", 'c' AS origin, 0 AS partial WHERE 0`],
   [
@@ -198,8 +200,9 @@ export function pragmaQuery(sql: string): string | undefined {
   const name = lowerAscii(words[1]?.name ?? '')
   const query = PRAGMAS.get(name)
   const argument = pragmaArgument(words.slice(2))
+  if (name === 'foreign_keys' && argument !== undefined) return `${query} WHERE 0`
   if (query !== undefined && argument !== undefined) return query.replace('?', () => argument)
-  if (name === 'table_list' && words.length === 2) return query
+  if (query !== undefined && !query.includes('?') && words.length === 2) return query
   throw refused(
     'a PRAGMA that is not answered here',
     words[0]?.at ?? 0,

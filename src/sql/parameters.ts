@@ -76,6 +76,19 @@ export function bindParameters(tokens: readonly Token[], args: QueryArguments): 
   return { texts, values }
 }
 
+/** A result column's name, which may be the text of its expression, as the user wrote it. */
+export function writtenName(name: string, tokens: readonly Token[]): string {
+  if (!name.includes('?')) return name
+  const { numbers } = layOut(tokens)
+  return name.replace(PARAMETER_TEXT, (text, real: string | undefined, plain: string) => {
+    const first = numbers.indexOf(Number(real ?? plain))
+    return tokens[first]?.text ?? text
+  })
+}
+
+/** What `bindParameters` writes. */
+const PARAMETER_TEXT = /\(\+CAST\(\?(\d+) AS REAL\)\)|\?(\d+)/g
+
 interface Layout {
   readonly names: (string | null)[]
   /** Of each token that is a parameter, its number. */

@@ -11,7 +11,7 @@ import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/comp
 import { viewColumns } from '../schema/view-columns.ts'
 import { liveRow } from './live-row.ts'
 import { catalogScope, catalogTable, publicCatalogNames, type CatalogTable } from './catalog.ts'
-import { bindParameters, parameterNames, type QueryArguments } from './parameters.ts'
+import { bindParameters, parameterNames, writtenName, type QueryArguments } from './parameters.ts'
 import { parseQuery, publicNamed, type ParsedQuery, type QuerySurface } from './parse-query.ts'
 import { joinTokens, quoteName, tokenize, type Token } from './tokens.ts'
 
@@ -45,6 +45,8 @@ export interface ScopedQuery extends QueryReads {
   readonly statement: Statement
   /** Where the values of the views' stored columns come from, by `<table>.<column>`. */
   readonly viewOrigins: ReadonlyMap<string, ColumnIds>
+  /** A result column's name, as the user wrote it. */
+  readonly columnName: (name: string) => string
 }
 
 /** A column and its table, by ids. */
@@ -106,6 +108,7 @@ export function scopeQuery(
   return {
     ...reads,
     viewOrigins: shadows.viewOrigins,
+    columnName: (name) => publicCatalogNames(writtenName(name, query.tokens)),
     statement: {
       sql: mergeWith(shadows.expressions, query.tokens, texts),
       args: shadows.args,

@@ -73,7 +73,7 @@ export function tokenize(sql: string): Token[] {
 
 /** The first token; undefined: there is none. @throws `QUERY_REFUSED` */
 export function firstToken(sql: string): Token | undefined {
-  for (let at = 0; at < sql.length; ) {
+  for (let at = 0; at < sql.length;) {
     const { kind, text } = matchAt(sql, at)
     if (kind !== 'space') return { kind, text, name: nameOf(kind, text), at }
     at += text.length

@@ -5,7 +5,7 @@
  */
 import { MeridianError } from '../core/errors.ts'
 import type { Caller, Principal, Scope } from '../core/principal.ts'
-import type { Request, RequestBody, RequestHeader } from '../protocol/messages.ts'
+import type { RequestBody, RequestHeader } from '../protocol/messages.ts'
 import type { CompiledView } from '../schema/compiled.ts'
 
 type Verb = RequestBody['kind']
@@ -39,7 +39,10 @@ export function effectivePrincipal(caller: Caller, header: RequestHeader): Princ
  *
  * @throws MeridianError `PERMISSION_DENIED`
  */
-export function authorize(principal: Principal, { header, body }: Request): void {
+export function authorize(
+  principal: Principal,
+  { header, body }: { header: Pick<RequestHeader, 'clientRegion'>; body: RequestBody },
+): void {
   const verb = body.kind
   const scope = SCOPE_BY_VERB[verb]
   if (!principal.scopes.includes(scope)) {
@@ -66,7 +69,10 @@ export function authorize(principal: Principal, { header, body }: Request): void
  *
  * @throws MeridianError `PERMISSION_DENIED`
  */
-export function authorizeForwarding(caller: Caller, { header, body }: Request): void {
+export function authorizeForwarding(
+  caller: Caller,
+  { header, body }: { header: Pick<RequestHeader, 'forwarded'>; body: RequestBody },
+): void {
   if (caller.kind !== 'node') return
   if (header.forwarded && FORWARDED_VERBS.includes(body.kind)) return
   const problem = 'is not for nodes: they forward reads and nothing else'

@@ -79,7 +79,7 @@ type Handle = (this: RequestHandler, message: Uint8Array, caller: Caller) => Pro
 export async function openOffices(): Promise<Offices> {
   const callers = new WeakMap<Uint8Array, Caller>()
   const forwarded: Request['header'][] = []
-  const handle = Reflect.get(RequestHandler.prototype, 'handle') as Handle
+  const handle: Handle = Reflect.get(RequestHandler.prototype, 'handle')
   // The network of one process calls as the process: a message that a test sent has its caller.
   const spy = vi.spyOn(RequestHandler.prototype, 'handle').mockImplementation(function (
     this: RequestHandler,

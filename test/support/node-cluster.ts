@@ -3,6 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { connect, type Database } from '../../src/client/index.ts'
+import {
+  httpDeployment,
+  type HttpDeploymentOptions,
+} from '../../src/client/http/http-deployment.ts'
 import { parseConfig, type Config } from '../../src/config/parse-config.ts'
 import { MESSAGE_CONTENT_TYPE, REGION_HEADER, REQUEST_PATH } from '../../src/core/wire-http.ts'
 import { openNode, type NodeOptions, type RunningNode } from '../../src/node/open-node.ts'
@@ -44,19 +49,25 @@ export interface ClusterOptions {
   /** More of each node's section. */
   readonly node?: (region: Region) => Readonly<Record<string, unknown>>
   readonly scheme?: 'http' | 'https'
+  /** Regions that one process serves. */
+  readonly sharedUrl?: readonly Region[]
   readonly environment?: NodeOptions['environment']
 }
 
 /** Lays out a cluster: a folder, free ports, the schema's lock. */
 export async function layCluster(options: ClusterOptions): Promise<Cluster> {
-  const { schema, sections = {}, node = () => ({}), scheme = 'http' } = options
+  const { schema, sections = {}, node = () => ({}), scheme = 'http', sharedUrl = [] } = options
   const directory = mkdtempSync(join(tmpdir(), 'meridian-nodes-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   const ports = await freePorts(REGIONS.length)
+  const portOf = (region: Region): number | undefined => {
+    const owner = sharedUrl.includes(region) ? sharedUrl[0] : region
+    return ports[REGIONS.indexOf(owner as Region)]
+  }
   const nodes = Object.fromEntries(
-    REGIONS.map((region, i) => [
+    REGIONS.map((region) => [
       region,
-      { url: `${scheme}://127.0.0.1:${ports[i]}`, ...node(region) },
+      { url: `${scheme}://127.0.0.1:${portOf(region)}`, ...node(region) },
     ]),
   )
   const text = JSON.stringify({
@@ -94,6 +105,28 @@ export async function layCluster(options: ClusterOptions): Promise<Cluster> {
     start,
     startAll: () => Promise.all(REGIONS.map((region) => start(region))),
   }
+}
+
+/** A client of a cluster, in one region. */
+export function clientOf<S extends Schema>(
+  cluster: Cluster,
+  schema: S,
+  region: Region,
+  options: Omit<HttpDeploymentOptions, 'nodes'> = {},
+): Promise<Database<S>> {
+  const nodes = Object.fromEntries(REGIONS.map((one) => [one, cluster.url(one)]))
+  return connect({ schema, region, deployment: httpDeployment({ ...options, nodes }) })
+}
+
+/** What a node answers on one of its pages. */
+export async function page(
+  url: string,
+  path: string,
+  token?: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const answer = await fetch(url + path, { headers })
+  return { status: answer.status, text: await answer.text() }
 }
 
 /** How a message is sent. */

@@ -20,6 +20,8 @@ export interface DemoOptions {
   /** `undefined`: a new temporary folder. */
   readonly directory: string | undefined
   readonly keep: boolean
+  /** A node process a region, clients over HTTP; else all in this process. */
+  readonly processes: boolean
   /** `undefined`: all. */
   readonly maxRows: number | undefined
   readonly samples: number
@@ -28,6 +30,10 @@ export interface DemoOptions {
 
 /** What help says of them. */
 export const DEMO_OPTIONS: OptionSpecs = {
+  processes: {
+    type: 'boolean',
+    summary: 'Run a node process a region, and clients over HTTP; without it, one process.',
+  },
   scale: {
     type: 'string',
     placeholder: 'X',
@@ -82,6 +88,7 @@ export function readDemoOptions(given: GivenOptions): DemoOptions {
     reportFile: file(given, 'report') ?? DEFAULT_REPORT,
     directory: file(given, 'directory'),
     keep: given['keep'] === true,
+    processes: given['processes'] === true,
     maxRows: number(given, 'rows', { least: FEWEST_ROWS, whole: true }),
     samples: number(given, 'samples', { least: 1, most: 100_000, whole: true }) ?? DEFAULT_SAMPLES,
     seed: number(given, 'seed', { least: 0, most: 0xffffffff, whole: true }) ?? DEFAULT_SEED,

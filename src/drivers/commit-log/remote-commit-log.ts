@@ -146,6 +146,7 @@ class RemoteCommitLog implements CommitLog {
 
   /** Sends what waits, as far as the window allows. */
   #sendCalls(): void {
+    if (this.#callsUnderWay === this.#calls.size) return
     for (const call of this.#calls.values()) {
       if (call.isUnderWay) continue
       const hasRoom =
@@ -220,8 +221,6 @@ class RemoteCommitLog implements CommitLog {
   #expire(number: number): void {
     const call = this.#calls.get(number)
     if (call === undefined) return
-    // The server may still be at work on it: its place in the window is free only with its answer,
-    // which is ignored then. Over a link that is dead the window is counted anew.
     const mayHaveHappened = call.wasSent && call.request.kind === 'append'
     const error = new MeridianError('LOG_UNAVAILABLE', 'The commit log has not answered in time.', {
       fix: 'Repeat with the same id once the link to the log is whole.',

@@ -13,7 +13,7 @@ export interface LinkUser {
 }
 
 const MIN_BACKOFF_MS = 50
-const MAX_BACKOFF_MS = 5000
+const MAX_BACKOFF_MS = 2000
 
 export class LogLink {
   readonly #connect: () => Promise<Channel>

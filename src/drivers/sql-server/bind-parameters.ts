@@ -29,7 +29,7 @@ export function bindParameters(
   }
   const byName = new Map(namedArgs.map(({ name, value }) => [name, value]))
   return parameters.map((name, i) => {
-    const value = isNumbered(name) ? args[i] : (byName.get(name) ?? byName.get(name.slice(1)))
+    const value = isNumbered(name) ? args[i] : byName.get(byName.has(name) ? name : name.slice(1))
     if (value === undefined && isExplain) return null
     if (value === undefined) throw invalid(`value for parameter ${name ?? i + 1} not found`)
     return bindValue(value, i)

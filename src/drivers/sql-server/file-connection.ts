@@ -44,6 +44,7 @@ export class FileConnection {
   readonly #db: EngineDatabase
   readonly #counts: EngineStatement
   readonly #schemaVersion: EngineStatement
+  readonly #schemaProbe: EngineStatement
   readonly #cache = new Map<string, Prepared>()
   #cachedSchema: SqlValue | undefined
   #isBroken = false
@@ -54,6 +55,7 @@ export class FileConnection {
     if (maxPages !== undefined) this.pragma(`max_page_count = ${maxPages}`)
     this.#counts = this.#own('SELECT changes(), last_insert_rowid()')
     this.#schemaVersion = this.#own('PRAGMA schema_version')
+    this.#schemaProbe = this.#own('SELECT 1 FROM sqlite_schema LIMIT 1')
   }
 
   get inTransaction(): boolean {
@@ -182,8 +184,8 @@ export class FileConnection {
 
   #prepare(text: SqlStatementText, kind: StatementKind): Prepared {
     try {
+      if (kind.control === undefined) this.#followSchema()
       if (!kind.selects && !kind.changesRows) return this.#prepareNew(text, kind)
-      this.#followSchema()
       const cached = this.#cache.get(text.sql)
       if (cached !== undefined) return cached
       const prepared = this.#prepareNew(text, kind)
@@ -199,6 +201,8 @@ export class FileConnection {
     const schema = firstRow(this.#schemaVersion)?.[0]
     if (schema === this.#cachedSchema) return
     this.#cache.clear()
+    // The engine learns of another connection's change when it runs something, not by preparing.
+    firstRow(this.#schemaProbe)
     this.#cachedSchema = schema
   }
 

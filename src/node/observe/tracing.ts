@@ -73,6 +73,7 @@ export function createTracing(tracer: Tracer, api: Api, flush: () => Promise<voi
         write: (all) => access('store write', all.length, () => store.write(all)),
         read: (all) => access('store read', all.length, () => store.read(all)),
         query: (one) => access('store query', 1, () => store.query(one)),
+        ...(store.snapshot === undefined ? {} : { snapshot: store.snapshot.bind(store) }),
         onCommit: (listener) => store.onCommit(listener),
         close: () => store.close(),
       }

@@ -9,7 +9,9 @@ export type ControlStatement =
   | { readonly kind: 'savepoint' | 'release' | 'rollback-to'; readonly name: string }
 
 const WRITES = new Set(
-  `alter analyze attach create delete detach drop insert reindex replace update vacuum`.split(/\s+/),
+  `alter analyze attach create delete detach drop insert reindex replace update vacuum`.split(
+    /\s+/,
+  ),
 )
 const CONTROLS = new Set(['begin', 'commit', 'end', 'rollback', 'savepoint', 'release'])
 

@@ -95,10 +95,7 @@ export class RegionSession implements SqlSession {
     this.#end()
   }
 
-  async #query(
-    sql: string,
-    args: QueryArguments,
-  ): Promise<Awaited<ReturnType<SqlReads['query']>>> {
+  async #query(sql: string, args: QueryArguments): Promise<Awaited<ReturnType<SqlReads['query']>>> {
     const transaction = this.#transaction
     if (transaction === undefined) return this.#reads.query(sql, args)
     if (transaction.isTimedOut) throw timedOut()

@@ -168,7 +168,13 @@ export class SqlReads {
     nowMs: InstantOf,
   ): { readonly statement: Statement; readonly query: ScopedQuery } {
     const { schema, viewSource } = this.#region
-    const scope = { schema, tenant: this.#reader.tenant, nowMs, viewSource, surface: SURFACE } as const
+    const scope = {
+      schema,
+      tenant: this.#reader.tenant,
+      nowMs,
+      viewSource,
+      surface: SURFACE,
+    } as const
     const query = scopeQuery(scope, text, args)
     return { statement: query.statement, query }
   }
@@ -178,7 +184,10 @@ export class SqlReads {
     return queryColumns(schema, query, origins).map(({ name, table, column }) => {
       const source = table === null ? undefined : schema.tableById.get(table)
       const found = column === null ? undefined : source?.columnById.get(column)
-      return { name, decltype: found === undefined ? null : declaredType(found) }
+      return {
+        name: query.columnName(name),
+        decltype: found === undefined ? null : declaredType(found),
+      }
     })
   }
 }

@@ -31,6 +31,8 @@ export interface SqlRegion {
   readonly positions: Pick<PositionTracker, 'source' | 'refresh'>
   readonly views: Pick<ViewReads, 'waitApplied'>
   readonly viewSource: QueryScope['viewSource']
+  /** The tenant's home, as far as it is known here. */
+  homeOf(tenant: string): Promise<string | undefined>
   /** The instant that expiry of a table's rows is judged at. */
   nowMs(table: CompiledTable): number
   /**

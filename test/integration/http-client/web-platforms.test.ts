@@ -24,6 +24,8 @@ const SEEN = {
 const WEB_GLOBALS = {
   AbortController,
   AbortSignal,
+  atob,
+  btoa,
   clearTimeout,
   crypto,
   DOMException,

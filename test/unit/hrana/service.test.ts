@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createClient } from '@libsql/client'
+import { openHttp, openWs, type HttpStream, type WsClient } from '@libsql/hrana-client'
 import type { HttpHandler } from '../../../src/core/ports/http.ts'
 import { PROCESS_CALLER } from '../../../src/core/principal.ts'
 import { startHttpServer } from '../../../src/drivers/http/http-server.ts'
@@ -65,6 +66,52 @@ describe.each(['http', 'ws'])('the unmodified @libsql/client over %s', (scheme) 
       ])
       client.close()
       await expect.poll(() => service.streams(), { timeout: 10_000 }).toBe(0)
+    })
+  })
+})
+describe.each(['http', 'ws'])('hrana-client over %s in version 3, with protobuf', (scheme) => {
+  it('executes, describes, stores SQL, reads the autocommit state, and walks cursors', async () => {
+    await serve(async (url, service) => {
+      const client =
+        scheme === 'ws'
+          ? openWs(url.replace('http', 'ws'), undefined, 3)
+          : openHttp(url, undefined, undefined, undefined, 3)
+      client.intMode = 'bigint'
+      await client.getVersion()
+      const stream = client.openStream()
+      await stream.sequence('CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB); BEGIN')
+      expect(await stream.getAutocommit()).toBe(false)
+      const owner = scheme === 'ws' ? (client as WsClient) : (stream as HttpStream)
+      const insert = owner.storeSql('INSERT INTO t VALUES (?, ?)')
+      const inserted = await stream.run([insert, [-(2n ** 63n), new Uint8Array([0, 255])]])
+      expect(inserted).toMatchObject({ affectedRowCount: 1, lastInsertRowid: -(2n ** 63n) })
+      await stream.run([insert, [2n ** 63n - 1n, null]])
+      await stream.run('COMMIT')
+      expect(await stream.getAutocommit()).toBe(true)
+      await expect(stream.run([insert, [2n ** 63n - 1n, null]])).rejects.toMatchObject({
+        code: 'SQLITE_CONSTRAINT',
+      })
+      await expect(stream.run('SELECT 1 FROM missing')).rejects.toMatchObject({
+        code: 'SQLITE_ERROR',
+      })
+      expect((await stream.describe('SELECT ?')).isReadonly).toBe(true)
+      const batch = stream.batch(true)
+      const first = batch.step().query("SELECT 1.5, 'é', a FROM t ORDER BY a")
+      const failing = batch.step().run('SELECT * FROM missing')
+      const failed = failing.catch((error: unknown) => error)
+      await batch.execute()
+      const { rows, columnNames } = (await first) ?? { rows: [], columnNames: [] }
+      expect(columnNames[2]).toBe('a')
+      expect(rows.map((row) => [row[0], row[1], row[2]])).toEqual([
+        [1.5, 'é', -(2n ** 63n)],
+        [1.5, 'é', 2n ** 63n - 1n],
+      ])
+      expect(await failed).toMatchObject({ code: 'SQLITE_ERROR' })
+      const after = await stream.query('SELECT count(*) FROM t')
+      expect(after.rows[0]?.[0]).toBe(2n)
+      stream.closeGracefully()
+      await expect.poll(() => service.streams(), { timeout: 10_000 }).toBe(0)
+      client.close()
     })
   })
 })

@@ -23,7 +23,10 @@ test('the statements and CASEs within a trigger are its own', () => {
 test('the verb of a WITH is the word after its tables', () => {
   const verbs: readonly (readonly [string, string])[] = [
     ['WITH a AS (SELECT 1) SELECT * FROM a', 'select'],
-    ['WITH RECURSIVE a(x, y) AS (SELECT 1), b AS MATERIALIZED (VALUES (1)) DELETE FROM t', 'delete'],
+    [
+      'WITH RECURSIVE a(x, y) AS (SELECT 1), b AS MATERIALIZED (VALUES (1)) DELETE FROM t',
+      'delete',
+    ],
     ['with replace as (select 1) insert into t select * from replace', 'insert'],
     ['WITH "a"(x) AS (SELECT (1)) UPDATE t SET a = (SELECT 1)', 'update'],
     ['EXPLAIN QUERY PLAN WITH a AS (SELECT 1) VALUES (1)', 'values'],

@@ -7,7 +7,9 @@ import {
 
 type Named = readonly { readonly name: string; readonly value: SqlValue }[]
 
-const positional = (args: readonly SqlValue[]): { args: readonly SqlValue[]; namedArgs: Named } => ({
+const positional = (
+  args: readonly SqlValue[],
+): { args: readonly SqlValue[]; namedArgs: Named } => ({
   args,
   namedArgs: [],
 })
@@ -58,7 +60,7 @@ test('what the engine would change is refused', () => {
 
 test('a value may have 5 MB and no more', () => {
   const most = new Uint8Array(MAX_VALUE_BYTES)
-  expect(bindParameters([null], positional([most]))).toEqual([most])
+  expect(bindParameters([null], positional([most]))[0]).toBe(most)
   for (const value of ['x'.repeat(MAX_VALUE_BYTES + 1), new Uint8Array(MAX_VALUE_BYTES + 1)]) {
     expect(() => bindParameters([null], positional([value]))).toThrow(
       expect.objectContaining({ code: 'SQLITE_TOOBIG' }),

@@ -248,9 +248,9 @@ describe('decoding JSON', () => {
   })
 
   it('refuses conditions that nest too deeply or have too many parts', () => {
-    let deep: unknown = { type: 'is_autocommit' }
-    for (let i = 0; i < 5000; i++) deep = { type: 'not', cond: deep }
-    expect(() => decodeCondition(deep)).toThrow('nests too deeply')
+    const deep = `${'{"type":"not","cond":'.repeat(5000)}{"type":"ok","step":0}${'}'.repeat(5000)}`
+    const body = `{"batch":{"steps":[{"condition":${deep},"stmt":{"sql":"s"}}]}}`
+    expect(() => jsonCodec.decodeCursor(encode(body))).toThrow('nests too deeply')
     const conds = Array.from({ length: 1000 }, () => ({ type: 'ok', step: 0 }))
     expect(() => decodeCondition({ type: 'and', conds })).toThrow('too many parts')
     expect(() => decodeCondition({ type: 'and', conds: conds.slice(1) })).not.toThrow()

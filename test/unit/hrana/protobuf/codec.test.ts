@@ -114,7 +114,7 @@ describe('decoding protobuf', () => {
     ['nothing at all as a message', '', 'the type of the message is missing'],
     ['a message cut off', '0a030a016a'.slice(0, -2), 'ends in the middle'],
     ['a length beyond the end', '0affffffff0f', 'ends in the middle'],
-    ['a number without an end', '08ffffffffffffffffffffff01', 'a number does not end'],
+    ['a number without an end', '18ffffffffffffffffffffff01', 'a number does not end'],
     ['a tag without a value', '0a', 'ends in the middle'],
     ['the field number 0', '0000', 'the number 0'],
     ['a group', '1b1c', 'wire type that is not in use'],

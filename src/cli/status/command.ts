@@ -1,0 +1,152 @@
+/** `meridian status`: asks every node how it stands, and prints it. */
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { parseConfig } from '../../config/parse-config.ts'
+import { asMeridianError, MeridianError, toWireError, type WireError } from '../../core/errors.ts'
+import { readConfigFile } from '../../node/files.ts'
+import type { NodeReport, RegionReport } from '../../node/node-status.ts'
+import { EXIT, type Command, type GivenOptions } from '../command.ts'
+import { requireText } from '../read-deployment.ts'
+import { renderTable, type TableColumn } from '../table.ts'
+import type { Terminal } from '../terminal.ts'
+import { fetchReport, type FetchOptions } from './fetch-report.ts'
+
+const DESCRIPTION = `Asks every node of a configuration, or the node at one URL, how it stands: whether it is ready, how
+far its regions have applied the logs, and how far the streams between them lag. The exit code is 1
+where a node gives no answer or is not ready. Nodes with \`auth\` want a token with the scope
+'metrics'.`
+
+/** The command. */
+export const statusCommand: Command = {
+  description: DESCRIPTION,
+  options: {
+    config: {
+      type: 'string',
+      placeholder: 'FILE',
+      summary: 'Ask all nodes of this configuration.',
+    },
+    url: { type: 'string', placeholder: 'URL', summary: 'Ask this node alone.' },
+    'token-env': { type: 'string', placeholder: 'NAME', summary: 'The variable with the token.' },
+    json: { type: 'boolean', summary: 'Print what the nodes answer as JSON.' },
+  },
+  async run(given, terminal) {
+    const { nodes, ca } = await nodesOf(given)
+    const options = { token: tokenOf(given), ca }
+    const answers = await Promise.all(nodes.map((node) => ask(node, options)))
+    if (given['json'] === true) terminal.line(JSON.stringify(answers, null, 2))
+    else print(answers, terminal)
+    return answers.every((answer) => answer.report?.ready === true) ? EXIT.ok : EXIT.failed
+  },
+}
+
+/** A node to ask. */
+interface NodeToAsk {
+  readonly url: string
+  /** Those that the configuration says it serves. */
+  readonly regions: readonly string[]
+}
+
+/** What it said, or why it did not. */
+interface NodeAnswer extends NodeToAsk {
+  readonly report?: NodeReport
+  readonly error?: WireError
+}
+
+async function nodesOf(
+  given: GivenOptions,
+): Promise<{ nodes: readonly NodeToAsk[]; ca: string | undefined }> {
+  if (given['config'] === undefined) {
+    const url = requireText(given, 'url')
+    if (URL.canParse(url)) return { nodes: [{ url, regions: [] }], ca: undefined }
+    throw new MeridianError('INVALID_ARGUMENT', '`--url` is no URL.', {
+      fix: 'Write it as http://HOST:PORT.',
+    })
+  }
+  if (given['url'] !== undefined) {
+    throw new MeridianError('INVALID_ARGUMENT', 'Both `--config` and `--url` are given.', {
+      fix: 'Leave one out.',
+    })
+  }
+  const file = requireText(given, 'config')
+  const { nodes: configured, tls } = parseConfig(await readConfigFile(file), file)
+  const byUrl = new Map<string, string[]>()
+  for (const [region, { url }] of Object.entries(configured)) {
+    byUrl.set(url, [...(byUrl.get(url) ?? []), region])
+  }
+  if (byUrl.size === 0) {
+    throw new MeridianError('CONFIG_INVALID', `${file} has no section \`nodes\`.`, {
+      fix: 'Name a node with `--url`.',
+    })
+  }
+  const ca =
+    tls?.ca === undefined ? undefined : await readFile(resolve(dirname(file), tls.ca), 'utf8')
+  return { nodes: [...byUrl].map(([url, regions]) => ({ url, regions })), ca }
+}
+
+function tokenOf(given: GivenOptions): string | undefined {
+  if (given['token-env'] === undefined) return undefined
+  const name = requireText(given, 'token-env')
+  const token = process.env[name]?.trim()
+  if (token !== undefined && token !== '') return token
+  throw new MeridianError('INVALID_ARGUMENT', `The environment variable ${name} is not set.`, {
+    fix: 'Put the token there.',
+  })
+}
+
+async function ask(node: NodeToAsk, options: FetchOptions): Promise<NodeAnswer> {
+  try {
+    return { ...node, report: await fetchReport(node.url, options) }
+  } catch (error) {
+    return { ...node, error: toWireError(asMeridianError(error)) }
+  }
+}
+
+const COLUMNS: readonly TableColumn[] = [
+  { title: 'region', align: 'left' },
+  { title: 'node', align: 'left' },
+  { title: 'state', align: 'left' },
+  { title: 'schema', align: 'right' },
+  { title: 'log index', align: 'right' },
+  { title: 'relayed', align: 'right' },
+  { title: 'in views', align: 'right' },
+  { title: 'behind', align: 'left' },
+]
+
+function print(answers: readonly NodeAnswer[], terminal: Terminal): void {
+  for (const line of renderTable(COLUMNS, answers.flatMap(rowsOf))) terminal.line(line)
+  for (const answer of answers) {
+    for (const problem of problemsOf(answer)) terminal.note(`${answer.url}: ${problem}`)
+  }
+}
+
+function rowsOf({ url, regions, report, error }: NodeAnswer): readonly (readonly string[])[] {
+  if (report === undefined) {
+    const names = regions.length === 0 ? ['?'] : regions
+    return names.map((region) => [region, url, error?.code ?? 'no answer'])
+  }
+  const state = report.ready ? 'ready' : 'not ready'
+  const leads = (region: string): string => (region === report.leader ? `${region} *` : region)
+  return report.regions.map((region) => [
+    leads(region.region),
+    url,
+    state,
+    String(report.schemaVersion),
+    String(region.strongIndex),
+    String(region.relayPosition),
+    String(region.viewPosition),
+    behind(region),
+  ])
+}
+
+/** How many changes of each other region are missing, where any are. */
+function behind({ imports }: RegionReport): string {
+  const late = imports.filter(({ lag, connected }) => lag > 0 || !connected)
+  if (late.length === 0) return '-'
+  return late.map(({ from, lag, connected }) => `${from} ${connected ? lag : 'cut'}`).join(', ')
+}
+
+function problemsOf({ report, error }: NodeAnswer): readonly string[] {
+  if (error !== undefined) return [`${error.code}: ${error.message}`]
+  const waiting = report?.checks.filter((check) => !check.ok) ?? []
+  return waiting.map(({ name, waitsFor }) => `${name} waits for ${waitsFor ?? 'its turn'}`)
+}

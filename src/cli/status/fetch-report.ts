@@ -1,0 +1,70 @@
+/** Asks a node how it stands. */
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { MeridianError, type WireError } from '../../core/errors.ts'
+import { STATUS_PATH } from '../../core/wire-http.ts'
+import type { NodeReport } from '../../node/node-status.ts'
+
+/** How a node is asked. */
+export interface FetchOptions {
+  readonly token: string | undefined
+  /** PEM of the authority of the node's certificate, where it is no public one. */
+  readonly ca: string | undefined
+}
+
+const TIMEOUT_MS = 10_000
+const MAX_BYTES = 4 * 1024 * 1024
+
+/**
+ * @throws MeridianError `REGION_UNREACHABLE`, `UNAUTHENTICATED`, `PERMISSION_DENIED`,
+ * `PROTOCOL_MALFORMED` where something else than a node answers
+ */
+export async function fetchReport(url: string, options: FetchOptions): Promise<NodeReport> {
+  const { status, text } = await get(`${url.replace(/\/+$/, '')}${STATUS_PATH}`, options)
+  const answer = parse(text)
+  if (status === 200 && answer !== undefined && 'regions' in answer) return answer
+  const error = answer !== undefined && 'error' in answer ? answer.error : undefined
+  if (error !== undefined) throw new MeridianError(error.code, error.message, error)
+  throw new MeridianError('PROTOCOL_MALFORMED', `What answers at ${url} is no node (${status}).`, {
+    fix: 'Check the URL, and any proxy on the way.',
+  })
+}
+
+function parse(text: string): NodeReport | { readonly error: WireError } | undefined {
+  try {
+    return JSON.parse(text) as NodeReport | { readonly error: WireError }
+  } catch {
+    return undefined
+  }
+}
+
+function get(url: string, { token, ca }: FetchOptions): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void =>
+      reject(
+        new MeridianError('REGION_UNREACHABLE', `The node at ${url} gives no answer.`, {
+          fix: 'Check that it runs.',
+          cause,
+        }),
+      )
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const isTls = url.startsWith('https:')
+    const request = (isTls ? httpsRequest : httpRequest)(
+      url,
+      { headers, timeout: TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
+      (response) => {
+        let text = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk: string) => {
+          text += chunk
+          if (text.length > MAX_BYTES) response.destroy(new Error('The answer is too long.'))
+        })
+        response.on('error', fail)
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+      },
+    )
+    request.on('timeout', () => request.destroy(new Error('It took too long.')))
+    request.on('error', fail)
+    request.end()
+  })
+}

@@ -1,0 +1,40 @@
+import { test } from 'vitest'
+import { openEndpoint } from '/work/main/test/integration/sql-endpoint/endpoint-world.ts'
+test('smoke', async () => {
+  await using world = await openEndpoint()
+  const { us } = world.market
+  const acme = us.tenant('acme')
+  await acme.orders.insertMany([{ id: 'a', label: 'x', amount: 3, wide: 2n ** 60n, paid: true }, { id: 'b', label: 'y', amount: 4, photo: new Uint8Array([1,2]) }])
+  await world.market.meridian.settle()
+  for (const scheme of ['http', 'ws'] as const) {
+    const c = world.client('acme', { scheme })
+    const show = async (name: string, p: Promise<unknown>) => { try { const r = await p; console.log(scheme, name, JSON.stringify(r, (_, v) => typeof v === 'bigint' ? `${v}n` : v)) } catch (e) { console.log(scheme, name, 'ERR', (e as any).code, (e as any).message) } }
+    await show('select', c.execute('SELECT id, amount, paid, at FROM orders ORDER BY id'))
+    await show('named', c.execute({ sql: 'SELECT id, typeof(:n), typeof($b) FROM orders WHERE amount = :n AND id <> @x LIMIT $b', args: { n: 3, x: 'q', b: 10 } }))
+    await show('pos', c.execute({ sql: 'SELECT ?, typeof(?), ?3, count(*) FROM orders', args: [1, 2n, 'x'] }))
+    await show('batch', c.batch(['SELECT count(*) FROM orders', { sql: 'SELECT ? AS x', args: [2n] }], 'read'))
+    await show('batchdef', c.batch(['SELECT count(*) FROM orders'], 'deferred'))
+    await show('batchwrite', c.batch(['SELECT count(*) FROM orders'], 'write'))
+    await show('insert', c.execute("INSERT INTO orders VALUES (1)"))
+    const t = await c.transaction('read')
+    await show('t1', t.execute('SELECT count(*) AS n FROM orders'))
+    await acme.orders.insert({ id: `${scheme}`, label: 'x' })
+    await show('t2', t.execute('SELECT count(*) AS n FROM orders'))
+    await show('t3', t.execute('SELECT orders, total FROM totals ORDER BY 1'))
+    await t.commit(); t.close()
+    await show('after', c.execute('SELECT count(*) AS n FROM orders'))
+    await show('view', c.execute('SELECT * FROM totals'))
+    await show('master', c.execute('SELECT type, name FROM sqlite_master'))
+    await show('sql', c.execute("SELECT sql FROM sqlite_schema WHERE name = 'residents'"))
+    await show('pragma', c.execute("PRAGMA table_info(orders)"))
+    await show('pragma', c.execute("PRAGMA main.table_list"))
+    await show('ptf', c.execute({sql:"SELECT name, pk FROM pragma_table_info(?) ", args: ['stock']}))
+    await show('ptf', c.execute("SELECT m.name, (SELECT count(*) FROM pragma_table_info('stock')) FROM sqlite_master m LIMIT 1"))
+    await show('multi', c.executeMultiple('SELECT 1; SELECT count(*) FROM orders;'))
+    await show('migrate', c.migrate(['SELECT 1']))
+    await show('bad', c.execute('SELECT nope FROM orders'))
+    await show('t1', c.execute('SELECT * FROM t1'))
+    await show('explain', c.execute('EXPLAIN QUERY PLAN SELECT * FROM orders'))
+    c.close()
+  }
+}, 60000)
