@@ -62,12 +62,16 @@ export function createService(db: Database<Schema>): Hono {
   app.post('/hotels/:hotel/visits/:page', async (c) => {
     const { hotel, page } = c.req.param()
     const { visits } = db.tenant(hotel)
+    const count = (): PromiseLike<object> => visits.update(page, { views: increment(1) })
     try {
-      return c.json(await visits.update(page, { views: increment(1) }))
+      return c.json(await count())
     } catch (error) {
       if (!isErrorCode(error, 'NOT_FOUND')) throw error
-      await visits.upsert({ page, views: 1 })
-      return c.json({ page, views: 1 })
+      // The first visit of a page; whoever else sees it first at the same time counts as well.
+      await visits.insert({ page, views: 0 }).catch((reason: unknown) => {
+        if (!isErrorCode(reason, 'ALREADY_EXISTS')) throw reason
+      })
+      return c.json(await count())
     }
   })
 

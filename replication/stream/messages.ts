@@ -19,6 +19,7 @@ import { Packr } from 'msgpackr'
 import type { Change } from '../../src/core/change.ts'
 import { MeridianError, type WireError } from '../../src/core/errors.ts'
 import type { Hlc } from '../../src/core/hlc.ts'
+import { requireBounded } from '../../src/protocol/bounded-bytes.ts'
 import { decodeChanges, encodeChanges } from '../../src/protocol/change-codec.ts'
 import { shapeChecks } from '../../src/protocol/shape.ts'
 
@@ -171,6 +172,7 @@ export function decodeExporterMessage(bytes: Uint8Array): ExporterMessage {
 }
 
 function unpack(bytes: Uint8Array): readonly unknown[] {
+  requireBounded(bytes)
   let raw: unknown
   try {
     raw = packr.unpack(bytes)

@@ -25,6 +25,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'How every node of a deployment stands.',
     load: async () => (await import('./status/command.ts')).statusCommand,
   },
+  keygen: {
+    summary: 'A key pair for an issuer of tokens or for a node.',
+    load: async () => (await import('./keygen/command.ts')).keygenCommand,
+  },
+  token: {
+    summary: 'Sign a token of a client, for development and tests.',
+    load: async () => (await import('./token/command.ts')).tokenCommand,
+  },
   lock: {
     summary: 'Write the schema lock that all nodes of a deployment need.',
     load: async () => (await import('./lock/command.ts')).lockCommand,

@@ -60,7 +60,7 @@ class ReadingCreator {
 
   selectFrom(from: From): SelectBuilder {
     const node = expressionBuilder<Untyped>().selectFrom(from).toOperationNode()
-    return this.#builder(node as SelectQueryNode)
+    return this.#builder(node)
   }
 
   selectNoFrom(selection: Selection): SelectBuilder {

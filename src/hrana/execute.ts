@@ -1,6 +1,6 @@
 /** What requests do to a session: statements, batches with conditions, cursors over batches. */
 import type { SqlSession, SqlStatement } from '../core/ports/sql-session.ts'
-import type { Clock } from '../core/ports/runtime.ts'
+import type { Clock, Runtime } from '../core/ports/runtime.ts'
 import type { SqlRow, SqlValue } from '../core/values.ts'
 import { HranaError, isUnexpected, toWireError } from './errors.ts'
 import type { HranaLimits } from './limits.ts'
@@ -14,10 +14,11 @@ import type {
 } from './model.ts'
 import type { SqlStream } from './sql-stream.ts'
 import type { ResolvedBatch, StoredSql } from './stored-sql.ts'
+import { Turns } from './turns.ts'
 
 /** What all executions share. */
 export interface ExecuteContext {
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly limits: HranaLimits
   /** Told of failures whose text no client may see. */
   readonly onError: (error: unknown) => void
@@ -97,7 +98,9 @@ export async function runRequest(
   switch (request.type) {
     case 'execute': {
       const { statement } = request
-      const result = await stream.call((session) => runStatement(session, statement, context.clock))
+      const result = await stream.call((session) =>
+        runStatement(session, statement, context.runtime.clock),
+      )
       budget.take(result)
       return { type: 'execute', result }
     }
@@ -164,6 +167,7 @@ export class BatchRun {
   readonly #context: ExecuteContext
   readonly #budget: ResponseBudget | undefined
   readonly #succeeded: (boolean | undefined)[] = []
+  readonly #turns: Turns
   #step = 0
 
   /** @param budget without it, answers are not bounded: whoever takes steps one by one holds one */
@@ -177,6 +181,7 @@ export class BatchRun {
     this.#batch = batch
     this.#context = context
     this.#budget = budget
+    this.#turns = new Turns(context.runtime)
   }
 
   /**
@@ -187,6 +192,7 @@ export class BatchRun {
    */
   async next(): Promise<StepOutcome | undefined> {
     while (this.#step < this.#batch.steps.length) {
+      await this.#turns.next()
       const step = this.#step++
       const outcome = await this.#stream.call((session) => this.#run(session, step))
       this.#succeeded[step] = outcome === undefined ? undefined : outcome.result !== undefined
@@ -202,7 +208,7 @@ export class BatchRun {
       if (planned.condition !== undefined && !(await this.#holds(planned.condition, session))) {
         return undefined
       }
-      const result = await runStatement(session, planned.statement, this.#context.clock)
+      const result = await runStatement(session, planned.statement, this.#context.runtime.clock)
       this.#budget?.take(result)
       return { step, result }
     } catch (error) {

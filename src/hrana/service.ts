@@ -18,7 +18,7 @@ export interface HranaServiceOptions {
   readonly backend: SqlBackend
   readonly runtime: Runtime
   readonly limits?: Partial<HranaLimits>
-  /** Told of failures whose text no client may see: those of neither SQL, protocol nor Meridian. */
+  /** Told of failures whose text no client may see: those of neither SQL, protocol nor Meridian. Must not throw. */
   readonly onError?: (error: unknown) => void
 }
 
@@ -52,9 +52,9 @@ const SUBPROTOCOLS: ReadonlyMap<string, Subprotocol> = new Map([
 export function createHranaService(options: HranaServiceOptions): HranaService {
   const { backend, runtime, onError = () => undefined } = options
   const limits: HranaLimits = { ...DEFAULT_HRANA_LIMITS, ...options.limits }
-  const context: ExecuteContext = { clock: runtime.clock, limits, onError }
+  const context: ExecuteContext = { runtime, limits, onError }
   const pool = new StreamPool({ backend, limits, onError })
-  const http = new HttpFace({ pool, runtime, context })
+  const http = new HttpFace({ pool, context })
   const connections = new Set<Connection>()
 
   return {
@@ -73,7 +73,6 @@ export function createHranaService(options: HranaServiceOptions): HranaService {
             subprotocol,
             authenticate,
             pool,
-            runtime,
             context,
             onClosed: () => connections.delete(connection),
           })

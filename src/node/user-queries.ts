@@ -43,7 +43,6 @@ export class UserQueries {
       throw queryError(error)
     })
     const columns = queryColumns(schema, query, result.columns)
-    const { rows } = result
-    return { columns, rows: body.bigints === true ? rows : queryRows(schema, columns, rows) }
+    return { columns, rows: queryRows(schema, columns, result.rows) }
   }
 }

@@ -170,13 +170,7 @@ const isWireKey = fields({
 const BODIES: Readonly<Record<RequestBody['kind'], Readonly<Record<string, Check>>>> = {
   get: { table: isIndex, tenant: isText, keys: isKeys, level: isLevel },
   list: { table: isIndex, tenant: isText, query: isListQuery, level: isLevel },
-  query: {
-    tenant: isText,
-    sql: isText,
-    args: isRow,
-    level: isLevel,
-    bigints: orLeftOut(isFlag),
-  },
+  query: { tenant: isText, sql: isText, args: isRow, level: isLevel },
   view: {
     view: isIndex,
     tenant: isText,

@@ -2,18 +2,16 @@
  * The bytes of messages: MessagePack. Integers keep their kind (a `bigint` comes back as one),
  * byte strings come back as copies that the receiver owns.
  */
-import { Packr } from 'msgpackr'
 import { MeridianError } from '../core/errors.ts'
 import { MAX_MESSAGE_BYTES, MAX_MESSAGE_ELEMENTS } from '../core/limits.ts'
 import { requireBounded } from './bounded-bytes.ts'
 import { isRequest, isResponse } from './check-messages.ts'
+import { packMessage, unpackMessage } from './message-pack.ts'
 import { MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, type Request, type Response } from './messages.ts'
-
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
 
 /** Encodes a request. @throws MeridianError `TRANSACTION_TOO_LARGE` beyond `MAX_MESSAGE_BYTES` */
 export function encodeRequest(request: Request): Uint8Array {
-  const bytes = packr.pack(request)
+  const bytes = packMessage(request)
   if (bytes.length > MAX_MESSAGE_BYTES) {
     throw new MeridianError(
       'TRANSACTION_TOO_LARGE',
@@ -61,7 +59,7 @@ export function decodeRequest(bytes: Uint8Array): Request {
 
 /** Encodes a response. */
 export function encodeResponse(response: Response): Uint8Array {
-  return packr.pack(response)
+  return packMessage(response)
 }
 
 /** Decodes a response. @throws MeridianError `PROTOCOL_MALFORMED` */
@@ -75,7 +73,7 @@ export function decodeResponse(bytes: Uint8Array): Response {
 
 /** Canonical bytes of a plain value, for hashes. */
 export function encodeValue(value: unknown): Uint8Array {
-  return packr.pack(value)
+  return packMessage(value)
 }
 
 /** Reads what `encodeValue` wrote. @throws MeridianError `PROTOCOL_MALFORMED` */
@@ -87,8 +85,7 @@ function unpack(bytes: Uint8Array, maxElements?: number): object {
   requireBounded(bytes, maxElements)
   let value: unknown
   try {
-    // Over Node's Buffer, byte strings would come back as Buffers.
-    value = packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    value = unpackMessage(bytes)
   } catch (error) {
     throw new MeridianError('PROTOCOL_MALFORMED', 'The message cannot be decoded.', {
       cause: error,

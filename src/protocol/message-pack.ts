@@ -16,9 +16,7 @@ const encoder = new TextEncoder()
 // A byte order mark is a character as others are.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/**
- * Writes values one after another. One for all messages: writing never waits.
- */
+/** Writes values one after another. One for all messages: writing never waits. */
 class Writer {
   #bytes = new Uint8Array(FIRST_BUFFER_BYTES)
   #view = new DataView(this.#bytes.buffer)
@@ -58,13 +56,16 @@ class Writer {
   }
 
   #writeList(list: readonly unknown[]): void {
-    this.#writeLength(list.length, 0x90, 16, 0xdc)
+    const { length } = list
+    if (length < 16) this.#writeByte(0x90 | length)
+    else this.#writeLength(length, 0xdc)
     for (const item of list) this.#write(item)
   }
 
   #writeObject(object: Readonly<Record<string, unknown>>): void {
     const keys = Object.keys(object)
-    this.#writeLength(keys.length, 0x80, 16, 0xde)
+    // Never the short form: the bytes of a value stay what they have been since version 1.
+    this.#writeLength(keys.length, 0xde)
     for (const key of keys) {
       this.#writeText(key)
       this.#write(object[key])
@@ -106,12 +107,15 @@ class Writer {
     // UTF-8 has at most three bytes for a unit of UTF-16.
     this.#reserve(5 + 3 * length)
     if (length < SHORT_TEXT && this.#writeAscii(text, length)) return
-    const most = 3 * length
-    const header = most < 0x100 ? 2 : most < 0x10000 ? 3 : 5
-    const start = this.#at + header
+    const guess = headWidth(length)
+    const start = this.#at + guess
     const { written } = encoder.encodeInto(text, this.#bytes.subarray(start))
-    this.#writeSized(header === 2 ? 0xd9 : header === 3 ? 0xda : 0xdb, header - 1, written)
-    this.#at = start + written
+    const width = headWidth(written)
+    // Characters beyond ASCII can need a longer length than there are units.
+    if (width > guess) this.#bytes.copyWithin(this.#at + width, start, start + written)
+    if (width === 1) this.#bytes[this.#at++] = 0xa0 | written
+    else this.#writeSized(width === 2 ? 0xd9 : width === 3 ? 0xda : 0xdb, width - 1, written)
+    this.#at += written
   }
 
   /** Writes text that is ASCII; where it is not, nothing has been written. */
@@ -133,7 +137,7 @@ class Writer {
   }
 
   #writeBytes(view: ArrayBufferView): void {
-    const { length } = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+    const length = view.byteLength
     this.#reserve(5 + length)
     if (length < 0x100) this.#writeSized(0xc4, 1, length)
     else if (length < 0x10000) this.#writeSized(0xc5, 2, length)
@@ -142,12 +146,11 @@ class Writer {
     this.#at += length
   }
 
-  /** The head of a list or an object: `short` with the length in it, or `long` of 16 or 32 bits. */
-  #writeLength(length: number, short: number, shortLimit: number, long: number): void {
-    if (length < shortLimit) return this.#writeByte(short | length)
+  /** The head of a list or an object with its length in 16 bits, or else in 32. */
+  #writeLength(length: number, head: number): void {
     this.#reserve(5)
-    if (length < 0x10000) this.#writeSized(long, 2, length)
-    else this.#writeSized(long + 1, 4, length)
+    if (length < 0x10000) this.#writeSized(head, 2, length)
+    else this.#writeSized(head + 1, 4, length)
   }
 
   /** A head and a number behind it. */
@@ -267,17 +270,28 @@ class Reader {
 
   #readText(length: number): string {
     const start = this.#skip(length)
-    if (length < SHORT_TEXT) {
-      let text = ''
-      let i = 0
-      for (; i < length; i++) {
-        const byte = this.#bytes[start + i] as number
-        if (byte > 0x7f) break
-        text += String.fromCharCode(byte)
-      }
-      if (i === length) return text
+    const text = length < SHORT_TEXT ? this.#readAscii(start, start + length) : undefined
+    return text ?? decoder.decode(this.#bytes.subarray(start, start + length))
+  }
+
+  /** Text that is ASCII; `undefined` where it is not. */
+  #readAscii(start: number, end: number): string | undefined {
+    const bytes = this.#bytes
+    let text = ''
+    let at = start
+    // Four at a time: adding to a text is what costs.
+    for (; at + 4 <= end; at += 4) {
+      const [a, b] = [bytes[at] as number, bytes[at + 1] as number]
+      const [c, d] = [bytes[at + 2] as number, bytes[at + 3] as number]
+      if ((a | b | c | d) > 0x7f) return undefined
+      text += String.fromCharCode(a, b, c, d)
     }
-    return decoder.decode(this.#bytes.subarray(start, start + length))
+    for (; at < end; at++) {
+      const byte = bytes[at] as number
+      if (byte > 0x7f) return undefined
+      text += String.fromCharCode(byte)
+    }
+    return text
   }
 
   /** A copy: the receiver owns it. */
@@ -298,6 +312,13 @@ class Reader {
     this.#at += count
     return at
   }
+}
+
+/** Bytes of the head and length of a text of so many bytes. */
+function headWidth(length: number): number {
+  if (length < 0x20) return 1
+  if (length < 0x100) return 2
+  return length < 0x10000 ? 3 : 5
 }
 
 const writer = new Writer()

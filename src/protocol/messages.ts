@@ -68,8 +68,6 @@ export type ReadBody =
       readonly sql: string
       readonly args: readonly SqlValue[]
       readonly level: ReadLevel
-      /** Every integer of the answer is a `bigint`, whatever its column and size. */
-      readonly bigints?: boolean
     }
   | {
       readonly kind: 'view'

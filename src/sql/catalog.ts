@@ -59,7 +59,7 @@ const TABLES: readonly CatalogTable[] = [
           view.name,
           i,
           name,
-          source?.encrypted == null ? TYPE_NAMES[type] : 'BLOB',
+          (source?.encrypted ?? null) === null ? TYPE_NAMES[type] : 'BLOB',
           0,
           null,
           0,

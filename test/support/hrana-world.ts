@@ -103,7 +103,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
-export function httpRequest(options: RequestOptions): HttpRequest {
+function httpRequest(options: RequestOptions): HttpRequest {
   const { path, body = '', method = 'POST' } = options
   return {
     method,

@@ -51,7 +51,7 @@ export interface ClusterOptions {
   readonly scheme?: 'http' | 'https'
   /** Regions that one process serves. */
   readonly sharedUrl?: readonly Region[]
-  readonly environment?: NodeOptions['environment']
+  readonly environment?: (region: Region) => NonNullable<NodeOptions['environment']>
 }
 
 /** Lays out a cluster: a folder, free ports, the schema's lock. */
@@ -90,7 +90,7 @@ export async function layCluster(options: ClusterOptions): Promise<Cluster> {
       lockFile,
       log,
       writer: 'inline',
-      environment: options.environment ?? {},
+      environment: options.environment?.(region) ?? {},
       ...more,
     })
     onTestFinished(() => running.close())

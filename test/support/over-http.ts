@@ -53,7 +53,7 @@ export async function overHttp<S extends Schema>(
   return {
     ...meridian,
     deployment,
-    async connect(region = embedded.config.regions[0] as string) {
+    async connect(region = embedded.config.regions[0]!) {
       const client = await connect({ schema, region, deployment })
       clients.push(client)
       return client
@@ -114,8 +114,7 @@ function fetchFrom(
     const cut = new AbortController()
     const release = links.use(from, to, { break: () => cut.abort(fetchFailed('ECONNRESET')) })
     try {
-      const signals = [cut.signal, ...(init.signal == null ? [] : [init.signal])]
-      const signal = AbortSignal.any(signals)
+      const signal = AbortSignal.any([cut.signal, ...(init.signal ? [init.signal] : [])])
       await oneWay(delayMs(to), signal)
       const response = await fetch(url, { ...init, signal })
       const body = await response.arrayBuffer()

@@ -17,18 +17,34 @@ export interface Ended {
 export interface RunningProgram {
   /** Standard output so far. */
   stdout(): string
+  /** Standard error so far. */
+  stderr(): string
   /** Resolves once standard output or standard error holds `text`; rejects if it ends before. */
   prints(text: string): Promise<void>
   kill(signal: NodeJS.Signals): void
+  /** Ends its standard input. */
+  endInput(): void
   readonly ended: Promise<Ended>
 }
 
+/** How a program is started. */
+export interface ProgramOptions {
+  /** More variables of its environment. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** Its input stays open until `endInput`. Default: it has none. */
+  readonly hasInput?: boolean
+}
+
 /** Starts a TypeScript program by its path from the root of the repository. */
-export function startProgram(program: string, args: readonly string[] = []): RunningProgram {
+export function startProgram(
+  program: string,
+  args: readonly string[] = [],
+  options: ProgramOptions = {},
+): RunningProgram {
   const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
     cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
+    stdio: [options.hasInput === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1', ...options.environment },
   })
   const output = { stdout: '', stderr: '' }
   const watchers = new Set<() => void>()
@@ -36,8 +52,8 @@ export function startProgram(program: string, args: readonly string[] = []): Run
     output[stream] += chunk.toString()
     for (const watcher of watchers) watcher()
   }
-  child.stdout.on('data', (chunk: Buffer) => collect('stdout', chunk))
-  child.stderr.on('data', (chunk: Buffer) => collect('stderr', chunk))
+  child.stdout?.on('data', (chunk: Buffer) => collect('stdout', chunk))
+  child.stderr?.on('data', (chunk: Buffer) => collect('stderr', chunk))
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (code) => resolve({ code, ...output }))
   })
@@ -56,5 +72,12 @@ export function startProgram(program: string, args: readonly string[] = []): Run
       look()
       void ended.then(() => reject(new Error(`It ended without ${text}:\n${output.stderr}`)))
     })
-  return { stdout: () => output.stdout, prints, kill: (signal) => child.kill(signal), ended }
+  return {
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    prints,
+    kill: (signal) => child.kill(signal),
+    endInput: () => child.stdin?.end(),
+    ended,
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { HttpHandler } from '../../core/ports/http.ts'
@@ -83,8 +83,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
 
 /** A connection that carries HTTP. */
 interface Connection {
-  /** Whether it has carried a request. */
-  isUsed: boolean
+  /** Whether it carries a WebSocket, or is about to. */
+  isUpgraded: boolean
   /** Those under way, in the order of their requests. */
   readonly answers: ServerResponse[]
 }
@@ -168,14 +168,14 @@ class NodeHttpServer implements RunningHttpServer {
       (expectsContinue: boolean) =>
       (incoming: IncomingMessage, outgoing: ServerResponse): void => {
         if (!this.#noteRequest(incoming.socket, outgoing)) return
-        void exchange(incoming, outgoing, context, expectsContinue).then(() => this.#closeIdle())
+        void exchange(incoming, outgoing, context, expectsContinue)
       }
     this.#server.on('request', serve(false))
     this.#server.on('checkContinue', serve(true))
     this.#server.on('upgrade', (incoming, socket, head) => {
       const connection = this.#connections.get(socket)
       if (connection === undefined) return
-      connection.isUsed = true
+      connection.isUpgraded = true
       void upgrade(incoming, socket, head, { ...context, onOpen })
     })
     this.#server.on('clientError', (error, socket) => this.#refuseMalformed(error, socket))
@@ -184,7 +184,7 @@ class NodeHttpServer implements RunningHttpServer {
   /** Notes a connection, or refuses it where there are too many. */
   #accept(socket: Socket): void {
     if (this.#connections.size < this.#maxConnections()) {
-      this.#connections.set(socket, { isUsed: false, answers: [] })
+      this.#connections.set(socket, { isUpgraded: false, answers: [] })
       socket.once('close', () => this.#connections.delete(socket))
       return
     }
@@ -202,9 +202,11 @@ class NodeHttpServer implements RunningHttpServer {
       socket.destroy()
       return false
     }
-    connection.isUsed = true
     answers.push(outgoing)
-    outgoing.once('close', () => answers.splice(answers.indexOf(outgoing), 1))
+    outgoing.once('close', () => {
+      answers.splice(answers.indexOf(outgoing), 1)
+      this.#closeIdle()
+    })
     return true
   }
 
@@ -223,7 +225,10 @@ class NodeHttpServer implements RunningHttpServer {
 
   /** A connection that was kept for more is of no use to a server that closes. */
   #closeIdle(): void {
-    if (this.#isDraining) this.#server.closeIdleConnections()
+    if (!this.#isDraining) return
+    for (const [socket, { isUpgraded, answers }] of this.#connections) {
+      if (!isUpgraded && answers.length === 0) socket.destroy()
+    }
   }
 
   #drain(timeoutMs: number): Promise<void> {
@@ -232,13 +237,14 @@ class NodeHttpServer implements RunningHttpServer {
       const stopTimer = this.#options.runtime.timers.after(timeoutMs, () => {
         for (const socket of this.#sockets) socket.destroy()
       })
-      this.#server.close(() => {
+      // Not the close of an HTTP server, which would cut answers that are written and not yet sent;
+      // that one ends Node's own timer afterwards.
+      NetServer.prototype.close.call(this.#server, () => {
         stopTimer()
+        this.#server.close()
         resolve()
       })
-      this.#server.closeIdleConnections()
-      // Node does not count a connection as idle that has not sent anything yet.
-      for (const [socket, { isUsed }] of this.#connections) if (!isUsed) socket.destroy()
+      this.#closeIdle()
       for (const socket of this.#webSockets) socket.close(GOING_AWAY)
     })
   }

@@ -43,13 +43,11 @@ export async function writeResponse(
       return finished(outgoing, options.timers)
     }
   }
+  outgoing.flushHeaders()
   if (outgoing.req.method === 'HEAD' || !hasBody) {
     if (isIterable(body)) await body[Symbol.asyncIterator]().return?.()
   } else if (whole !== undefined) await writePieces(outgoing, piecesOf(whole), options.timers)
-  else if (isIterable(body)) {
-    outgoing.flushHeaders()
-    await writePieces(outgoing, body, options.timers)
-  }
+  else if (isIterable(body)) await writePieces(outgoing, body, options.timers)
   await options.beforeEnd?.()
   outgoing.end()
   return finished(outgoing, options.timers)

@@ -29,6 +29,8 @@ export interface EngineStatement {
   safeIntegers(on: boolean): void
   run(args: readonly BoundValue[]): EngineRun
   iterate(args: readonly BoundValue[]): IterableIterator<SqlValue[]>
+  /** The first row. Unlike the others it resets the statement afterwards. */
+  get(args: readonly BoundValue[]): unknown
   columns(): EngineColumn[]
 }
 

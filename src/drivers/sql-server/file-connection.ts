@@ -82,6 +82,8 @@ export class FileConnection {
     try {
       if (prepared.rows !== 'none') {
         const rows = this.#rows(prepared, args, wantRows)
+        // One that explains goes on after its last row, and would hold what others read meanwhile.
+        if (text.isExplain) prepared.statement.get(args)
         return { columns: prepared.columns, rows, ...this.#countsOf(kind) }
       }
       const { changes, lastInsertRowid } = prepared.statement.run(args)

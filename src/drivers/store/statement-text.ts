@@ -48,6 +48,16 @@ export function readStatementText(sql: string): StatementText {
   return { keyword, verb, parameters, hasTail: false, end: sql.length }
 }
 
+/** Whether the word stands in the text as code. */
+export function hasWord(sql: string, word: string): boolean {
+  const scan = new TextScan(sql)
+  for (let char = scan.next(); char !== ''; char = scan.next()) {
+    if (!/[a-z_]/i.test(char)) continue
+    if ((char + scan.restOfWord()).toLowerCase() === word) return true
+  }
+  return false
+}
+
 /** The text with its n-th `?` replaced where `replace` gives something for it. */
 export function replaceParameters(
   sql: string,

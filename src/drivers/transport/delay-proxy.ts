@@ -161,7 +161,8 @@ class TcpDelayProxy implements DelayProxy {
 
   #join(near: Socket): void {
     if (near.destroyed) return
-    const far = createConnection({ ...this.#options.target, allowHalfOpen: true, noDelay: true })
+    const { host, port } = this.#options.target
+    const far = createConnection({ host, port, allowHalfOpen: true, noDelay: true })
     this.#keep(far)
     this.#carry(near, far)
     this.#carry(far, near)

@@ -52,6 +52,8 @@ function refused(from: string, to: string, status: number): MeridianError {
   if (status === 401) {
     return new MeridianError('UNAUTHENTICATED', `Region ${to} does not know ${from}.`, {
       fix: 'Compare the node keys and the clocks of both.',
+      // Keys and clocks are put right at either end, without this process: it is to try again.
+      retry: 'safe',
       details,
     })
   }

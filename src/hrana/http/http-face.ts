@@ -1,6 +1,5 @@
 /** Hrana over HTTP: paths, pipelines and cursors. Every failure is answered, none is thrown. */
 import type { HttpRequest, HttpResponse } from '../../core/ports/http.ts'
-import type { Runtime } from '../../core/ports/runtime.ts'
 import type { Caller } from '../../core/principal.ts'
 import { Cursor } from '../cursor.ts'
 import { HranaError, isUnexpected, statusOf, toWireError } from '../errors.ts'
@@ -16,6 +15,7 @@ import type {
 import { protobufCodec } from '../protobuf/codec.ts'
 import { callerKey, type StreamPool } from '../sql-stream.ts'
 import { StoredSql } from '../stored-sql.ts'
+import { Turns } from '../turns.ts'
 import { checkVersion } from '../version.ts'
 import { Batons, type HttpStream } from './batons.ts'
 
@@ -36,7 +36,6 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
 
 export interface HttpFaceOptions {
   readonly pool: StreamPool
-  readonly runtime: Runtime
   readonly context: ExecuteContext
 }
 
@@ -46,8 +45,8 @@ export class HttpFace {
 
   constructor(options: HttpFaceOptions) {
     this.#options = options
-    const { limits } = options.context
-    this.#batons = new Batons({ runtime: options.runtime, idleMs: limits.streamIdleMs })
+    const { runtime, limits } = options.context
+    this.#batons = new Batons({ runtime, idleMs: limits.streamIdleMs })
   }
 
   async request(request: HttpRequest, path: string, caller: Caller): Promise<HttpResponse> {
@@ -100,7 +99,9 @@ export class HttpFace {
     return closingOnFailure(http, async () => {
       const pipeline = new Pipeline(http, endpoint.version, this.#options.context)
       const results: StreamResult[] = []
+      const turns = new Turns(this.#options.context.runtime)
       for (const one of requests) {
+        await turns.next()
         if (request.signal.aborted) break
         results.push(await pipeline.run(one))
       }

@@ -7,7 +7,7 @@
  */
 import { MeridianError } from '../../core/errors.ts'
 import type { MessageSocket } from '../../core/ports/http.ts'
-import type { CancelTimer, Runtime } from '../../core/ports/runtime.ts'
+import type { CancelTimer } from '../../core/ports/runtime.ts'
 import type { Caller } from '../../core/principal.ts'
 import { HranaError, isUnexpected, toWireError } from '../errors.ts'
 import type { ExecuteContext } from '../execute.ts'
@@ -40,7 +40,6 @@ export interface ConnectionOptions {
   readonly subprotocol: Subprotocol
   readonly authenticate: Authenticate
   readonly pool: StreamPool
-  readonly runtime: Runtime
   readonly context: ExecuteContext
   /** Called once, when nothing of the connection is left. */
   readonly onClosed: () => void
@@ -54,7 +53,7 @@ export class Connection {
   /** `callerKey` of whoever said hello. */
   #identity: string | undefined
   #jwt: string | null = null
-  /** Messages that came while a hello is being verified; `undefined` at other times. */
+  /** Messages that wait, for a hello to be verified or answers to be read; else `undefined`. */
   #held: Message[] | undefined
   #requests = 0
   #requestBytes = 0
@@ -64,8 +63,8 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options
-    const { socket, runtime, context } = options
-    this.#cancelTimer = runtime.timers.after(context.limits.helloTimeoutMs, () => {
+    const { socket, context } = options
+    this.#cancelTimer = context.runtime.timers.after(context.limits.helloTimeoutMs, () => {
       void this.close(POLICY_VIOLATION, 'No hello came in time.')
     })
     socket.onMessage((message) => this.#receive(message))
@@ -92,6 +91,11 @@ export class Connection {
     if (this.#closed !== undefined) return
     if (this.#held !== undefined) {
       this.#held.push(message)
+      return
+    }
+    if (!this.#hasRoom()) {
+      this.#hold(message)
+      void this.#room().then(() => this.#release())
       return
     }
     const { codec, frames } = this.#options.subprotocol
@@ -121,8 +125,7 @@ export class Connection {
   }
 
   async #hello(jwt: string | null): Promise<void> {
-    this.#held = []
-    this.#adjustFlow()
+    this.#hold()
     try {
       const caller = await this.#options.authenticate(jwt)
       if (this.#closed !== undefined) return
@@ -134,10 +137,19 @@ export class Connection {
       this.#refuse(error)
       return
     }
-    const held = this.#held
+    this.#release()
+  }
+
+  #hold(...messages: Message[]): void {
+    this.#held = messages
+    this.#adjustFlow()
+  }
+
+  #release(): void {
+    const held = this.#held ?? []
     this.#held = undefined
     this.#adjustFlow()
-    // Another hello among them holds back those that follow it.
+    // Any of them, a hello for one, may hold back those that follow it.
     for (const message of held) this.#receive(message)
   }
 
@@ -169,9 +181,9 @@ export class Connection {
 
   /** A token that expires while its socket is open ends it. */
   #scheduleReauthentication(): void {
-    const { runtime, context, authenticate } = this.#options
+    const { context, authenticate } = this.#options
     this.#cancelTimer()
-    this.#cancelTimer = runtime.timers.after(context.limits.reauthenticateMs, () => {
+    this.#cancelTimer = context.runtime.timers.after(context.limits.reauthenticateMs, () => {
       authenticate(this.#jwt).then(
         (caller) => {
           if (this.#closed !== undefined) return
@@ -237,15 +249,21 @@ export class Connection {
     else this.#options.socket.resume()
   }
 
+  #hasRoom(): boolean {
+    const { socket, context } = this.#options
+    return socket.bufferedBytes() <= context.limits.maxSocketUnsentBytes
+  }
+
   /** Waits until the client has read enough; one that reads nothing for long is given up. */
   async #room(): Promise<void> {
-    const { socket, runtime, context } = this.#options
+    const { socket, context } = this.#options
+    const { clock, timers } = context.runtime
     let lowest = Infinity
-    let sinceMs = runtime.clock.monotonicMs()
+    let sinceMs = clock.monotonicMs()
     for (;;) {
       const unsent = socket.bufferedBytes()
-      if (this.#closed !== undefined || unsent <= context.limits.maxSocketUnsentBytes) return
-      const nowMs = runtime.clock.monotonicMs()
+      if (this.#closed !== undefined || this.#hasRoom()) return
+      const nowMs = clock.monotonicMs()
       if (unsent < lowest) sinceMs = nowMs
       lowest = Math.min(lowest, unsent)
       if (nowMs - sinceMs >= context.limits.unreadTimeoutMs) {
@@ -253,7 +271,7 @@ export class Connection {
         return
       }
       await new Promise<void>((resolve) => {
-        runtime.timers.after(ROOM_POLL_MS, resolve)
+        timers.after(ROOM_POLL_MS, resolve)
       })
     }
   }

@@ -11,7 +11,6 @@ import type { Caller, Principal } from '../../core/principal.ts'
 import { REGION_HEADER } from '../../core/wire-http.ts'
 import { createHranaService } from '../../hrana/service.ts'
 import { RegionSession } from './region-session.ts'
-import { isInternal, toSqlError } from './sql-errors.ts'
 import type { SqlConsistency } from './sql-reads.ts'
 import type { SqlRegion } from './sql-region.ts'
 
@@ -74,14 +73,10 @@ export function createSqlEndpoint(options: SqlEndpointOptions): SqlEndpoint {
     ...(onError === undefined ? {} : { onError }),
   })
   return {
-    request(request, path, caller) {
+    async request(request, path, caller) {
       const [tenant, rest] = splitPath(path)
-      try {
-        const narrowed = backend.narrow(caller, requestTarget(request, tenant))
-        return service.request(request, rest, narrowed)
-      } catch (error) {
-        return Promise.reject(error as Error)
-      }
+      const narrowed = backend.narrow(caller, requestTarget(request, tenant))
+      return service.request(request, rest, narrowed)
     },
     upgrade(request, path, protocols, authenticate) {
       const target = requestTarget(request, tenantOf(path))
@@ -134,11 +129,7 @@ class EndpointBackend implements SqlBackend {
     const { caller, tenant, consistency } = target
     const clientRegion = target.clientRegion ?? onlyRegion(caller.principal) ?? region.region
     const reader = { caller, tenant, clientRegion }
-    try {
-      await region.admit(reader, timeoutMs)
-    } catch (error) {
-      throw isInternal(error) ? toSqlError(error, region.region, '') : error
-    }
+    // Whether the reader may read is asked with each query: a stream may outlive its rights.
     return new RegionSession({ region, reader, consistency, runtime, timeoutMs, maxTransactionMs })
   }
 

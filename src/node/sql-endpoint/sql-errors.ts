@@ -21,15 +21,10 @@ const INTERNAL_CODES: readonly ErrorCode[] = [
 /** Names of stored tables and columns, and paths. */
 const INTERNAL_NAME = /\b(?:[tvm]\d+(?:_\w*)?|[cbga]\d+|_[a-z]\w*|\S*\/\S+\.db)\b/gi
 
-/** Whether no client may see the message of an error of Meridian. */
-export function isInternal(error: unknown): boolean {
-  return isErrorCode(error, ...INTERNAL_CODES)
-}
-
 /** The error to send; what is no error of SQL or of Meridian comes back as it is. */
 export function toSqlError(error: unknown, region: string, sql: string): unknown {
   if (error instanceof SqlError || !(error instanceof MeridianError)) return error
-  if (isInternal(error)) {
+  if (isErrorCode(error, ...INTERNAL_CODES)) {
     return new SqlError(error.code, `Region ${region} cannot read its rows now.`)
   }
   if (error.code === 'TENANT_REQUIRED') {

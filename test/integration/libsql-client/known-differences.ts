@@ -55,8 +55,9 @@ const FILE_CODE: Readonly<Record<string, string>> = {
   SQL_INPUT_ERROR: 'SQLITE_ERROR',
   SQLITE_UNKNOWN: 'SQLITE_ERROR',
 }
+/** Codes come before the text, once more for each error that wraps another. */
 const MESSAGE_PREFIX =
-  /^(\w+: )?(SQLite error: |SQL input error: |SQL string could not be parsed: )?/
+  /^(SQL\w+: )*(SQLite error: |SQL input error: |SQL string could not be parsed: )?/
 
 /** An error, as far as it must be equal: `extendedCode` and `rawCode` are known on a file only. */
 export function comparableError(error: unknown): unknown {

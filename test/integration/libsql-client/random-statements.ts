@@ -64,7 +64,7 @@ const FUNCTIONS = [
   "b LIKE 'a%'",
   "b GLOB '[a-c]*'",
   'substr(b, 2)',
-  'json_array(id, b, c)',
+  'json_array(id, quote(b), quote(c))',
   "iif(c > 0, 'p', 'n')",
   'id % 3',
   '-c',
@@ -118,7 +118,8 @@ export class RandomStatements {
       case 4:
         return this.#of([2n ** 62n, -(2n ** 63n), 2n ** 53n + 1n, -1n])
       case 5:
-        return new Uint8Array(Array.from({ length: this.below(6) }, () => this.below(256)))
+        // ASCII: what is not UTF-8 becomes a text by many functions, and on a file ends the process.
+        return new Uint8Array(Array.from({ length: this.below(6) }, () => 1 + this.below(127)))
       case 6:
         return this.chance(0.5)
       default:
@@ -167,7 +168,8 @@ export class RandomStatements {
             t: `${this.#of(TEXTS)}${this.below(50)}`,
             x: this.#value(),
           },
-          insertsRowid: !returning,
+          // An update in place of an insert has no new row id.
+          insertsRowid: false,
         }
       case 3:
         return {

@@ -86,7 +86,7 @@ describe('a node whose leader is away', () => {
     await db.tenant('acme').visits.insert({ id: 'v', times: 1 })
     await db.tenant('acme').orders.insert({ id: 'o', amount: 7 })
     expect(await db.tenant('acme').orders.get('o')).toEqual({ id: 'o', amount: 7 })
-    const strong = db.plans.insert({ id: 'pro', seats: 1 }, { timeoutMs: 500 })
+    const strong = db.plans.insert({ id: 'pro', seats: 1 }, { deadlineMs: 500 })
     await expect(strong).rejects.toMatchObject({
       retry: expect.not.stringMatching('never') as string,
     })

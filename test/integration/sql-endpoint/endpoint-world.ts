@@ -1,7 +1,7 @@
 /** The SQL endpoint of a market's regions behind HTTP servers of their own, with tokens by name. */
 import { createClient, type Client } from '@libsql/client'
 import { MeridianError } from '../../../src/core/errors.ts'
-import type { HttpHandler } from '../../../src/core/ports/http.ts'
+import type { HttpHandler, HttpResponse } from '../../../src/core/ports/http.ts'
 import { FULL_PRINCIPAL, type Caller, type Principal } from '../../../src/core/principal.ts'
 import { SQL_PATH_PREFIX } from '../../../src/core/wire-http.ts'
 import { startHttpServer } from '../../../src/drivers/http/http-server.ts'
@@ -17,16 +17,29 @@ import type { Market } from '../../support/market.ts'
 /** What stands in every row that no reader of `acme` may see. */
 export const CANARY = 'canary-41d8'
 
+export interface ClientOptions {
+  readonly token?: string
+  readonly region?: string
+  readonly scheme?: 'http' | 'ws'
+  readonly intMode?: 'number' | 'bigint'
+}
+
 export interface EndpointWorld extends AsyncDisposable {
   readonly market: OpenMarket
   /** Names a token and what it allows. */
   token(name: string, principal: Partial<Principal>): string
   /** Base URL of a tenant's rows in a region ('' for the global scope). */
   url(tenant: string, region?: string, scheme?: 'http' | 'ws'): string
+  /** Sends a request to the endpoint of us-east without a socket; resolves with its body's text. */
+  post(tenant: string, path: string, body: string): Promise<{ status: number; text: string }>
   /** An unmodified client of libSQL; it is closed with the world. */
   client(
     tenant: string,
-    options?: { readonly token?: string; readonly region?: string; readonly scheme?: 'http' | 'ws' },
+    options?: {
+      readonly token?: string
+      readonly region?: string
+      readonly scheme?: 'http' | 'ws'
+    },
   ): Client
 }
 
@@ -41,6 +54,7 @@ export async function openEndpoint(options: WorldOptions = {}): Promise<Endpoint
   const callers = new Map<string, Caller>()
   const closing: (() => Promise<void> | void)[] = []
   const urls = new Map<string, string>()
+  const handlers = new Map<string, HttpHandler>()
   const token = (name: string, principal: Partial<Principal>): string => {
     const full = { ...FULL_PRINCIPAL, ...principal }
     callers.set(name, { kind: 'client', subject: name, principal: full })
@@ -73,6 +87,7 @@ export async function openEndpoint(options: WorldOptions = {}): Promise<Endpoint
         return endpoint.upgrade(request, path, protocols, async (jwt) => callerOf(jwt))
       },
     }
+    handlers.set(name, handler)
     const server = await startHttpServer({
       host: '127.0.0.1',
       port: 0,
@@ -93,8 +108,26 @@ export async function openEndpoint(options: WorldOptions = {}): Promise<Endpoint
     market,
     token,
     url,
-    client(tenant, { token: name = 'all', region, scheme } = {}) {
-      const client = createClient({ url: url(tenant, region, scheme), authToken: name, tls: false })
+    async post(tenant, path, body) {
+      const handler = handlers.get('us-east') as HttpHandler
+      const answer = await handler.request({
+        method: 'POST',
+        path: `${SQL_PATH_PREFIX}/${tenant}/${path}`,
+        query: new URLSearchParams(),
+        headers: { authorization: 'Bearer all' },
+        remoteAddress: '127.0.0.1',
+        signal: new AbortController().signal,
+        body: async () => new TextEncoder().encode(body),
+      })
+      return { status: answer.status, text: await textOf(answer.body) }
+    },
+    client(tenant, { token: name = 'all', region, scheme, intMode = 'number' } = {}) {
+      const client = createClient({
+        url: url(tenant, region, scheme),
+        authToken: name,
+        tls: false,
+        intMode,
+      })
       closing.unshift(() => client.close())
       return client
     },
@@ -103,4 +136,14 @@ export async function openEndpoint(options: WorldOptions = {}): Promise<Endpoint
       await market[Symbol.asyncDispose]()
     },
   }
+}
+
+async function textOf(body: HttpResponse['body']): Promise<string> {
+  if (body === undefined || typeof body === 'string') return body ?? ''
+  const pieces = body instanceof Uint8Array ? [body] : body
+  let text = ''
+  for await (const piece of pieces) {
+    text += typeof piece === 'string' ? piece : new TextDecoder('latin1').decode(piece)
+  }
+  return text
 }

@@ -45,7 +45,7 @@ test('--version prints the version of the package', async () => {
 
 describe('a wrong command line ends with 2 and says what to do', () => {
   test.each([
-    [['demonstrate'], 'There is no command `demonstrate`. There are: demo, help.'],
+    [['demonstrate'], 'There is no command `demonstrate`. There are: '],
     [['help', 'constructor'], 'There is no command `constructor`.'],
     [['--fast'], 'There is no option `--fast`. Run `meridian help`'],
     [['demo', '--fast'], "Unknown option '--fast'. Run `meridian demo --help`"],

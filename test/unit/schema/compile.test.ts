@@ -24,6 +24,20 @@ function ofTables(tables: Tables): Schema {
   return defineSchema({ tables })
 }
 
+describe('the fingerprint of a schema', () => {
+  const pair = (...names: readonly string[]): Schema =>
+    ofTables(Object.fromEntries(names.map((name) => [name, table({ id }, pinned)])))
+
+  it('is that of its lock, and tells apart who numbers the same tables otherwise', () => {
+    const { compiled, lock } = compileSchema(pair('a', 'b'))
+    expect(compiled.fingerprint).toBe(lock.fingerprint)
+    expect(compileSchema(pair('b', 'a'), lock).compiled.fingerprint).toBe(lock.fingerprint)
+    const otherwise = compileSchema(pair('b', 'a')).compiled
+    expect(otherwise.version).toBe(compiled.version)
+    expect(otherwise.fingerprint).not.toBe(compiled.fingerprint)
+  })
+})
+
 describe('compileSchema', () => {
   it('gives ids in the order of the declaration when there is no lock', () => {
     const { tables } = compiled

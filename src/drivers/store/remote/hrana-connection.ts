@@ -21,7 +21,7 @@ import {
   type StepOutcome,
 } from './batch.ts'
 import { HttpStatusError, NotSentError, RequestTimeoutError, timedFetch } from './timed-fetch.ts'
-import { storeFailure, tooLarge, unauthenticated, unavailable } from './remote-failure.ts'
+import { isDenied, provesUndone, tooLarge, unauthenticated, unavailable } from './remote-failure.ts'
 
 /** Conditions on open transactions came with it. */
 const HRANA_VERSION = 3
@@ -165,7 +165,8 @@ class HranaConnection implements BatchConnection {
     if (error instanceof HttpStatusError) return statusFailure(error, url)
     if (!(error instanceof hrana.ResponseError)) return undefined
     const failure = { code: error.code ?? '', message: error.message }
-    return storeFailure(failure, url) ?? new BatchRefused(failure)
+    if (isDenied(failure)) return unauthenticated(url)
+    return provesUndone(failure) ? new BatchRefused(failure) : undefined
   }
 }
 

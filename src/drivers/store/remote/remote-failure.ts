@@ -29,7 +29,8 @@ const PRIMARY_CODES: Readonly<Record<string, number>> = {
 }
 
 const TRANSACTION_ENDED = new Set(['TRANSACTION_TIMEOUT', 'TRANSACTION_BUSY', 'STREAM_EXPIRED'])
-const TOO_LARGE = new Set(['REQUEST_TOO_LARGE', 'BATCH_TOO_LARGE', 'SQLITE_TOOBIG'])
+const TOO_LARGE = new Set(['REQUEST_TOO_LARGE', 'BATCH_TOO_LARGE'])
+const RESULT_TOO_LARGE = 'RESPONSE_TOO_LARGE'
 const OVERLOADED = new Set(['OVERLOADED', 'TOO_MANY_STREAMS'])
 const MALFORMED = new Set([
   'SQL_PARSE_ERROR',
@@ -50,9 +51,24 @@ export function isMalformed(failure: RemoteFailure): boolean {
   return MALFORMED.has(failure.code)
 }
 
-/** Whether the disk under the server may hold a commit that it reported as failed. */
-export function isInputOutputFailure(failure: RemoteFailure): boolean {
-  return primaryCode(failure) === PRIMARY_CODES['SQLITE_IOERR']
+/** Whether fewer transactions in the batch might have succeeded. */
+export function isOfOneAlone(failure: RemoteFailure): boolean {
+  return isMalformed(failure) || TOO_LARGE.has(failure.code) || failure.code === RESULT_TOO_LARGE
+}
+
+/**
+ * Whether nothing of a batch or commit that failed so can last. A disk that failed may hold what it
+ * reported as failed, and a code that is not known here may stand for anything.
+ */
+export function provesUndone(failure: RemoteFailure): boolean {
+  const { code } = failure
+  if (code.startsWith('SQLITE_')) return primaryCode(failure) !== PRIMARY_CODES['SQLITE_IOERR']
+  return TRANSACTION_ENDED.has(code) || OVERLOADED.has(code) || isOfOneAlone(failure)
+}
+
+/** Whether the server does not take the token. */
+export function isDenied({ code }: RemoteFailure): boolean {
+  return /^AUTH|^UNAUTHENTICATED$|^PERMISSION_DENIED$/.test(code)
 }
 
 /** A statement's failure as an error: its own, or one of the store itself. */
@@ -84,7 +100,7 @@ export function storeFailure(failure: RemoteFailure, url: string): MeridianError
       details,
     })
   }
-  if (code === 'RESPONSE_TOO_LARGE') {
+  if (code === RESULT_TOO_LARGE) {
     return new MeridianError(
       'RESULT_TOO_LARGE',
       `The result exceeds what the server sends at once.`,
@@ -94,7 +110,7 @@ export function storeFailure(failure: RemoteFailure, url: string): MeridianError
       },
     )
   }
-  if (/^AUTH|^UNAUTHENTICATED$|^PERMISSION_DENIED$/.test(code)) return unauthenticated(url)
+  if (isDenied(failure)) return unauthenticated(url)
   const primary = primaryCode(failure)
   return primary === undefined ? undefined : primaryCodeError(primary, url, failure)
 }

@@ -12,7 +12,7 @@ import {
   tooManyRows,
   type CheckedText,
 } from '../statement-rules.ts'
-import { replaceParameters } from '../statement-text.ts'
+import { hasWord, replaceParameters } from '../statement-text.ts'
 import type { StepResult } from './batch.ts'
 
 /** A statement that may be sent. */
@@ -39,9 +39,7 @@ export class StatementReader {
     checkArgumentCount(text.parameters, statement.args.length)
     const { isReadOnly, isDefinition } = text
     const { sql, args } = spellOutInfinity(statement, text)
-    // What EXPLAIN and PRAGMA give is small, and can be neither limited nor counted.
-    const isCountable = !text.isReadOnly || SELECTS.has(text.verb)
-    const maxRows = isCountable ? statement.maxRows : undefined
+    const maxRows = givesRows(statement, text) ? statement.maxRows : undefined
     return {
       sql: maxRows === undefined ? sql : limitRows(sql, statement.sql, text, maxRows),
       args,
@@ -84,6 +82,12 @@ export function toStatementResult(
 export function hasWritten(statement: RemoteStatement, result: StepResult): boolean {
   if (statement.isReadOnly) return false
   return statement.isDefinition || result.rowsAffected > 0 || result.rows.length > 0
+}
+
+/** What EXPLAIN and PRAGMA give is small, and can be neither limited nor counted. */
+function givesRows({ sql, maxRows }: BoundStatement, { verb, isReadOnly }: CheckedText): boolean {
+  if (maxRows === undefined) return false
+  return isReadOnly ? SELECTS.has(verb) : hasWord(sql, 'returning')
 }
 
 function checkBytes(rows: readonly SqlRow[], maxBytes: number): void {

@@ -14,7 +14,8 @@ import { planCommit, readCommit, type PlanOutcome, type RemoteMember } from './b
 import { refusalError } from './refusal.ts'
 import {
   isBusyFailure,
-  isInputOutputFailure,
+  isOfOneAlone,
+  provesUndone,
   statementError,
   storeFailure,
   tooLarge,
@@ -159,7 +160,7 @@ export class RemoteWriter implements GroupWriter {
     if (outcome.kind === 'fenced') {
       throw (failure === undefined ? undefined : storeFailure(failure, url)) ?? lease.lost()
     }
-    if (failure !== undefined && isInputOutputFailure(failure)) throw syncFailure(url)
+    if (failure !== undefined && !provesUndone(failure)) throw commitFailure(url)
     if (members.length > 1) return undefined
     if (failure === undefined) throw this.#undone(undefined)
     // A constraint that is checked at the commit counts as the last statement's.
@@ -170,10 +171,10 @@ export class RemoteWriter implements GroupWriter {
     members: readonly RemoteMember[],
     failure: RemoteFailure,
   ): Promise<readonly MemberOutcome[] | undefined> {
-    if (members.length > 1) return undefined
+    if (members.length > 1 && isOfOneAlone(failure)) return undefined
     const { connection, url } = this.#options
-    const error = await refusalError(connection, members[0] ?? [], failure, url)
-    return [{ ok: false, error }]
+    const error = await refusalError(connection, members.flat(), failure, url)
+    return members.map(() => ({ ok: false, error }))
   }
 
   #undone(failure: RemoteFailure | undefined): MeridianError {
@@ -190,8 +191,8 @@ export class RemoteWriter implements GroupWriter {
 }
 
 /** The server's log may hold the transaction without its having been forced to the disk. */
-function syncFailure(url: string): MeridianError {
-  return unavailable(url, 'had an input/output error at the commit', 'unknown-outcome')
+function commitFailure(url: string): MeridianError {
+  return unavailable(url, 'failed at the commit', 'unknown-outcome')
 }
 
 function statementBytes({ sql, args }: BoundStatement): number {

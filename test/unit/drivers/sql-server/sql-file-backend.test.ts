@@ -291,6 +291,21 @@ test('a transaction that read before another wrote cannot write, and harms nobod
   expect(await rows(a, 'SELECT a FROM t')).toEqual([[1n], [3n], [4n]])
 })
 
+test('a statement that was explained holds nothing', async () => {
+  const backend = await openBackend()
+  const [a, b] = [await open(backend), await open(backend)]
+  await run(a, 'CREATE TABLE t (a)')
+  for (const sql of ['EXPLAIN SELECT * FROM t', 'EXPLAIN QUERY PLAN SELECT * FROM t']) {
+    expect((await rows(a, sql)).length).toBeGreaterThan(0)
+    await rows(a, 'SELECT * FROM t')
+    await run(b, 'INSERT INTO t VALUES (1)')
+    await a.sequence('BEGIN IMMEDIATE; DELETE FROM t; COMMIT')
+    expect(await rows(a, "SELECT sql FROM sqlite_stmt WHERE busy AND sql LIKE 'EXPLAIN%'")).toEqual(
+      [],
+    )
+  }
+})
+
 test('a rolled back writer does not stand in the way of a transaction that has read', async () => {
   const backend = await openBackend()
   const [a, b] = [await open(backend), await open(backend)]

@@ -186,6 +186,7 @@ describe('flow', () => {
     socket.ask(1, run(1, 'one'))
     await world.runtime.advance(1000)
     expect(world.backend.sessions[0]?.log).toEqual([])
+    expect(socket.paused).toBe(true)
     socket.unsent = 100
     await world.runtime.advance(10)
     expect(world.backend.sessions[0]?.log).toEqual(['one'])
@@ -196,6 +197,24 @@ describe('flow', () => {
     await world.runtime.advance(1_100)
     expect(socket.closed).toMatchObject({ code: 1008 })
     expect(world.backend.sessions[0]?.log).toEqual(['one', 'closed'])
+  })
+
+  it('computes no answer that was asked for before the earlier ones were read', async () => {
+    const world = new HranaWorld({ maxSocketUnsentBytes: 100 })
+    const socket = await world.greeted()
+    let release = (): void => undefined
+    world.backend.gate = new Promise((resolve) => (release = resolve))
+    await socket.exchange(open(1))
+    socket.ask(1, run(1, 'wait'))
+    socket.ask(2, run(1, 'two'))
+    await turns()
+    socket.unsent = 101
+    release()
+    await world.runtime.advance(1000)
+    expect(world.backend.sessions[0]?.log).toEqual(['wait'])
+    socket.unsent = 0
+    await world.runtime.advance(10)
+    expect(world.backend.sessions[0]?.log).toEqual(['wait', 'two'])
   })
 })
 

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import { StatementFailed } from '../../../../../src/core/ports/store.ts'
-import { statementError } from '../../../../../src/drivers/store/remote/remote-failure.ts'
+import {
+  provesUndone,
+  statementError,
+} from '../../../../../src/drivers/store/remote/remote-failure.ts'
 
 const of = (code: string, message: string): Error =>
   statementError({ code, message }, 3, 'http://store')
@@ -35,9 +38,21 @@ test('what is not the statement’s own has the store’s code', () => {
     ['TRANSACTION_TIMEOUT', 'STORE_UNAVAILABLE'],
     ['TOO_MANY_STREAMS', 'STORE_UNAVAILABLE'],
     ['RESPONSE_TOO_LARGE', 'RESULT_TOO_LARGE'],
-    ['SQLITE_TOOBIG', 'TRANSACTION_TOO_LARGE'],
+    ['BATCH_TOO_LARGE', 'TRANSACTION_TOO_LARGE'],
     ['AUTH_JWT_EXPIRED', 'UNAUTHENTICATED'],
   ] as const
   for (const [code, expected] of codes)
     expect(of(code, 'x'), code).toMatchObject({ code: expected })
+})
+
+test('only what is known to leave nothing counts as undone', () => {
+  const undone = [
+    'SQLITE_CONSTRAINT',
+    'TRANSACTION_TIMEOUT',
+    'SQL_PARSE_ERROR',
+    'RESPONSE_TOO_LARGE',
+  ]
+  const unknown = ['SQLITE_IOERR', 'SQLITE_IOERR_FSYNC', 'INTERNAL', '']
+  for (const code of undone) expect(provesUndone({ code, message: '' }), code).toBe(true)
+  for (const code of unknown) expect(provesUndone({ code, message: '' }), code).toBe(false)
 })
