@@ -8,8 +8,10 @@ import { asMeridianError } from '../core/errors.ts'
 export type { Tracer } from '@opentelemetry/api'
 
 // The enums' values: importing the enums themselves would bring the whole API along.
-const CLIENT = 2 as SpanKind
-const ERROR = 2 as SpanStatusCode
+// oxlint-disable-next-line typescript/no-unsafe-enum-assignment
+const CLIENT: SpanKind = 2
+// oxlint-disable-next-line typescript/no-unsafe-enum-assignment
+const ERROR: SpanStatusCode = 2
 const NO_TRACE = /^0*$/
 
 /** What of a call is traced. */

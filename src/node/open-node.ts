@@ -20,6 +20,7 @@ import { openIdentity, type NodeIdentity } from './node-identity.ts'
 import { startNodeServer } from './node-server.ts'
 import { nodeReport, type NodeReport } from './node-status.ts'
 import { NodeMetrics } from './observe/node-metrics.ts'
+import { logFailures } from './observe/request-log.ts'
 import { composeObservers } from './observe/request-observer.ts'
 import { openTracing } from './observe/trace-exporter.ts'
 import type { Tracing } from './observe/tracing.ts'
@@ -249,7 +250,11 @@ async function openRegion(
     config,
     schema: locked.compiled,
     store: tracing.traceStore(region, metrics.countWrites(region, files.store)),
-    observe: composeObservers(metrics.observer(region), tracing.observer(region)),
+    observe: composeObservers(
+      metrics.observer(region),
+      logFailures(region, log, runtime.clock),
+      tracing.observer(region),
+    ),
     changeLog: files.changeLog,
     commitLog: commitLog.handle(region),
     network,

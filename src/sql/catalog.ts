@@ -194,7 +194,8 @@ const PRAGMAS: ReadonlyMap<string, string> = new Map([
  * @throws MeridianError `QUERY_REFUSED` for any other PRAGMA
  */
 export function pragmaQuery(sql: string): string | undefined {
-  if (firstToken(sql)?.name !== 'PRAGMA') return undefined
+  const first = firstToken(sql)
+  if (first?.kind !== 'word' || first.name !== 'PRAGMA') return undefined
   const tokens = tokenize(sql).filter(({ text }) => text !== ';')
   const words = tokens[2]?.text === '.' ? [tokens[0], ...tokens.slice(3)] : tokens
   const name = lowerAscii(words[1]?.name ?? '')

@@ -55,7 +55,8 @@ export function bindParameters(tokens: readonly Token[], args: QueryArguments): 
   requireKnown(names, named)
   const used = new Set(numbers)
   const values = names.map((name, i) => {
-    const value = valueOf(name, named) ?? positional[i]
+    const byName = valueOf(name, named)
+    const value = byName === undefined ? positional[i] : byName
     if (value !== undefined) return value
     if (!used.has(i + 1)) return null
     throw new MeridianError(
@@ -76,14 +77,27 @@ export function bindParameters(tokens: readonly Token[], args: QueryArguments): 
   return { texts, values }
 }
 
-/** A result column's name, which may be the text of its expression, as the user wrote it. */
-export function writtenName(name: string, tokens: readonly Token[]): string {
-  if (!name.includes('?')) return name
-  const { numbers } = layOut(tokens)
-  return name.replace(PARAMETER_TEXT, (text, real: string | undefined, plain: string) => {
-    const first = numbers.indexOf(Number(real ?? plain))
-    return tokens[first]?.text ?? text
+/** Gives names of result columns, which may be the text of an expression, as the user wrote them. */
+export function writtenNames(tokens: readonly Token[]): (name: string) => string {
+  let written: ReadonlyMap<number, string> | undefined
+  return (name) => {
+    if (!name.includes('?')) return name
+    const byNumber = (written ??= firstTexts(tokens))
+    return name.replace(
+      PARAMETER_TEXT,
+      (text, real: string | undefined, plain: string) =>
+        byNumber.get(Number(real ?? plain)) ?? text,
+    )
+  }
+}
+
+/** How each parameter is written where it stands first. */
+function firstTexts(tokens: readonly Token[]): ReadonlyMap<number, string> {
+  const texts = new Map<number, string>()
+  layOut(tokens).numbers.forEach((number, i) => {
+    if (number !== undefined && !texts.has(number)) texts.set(number, tokens[i]?.text ?? '')
   })
+  return texts
 }
 
 /** What `bindParameters` writes. */
@@ -123,8 +137,10 @@ function requireKnown(
   names: readonly (string | null)[],
   named: ReadonlyMap<string, SqlValue>,
 ): void {
+  if (named.size === 0) return
+  const known = new Set(names.flatMap((name) => (name === null ? [] : [name, name.slice(1)])))
   for (const given of named.keys()) {
-    if (names.some((name) => name !== null && (name === given || name.slice(1) === given))) continue
+    if (known.has(given)) continue
     throw new MeridianError('INVALID_ARGUMENT', 'An argument has a name that the query does not.', {
       fix: 'Pass the names of the parameters, with or without their sigil.',
     })

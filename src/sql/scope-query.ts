@@ -11,7 +11,7 @@ import type { CompiledSchema, CompiledTable, CompiledView } from '../schema/comp
 import { viewColumns } from '../schema/view-columns.ts'
 import { liveRow } from './live-row.ts'
 import { catalogScope, catalogTable, publicCatalogNames, type CatalogTable } from './catalog.ts'
-import { bindParameters, parameterNames, writtenName, type QueryArguments } from './parameters.ts'
+import { bindParameters, parameterNames, writtenNames, type QueryArguments } from './parameters.ts'
 import { parseQuery, publicNamed, type ParsedQuery, type QuerySurface } from './parse-query.ts'
 import { joinTokens, quoteName, tokenize, type Token } from './tokens.ts'
 
@@ -98,6 +98,7 @@ export function scopeQuery(
   const reads = readsOf(scope.schema, scope.tenant, query)
   const given = 'positional' in args ? args : { positional: args }
   const { texts, values } = bindParameters(query.tokens, given)
+  const written = writtenNames(query.tokens)
   const shadows = new Shadows(scope, values)
   for (const table of reads.tables) shadows.addTable(table)
   for (const view of reads.views) shadows.addView(view)
@@ -108,7 +109,7 @@ export function scopeQuery(
   return {
     ...reads,
     viewOrigins: shadows.viewOrigins,
-    columnName: (name) => publicCatalogNames(writtenName(name, query.tokens)),
+    columnName: (name) => publicCatalogNames(written(name)),
     statement: {
       sql: mergeWith(shadows.expressions, query.tokens, texts),
       args: shadows.args,

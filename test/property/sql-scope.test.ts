@@ -4,10 +4,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isErrorCode } from '../../src/core/errors.ts'
 import { StatementFailed } from '../../src/core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
+import { catalogScope } from '../../src/sql/catalog.ts'
+import type { QuerySurface } from '../../src/sql/parse-query.ts'
 import { queryReads, scopeQuery } from '../../src/sql/scope-query.ts'
 import { tokenize } from '../../src/sql/tokens.ts'
 import { insertRows } from '../../src/sql/write-rows.ts'
 import type { MemoryStore } from '../support/memory-store.ts'
+import { dressedAttacks, EXTREME_TEXTS, SQL_ATTACKS } from '../support/sql-attacks.ts'
 import { imageOf, openShop, rowsOf, shop, shopTable } from '../support/shop.ts'
 
 const STATEMENTS = Number(process.env['STATEMENTS'] ?? 10_000)
@@ -61,9 +64,14 @@ async function fingerprint(): Promise<unknown> {
 }
 
 /** Runs a statement as tenant 'a'; undefined: it was refused, as it should be, with a typed error. */
-async function run(sql: string, args: readonly SqlValue[]): Promise<readonly SqlRow[] | undefined> {
+async function run(
+  sql: string,
+  args: readonly SqlValue[],
+  surface: QuerySurface = 'client',
+): Promise<readonly SqlRow[] | undefined> {
   const scope = {
     schema: shop,
+    surface,
     tenant: 'a',
     nowMs: () => NOW_MS,
     viewSource: () => ({ sql: 'SELECT 1 AS day, 2 AS total, 3 AS orders', args: [] }),
@@ -71,6 +79,7 @@ async function run(sql: string, args: readonly SqlValue[]): Promise<readonly Sql
   try {
     return (await store.query(scopeQuery(scope, sql, args).statement)).rows
   } catch (error) {
+    requireOwn(sql, [[(error as Error).message]])
     const typed =
       error instanceof StatementFailed ||
       isErrorCode(error, 'QUERY_REFUSED', 'UNKNOWN_TABLE', 'INVALID_ARGUMENT', 'RESULT_TOO_LARGE')
@@ -84,7 +93,9 @@ function requireOwn(sql: string, rows: readonly SqlRow[]): void {
     const text =
       value instanceof Uint8Array ? new TextDecoder('latin1').decode(value) : String(value)
     const foreign = text.includes(FOREIGN) || text.includes(String(FOREIGN_NUMBER))
-    const internal = /CREATE (TABLE|INDEX|TRIGGER)|^(t\d+(_|$)|_outbox|_tx|sqlite_)/.test(text)
+    const internal = /CREATE (TABLE|INDEX|TRIGGER) (?!")|^(t\d+(_|$)|_outbox|_tx|sqlite_)/.test(
+      text,
+    )
     // A literal of the statement itself tells nothing.
     if (foreign || (internal && !sql.includes(text)))
       throw new Error(`${JSON.stringify(sql)} shows ${text.slice(0, 80)}`)
@@ -103,6 +114,14 @@ const BASES = [
   "SELECT o.id, j.value FROM orders o, json_each('[1,2]') AS j WHERE j.value = o.amount",
   'SELECT (SELECT count(*) FROM orders b WHERE b.id <= a.id) AS n, CAST(a.amount AS TEXT) FROM orders a',
   'SELECT CASE WHEN amount IS NOT DISTINCT FROM 1 THEN id ELSE day END FROM (orders)',
+]
+/** What only SQL clients may write: the catalogue. */
+const SQL_BASES = [
+  ...BASES,
+  'SELECT name, sql FROM sqlite_schema WHERE type = ? ORDER BY name',
+  'SELECT m.name, o.id FROM sqlite_master AS m LEFT JOIN orders o ON o.id = m.name',
+  "SELECT i.name, pk FROM pragma_table_info('orders') i, orders WHERE cid >= 0",
+  'SELECT id FROM orders WHERE day = ? AND id IN (SELECT tbl_name FROM sqlite_schema)',
 ]
 const HOSTILE = `t1 T1 "t1" [t1] \`t1\` 't1' t2 v1 _outbox "_outbox" _tx _tenants sqlite_master
   sqlite_schema sqlite_dbpage dbstat main temp main. temp. "main" . , ; ( ) * = ? ?1 ?2 ?9 IN
@@ -140,26 +159,32 @@ function mutate(base: string, mutations: readonly Mutation[]): string {
   return parts.join('')
 }
 
-test('mutated statements never crash and never show a foreign row', async () => {
-  let accepted = 0
-  await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom(...BASES),
-      fc.array(mutation, { minLength: 1, maxLength: 3 }),
-      async (base, mutations) => {
-        const sql = mutate(base, mutations)
-        const parameters = sql.split('?').length - 1
-        const rows = await run(sql, Array<number>(parameters).fill(1))
-        if (rows === undefined) return
-        accepted += 1
-        requireOwn(sql, rows)
-      },
-    ),
-    { numRuns: STATEMENTS },
-  )
-  // Were nearly all refused, nothing would have been tried.
-  expect(accepted).toBeGreaterThan(STATEMENTS / 100)
-})
+test.each([
+  ['client', BASES],
+  ['sql', SQL_BASES],
+] as const)(
+  'mutated statements of %s never crash and never show a foreign row',
+  async (surface, bases) => {
+    let accepted = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...bases),
+        fc.array(mutation, { minLength: 1, maxLength: 3 }),
+        async (base, mutations) => {
+          const sql = mutate(base, mutations)
+          const parameters = sql.split('?').length - 1
+          const rows = await run(sql, Array<number>(parameters).fill(1), surface)
+          if (rows === undefined) return
+          accepted += 1
+          requireOwn(sql, rows)
+        },
+      ),
+      { numRuns: STATEMENTS },
+    )
+    // Were nearly all refused, nothing would have been tried.
+    expect(accepted).toBeGreaterThan(STATEMENTS / 100)
+  },
+)
 
 test('the checker sees a foreign row and an internal one', async () => {
   for (const sql of [
@@ -241,6 +266,31 @@ test('no internal name is readable from any place of the grammar, however it is 
       }
     }
   }
+})
+
+test('no attack of the corpus shows a foreign row, an expired one, or an internal name', async () => {
+  for (const text of SQL_ATTACKS.flatMap(dressedAttacks)) {
+    for (const surface of ['client', 'sql'] as const) {
+      requireOwn(text, (await run(text, [], surface)) ?? [])
+    }
+  }
+})
+
+test('texts that are too long or too deep fail typed, or show their own rows', async () => {
+  for (const text of EXTREME_TEXTS) {
+    for (const surface of ['client', 'sql'] as const) {
+      requireOwn(text, (await run(text, [], surface)) ?? [])
+    }
+  }
+})
+
+test('the catalogue shows the public schema and nothing else', async () => {
+  const { tables, views } = catalogScope(shop, 'a')
+  const names = [...tables, ...views].map(({ name }) => name)
+  const found = await run('SELECT DISTINCT name FROM sqlite_master', [], 'sql')
+  expect(found?.flat()).toEqual(names)
+  expect(await run("SELECT count(*) FROM pragma_table_info('t1')", [], 'sql')).toEqual([[0n]])
+  expect(await run('SELECT name FROM sqlite_master', [], 'client')).toBeUndefined()
 })
 
 test('none of it has written anything', async () => {

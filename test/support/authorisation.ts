@@ -154,7 +154,7 @@ export function node(region: string): Caller {
 let made = 0
 
 /** A transaction of one operation, unlike any other. */
-export function commit(tenant: string, op: WriteOp, issuedAtMs: number): RequestBody {
+function commit(tenant: string, op: WriteOp, issuedAtMs: number): RequestBody {
   const id = `tx-${made++}`.padStart(32, '0')
   const request = { tenant, reads: [], ops: [op], basis: 0, issuedAtMs }
   return {

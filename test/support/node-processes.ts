@@ -17,13 +17,21 @@ export interface NodeProcess extends RunningProgram {
   readonly region: string
 }
 
+/** How a node is started. */
+export interface StartOptions extends ProgramOptions {
+  /** The program that is `meridian`; its main program by default. */
+  readonly program?: string
+  /** More options of `meridian node`. */
+  readonly arguments?: readonly string[]
+}
+
 /** Processes that were laid out. */
 export interface Processes<S extends Schema = Schema> {
   readonly directory: string
   readonly configFile: string
   url(region: string): string
   /** Starts the node of a region; resolves once it listens. */
-  start(region: string, options?: ProgramOptions): Promise<NodeProcess>
+  start(region: string, options?: StartOptions): Promise<NodeProcess>
   /** A client; it ends with the test. */
   connect(region: string): Promise<Database<S>>
   /** Lines of any process so far that no node should ever write. */
@@ -46,7 +54,8 @@ export async function layProcesses<S extends Schema>(
   )
   const nodes = Object.fromEntries(Object.entries(urls).map(([region, url]) => [region, { url }]))
   const configFile = join(directory, 'meridian.yaml')
-  const text = { regions: DEFAULT_REGIONS, schema: resolve(schemaModule), nodes, ...sections }
+  const data = { directory: join(directory, 'data') }
+  const text = { regions: DEFAULT_REGIONS, schema: resolve(schemaModule), nodes, data, ...sections }
   writeFileSync(configFile, JSON.stringify(text, null, 2))
   const lockFile = join(directory, 'meridian.lock.json')
   await (await openSchemaLock(schema, lockFile)).save(systemRuntime.random)
@@ -57,7 +66,8 @@ export async function layProcesses<S extends Schema>(
     url: (region) => urls[region] ?? '',
     async start(region, options = {}) {
       const args = ['node', '--config', configFile, '--region', region, '--json']
-      const program = startProgram(MAIN, args, options)
+      const all = [...args, ...(options.arguments ?? [])]
+      const program = startProgram(options.program ?? MAIN, all, options)
       started.push(program)
       await program.prints('"event":"listening"')
       return { ...program, region }

@@ -31,6 +31,8 @@ export interface RunningProgram {
 export interface ProgramOptions {
   /** More variables of its environment. */
   readonly environment?: Readonly<Record<string, string>>
+  /** What its files may have, in the blocks of `ulimit -f`. */
+  readonly fileBlocks?: number
   /** Its input stays open until `endInput`. Default: it has none. */
   readonly hasInput?: boolean
 }
@@ -41,7 +43,12 @@ export function startProgram(
   args: readonly string[] = [],
   options: ProgramOptions = {},
 ): RunningProgram {
-  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+  const command = [process.execPath, '--import', 'tsx', program, ...args]
+  const limited =
+    options.fileBlocks === undefined
+      ? command
+      : ['sh', '-c', `ulimit -f ${options.fileBlocks}; exec "$@"`, 'sh', ...command]
+  const child = spawn(limited[0] as string, limited.slice(1), {
     cwd: ROOT,
     stdio: [options.hasInput === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1', ...options.environment },

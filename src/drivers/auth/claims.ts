@@ -5,7 +5,7 @@ import { SCOPES, type Caller, type Scope } from '../../core/principal.ts'
 import { unauthenticated } from './unauthenticated.ts'
 
 /** A token names this many tenants at most; a service for more takes `"*"`. */
-export const MAX_TOKEN_TENANTS = 500
+const MAX_TOKEN_TENANTS = 500
 const MAX_TOKEN_REGIONS = 64
 const MAX_SUBJECT_LENGTH = 256
 

@@ -6,7 +6,7 @@ import { Packr } from 'msgpackr'
 import { MeridianError, type WireError } from '../../core/errors.ts'
 import { MAX_MESSAGE_BYTES } from '../../core/limits.ts'
 
-export const REMOTE_LOG_VERSION = 1
+const REMOTE_LOG_VERSION = 1
 /** Bytes of a payload: an entry holds at most the transactions of one message. */
 export const MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES
 /** UTF-16 units of a group's name, and of an entry's id. */

@@ -20,7 +20,7 @@ export interface BodyLimits {
 }
 
 /** Slower is an attack or a broken link: 1.6 kB/s at the default time-out of ten seconds. */
-export const MIN_PROGRESS_BYTES = 16_384
+const MIN_PROGRESS_BYTES = 16_384
 
 /**
  * The whole body, decompressed.

@@ -70,7 +70,8 @@ export class HttpFace {
     }
     const method = action === '' ? 'GET' : 'POST'
     if (request.method !== method && !(method === 'GET' && request.method === 'HEAD')) {
-      throw new HranaError('METHOD_NOT_ALLOWED', `The method of this path is ${method}.`)
+      const problem = `The method of this path is ${method}.`
+      return errorResponse(new HranaError('METHOD_NOT_ALLOWED', problem), { allow: method })
     }
     if (action === '') {
       return { status: 200, headers: { 'content-type': 'text/plain' }, body: 'Hrana over HTTP' }
@@ -250,12 +251,16 @@ class Pipeline {
 }
 
 /** As JSON for every encoding: the content type says so, and clients read the code from it. */
-function errorResponse(error: unknown): HttpResponse {
+function errorResponse(
+  error: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
   const status = statusOf(error)
   return {
     status,
     headers: {
       'content-type': 'application/json',
+      ...headers,
       ...(status === 429 || status === 503 ? { 'retry-after': '1' } : {}),
     },
     body: JSON.stringify(toWireError(error)),

@@ -5,7 +5,7 @@
  * A client that sends faster than it is served is read no further (`pause`), and one that does not
  * read its answers gets no more of them computed.
  */
-import { MeridianError } from '../../core/errors.ts'
+import { isErrorCode } from '../../core/errors.ts'
 import type { MessageSocket } from '../../core/ports/http.ts'
 import type { CancelTimer } from '../../core/ports/runtime.ts'
 import type { Caller } from '../../core/principal.ts'
@@ -179,25 +179,28 @@ export class Connection {
     void this.close(POLICY_VIOLATION, 'Authentication failed.')
   }
 
-  /** A token that expires while its socket is open ends it. */
   #scheduleReauthentication(): void {
-    const { context, authenticate } = this.#options
+    const { runtime, limits } = this.#options.context
     this.#cancelTimer()
-    this.#cancelTimer = context.runtime.timers.after(context.limits.reauthenticateMs, () => {
-      authenticate(this.#jwt).then(
-        (caller) => {
-          if (this.#closed !== undefined) return
-          if (callerKey(caller) === this.#identity) this.#scheduleReauthentication()
-          else void this.close(POLICY_VIOLATION, 'The token no longer stands for the same caller.')
-        },
-        (error: unknown) => {
-          // Who cannot say whether a token is good has not said that it is bad.
-          if (error instanceof MeridianError && error.code === 'UNAUTHENTICATED') {
-            this.#refuse(error)
-          } else if (this.#closed === undefined) this.#scheduleReauthentication()
-        },
-      )
+    this.#cancelTimer = runtime.timers.after(limits.reauthenticateMs, () => {
+      void this.#reauthenticate()
     })
+  }
+
+  /** A token that expires while its socket is open ends it. */
+  async #reauthenticate(): Promise<void> {
+    const jwt = this.#jwt
+    let refusal: unknown
+    try {
+      this.#accept(await this.#options.authenticate(jwt))
+    } catch (error) {
+      // Who cannot say whether a token is good has not said that it is bad.
+      if (isRefusal(error)) refusal = error
+    }
+    // A later hello may have brought another token by now.
+    if (this.#closed !== undefined || this.#jwt !== jwt) return
+    if (refusal === undefined) this.#scheduleReauthentication()
+    else this.#refuse(refusal)
   }
 
   #request(
@@ -275,4 +278,8 @@ export class Connection {
       })
     }
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof HranaError || isErrorCode(error, 'UNAUTHENTICATED', 'PERMISSION_DENIED')
 }

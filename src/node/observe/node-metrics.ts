@@ -97,6 +97,7 @@ export class NodeMetrics {
       },
       read: (statements) => store.read(statements),
       query: (statement) => store.query(statement),
+      ...(store.snapshot === undefined ? {} : { snapshot: store.snapshot.bind(store) }),
       onCommit: (listener) => store.onCommit(listener),
       close: () => store.close(),
     }

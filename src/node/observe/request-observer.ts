@@ -13,7 +13,10 @@ export type RequestObserver = <T>(
 /** Watches nothing. */
 export const unobserved: RequestObserver = (request, work) => work(request)
 
-/** `outer` around `inner`. */
-export function composeObservers(outer: RequestObserver, inner: RequestObserver): RequestObserver {
-  return (request, work) => outer(request, (seen) => inner(seen, work))
+/** All of them, the first one outermost. */
+export function composeObservers(...observers: readonly RequestObserver[]): RequestObserver {
+  return observers.reduceRight(
+    (inner, outer) => (request, work) => outer(request, (seen) => inner(seen, work)),
+    unobserved,
+  )
 }

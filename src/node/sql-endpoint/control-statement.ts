@@ -29,7 +29,8 @@ export function readOnlyError(what: string): SqlError {
  * @throws SqlError `SQL_READ_ONLY` for statements and transactions that write; `SQL_PARSE_ERROR`
  */
 export function readControl(sql: string): ControlStatement | undefined {
-  const first = lowerAscii(firstToken(sql)?.name ?? '')
+  const token = firstToken(sql)
+  const first = token?.kind === 'word' ? lowerAscii(token.name) : ''
   if (WRITES.has(first)) throw readOnlyError(first.toUpperCase())
   if (first === 'explain') {
     throw new SqlError('QUERY_REFUSED', 'EXPLAIN shows how rows are stored, which is internal.')

@@ -21,7 +21,7 @@ import type { SelfSigned } from '../../support/certificates.ts'
 const MAX_BODY_BYTES = 16 * 1024 * 1024
 
 /** The least handler that serves a network: what a node does, without its checks. */
-export function networkHandler(network: HttpNetwork): HttpHandler {
+function networkHandler(network: HttpNetwork): HttpHandler {
   return {
     request: async (request: HttpRequest) => {
       const handlers = network.serving(request.headers[REGION_HEADER] ?? '')

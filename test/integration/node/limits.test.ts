@@ -91,7 +91,7 @@ describe('a node', () => {
 })
 
 describe('a node that stops', () => {
-  it('answers what is in progress, durably, and takes in nothing new', async () => {
+  it('answers what is in progress and takes in nothing new', async () => {
     const { cluster, node } = await start({ drainTimeoutMs: 60_000 })
     const request = await beginRequest(node.url, 'us-east', helloMessage())
     await until(() => {

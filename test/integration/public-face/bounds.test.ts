@@ -14,8 +14,13 @@ import {
 
 let open: OpenMarket
 
+/** Far enough apart that a busy machine is not taken for a call that waited for its answer. */
+const DELAY_SCALE = 10
+/** A round trip of ap-south to the nearest other region takes 1,200 ms. */
+const ONE_WAIT_MS = 1_000
+
 beforeAll(async () => {
-  open = await openMarket({ delayScale: 1 })
+  open = await openMarket({ delayScale: DELAY_SCALE })
   await open.us.tenant('acme').orders.insert({ id: 'o', label: 'x' })
   await open.meridian.settle()
   await open.ap.tenants.get('acme')
@@ -24,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(() => open.meridian.close())
 
-/** Calls that wait for another region: 190 ms and more. */
+/** Calls that wait for another region: `ONE_WAIT_MS` and more. */
 const SLOW: readonly [string, (options: CallOptions) => Promise<unknown>, boolean][] = [
   [
     'a read at home',
@@ -71,7 +76,7 @@ describe.each(SLOW)('%s', (_what, call, isWrite) => {
       retry: isWrite ? 'unknown-outcome' : 'safe',
     })
     expect(error.fix).toBeDefined()
-    expect(performance.now() - startMs).toBeLessThan(150)
+    expect(performance.now() - startMs).toBeLessThan(ONE_WAIT_MS)
   })
 
   it('ends when its signal aborts, with the reason as the cause', async () => {
@@ -107,12 +112,12 @@ describe('a deadline', () => {
     await open.us.tenants.create({ id: 'keyless', home: AP })
     await open.ap.tenants.get('keyless')
     const startMs = performance.now()
-    // The first key of a tenant goes through the log: 200 ms from here.
+    // The first key of a tenant goes through the log: a round trip and more.
     const call = open.ap
       .tenant('keyless')
       .residents.insert({ id: 'r', name: 'Ann', street: 's' }, { deadlineMs: 40 })
     expect(await failure(call)).toMatchObject({ code: 'DEADLINE_EXCEEDED', retry: 'safe' })
-    expect(performance.now() - startMs).toBeLessThan(150)
+    expect(performance.now() - startMs).toBeLessThan(ONE_WAIT_MS)
     expect(await open.ap.tenant('keyless').residents.get('r')).toBeUndefined()
   })
 })
@@ -134,7 +139,7 @@ describe('closing a client', () => {
     await client.close()
     const errors = await Promise.all(calls.map((call) => failure(call)))
     expect(errors.map((error) => error.code)).toEqual(calls.map(() => 'CLOSED'))
-    expect(performance.now() - startMs).toBeLessThan(100)
+    expect(performance.now() - startMs).toBeLessThan(ONE_WAIT_MS)
     expect(await codeOf(client.tenant('acme').orders.get('o'))).toBe('CLOSED')
     expect(await codeOf(client.tenants.get('acme'))).toBe('CLOSED')
     await client.close()

@@ -8,6 +8,7 @@ import {
   failure,
   openMarket,
   REGIONS,
+  storedRows,
   US,
   type Market,
   type OpenMarket,
@@ -71,12 +72,21 @@ describe('while the home is cut off', () => {
 })
 
 describe('a link that breaks under a pinned write', () => {
-  // One way takes 40 ms: after 60 ms the write is at its home, and its answer on the way.
-  const UNDER_WAY_MS = 60
+  /** How many writes have happened at home. */
+  async function outcomes(): Promise<number> {
+    const rows = await storedRows(open, US, 'SELECT count(*) FROM _outcomes')
+    return Number(rows[0]?.[0])
+  }
+
+  /** Cuts the link once another write has happened: its answer is 400 ms from its caller then. */
+  async function cutAfterOneMoreThan(before: number): Promise<void> {
+    await expect.poll(outcomes, { interval: 10, timeout: 20_000 }).toBeGreaterThan(before)
+    open.meridian.partition(US, EU)
+  }
 
   beforeEach(async () => {
     await open.meridian.close()
-    open = await openMarket({ delayScale: 1 })
+    open = await openMarket({ delayScale: 10 })
     await open.us.tenant('acme').orders.insert({ id: 'o', label: 'x' })
     await open.eu.tenants.get('acme')
     await open.eu.tenant('acme').orders.get('o', { consistency: 'strong' })
@@ -85,10 +95,10 @@ describe('a link that breaks under a pinned write', () => {
   it('leaves its outcome unknown, and the same key finds out without doubling it', async () => {
     const orders = open.eu.tenant('acme').orders
     const change = { amount: increment(1) }
-    const write = orders.update('o', change, { idempotencyKey: 'cut', deadlineMs: 200 })
-    await pause(UNDER_WAY_MS)
-    open.meridian.partition(US, EU)
-    const error = await failure(write)
+    const before = await outcomes()
+    const ended = failure(orders.update('o', change, { idempotencyKey: 'cut', deadlineMs: 3_000 }))
+    await cutAfterOneMoreThan(before)
+    const error = await ended
     expect(error.retry).toBe('unknown-outcome')
     expect(UNREACHABLE).toContain(error.code)
     expect(error.fix).toContain('idempotency key')
@@ -99,9 +109,9 @@ describe('a link that breaks under a pinned write', () => {
   })
 
   it('is mended by the client itself when there is time', async () => {
+    const before = await outcomes()
     const write = open.eu.tenant('acme').orders.update('o', { amount: increment(1) })
-    await pause(UNDER_WAY_MS)
-    open.meridian.partition(US, EU)
+    await cutAfterOneMoreThan(before)
     await pause(20)
     open.meridian.heal()
     expect((await write).amount).toBe(1)

@@ -7,6 +7,7 @@ import {
   defineSchema,
   increment,
   integer,
+  isErrorCode,
   table,
   text,
   type Database,
@@ -17,6 +18,8 @@ import { openStoreServer } from '../../../src/node/store-server.ts'
 import { failureOf } from '../../conformance/support/failure.ts'
 import { emptyServer } from '../../conformance/support/store-servers.ts'
 import { tempFolder } from '../../conformance/support/temp-folder.ts'
+import { freePorts } from '../../support/free-ports.ts'
+import { startStoreServer } from '../../support/store-server-process.ts'
 
 const REGION = 'eu-west'
 
@@ -98,16 +101,20 @@ async function expectAll(deployment: EmbeddedDeployment, db: Db): Promise<void> 
 }
 
 for (const protocol of ['http', 'ws'] as const) {
-  test(`every mode, views and SQL work over ${protocol}, and after a restart`, async () => {
-    const { url } = await emptyServer(protocol)
-    const directory = tempFolder()
-    const first = await open(url, directory)
-    await fill(first.db)
-    await expectAll(first.deployment, first.db)
-    await first.deployment.close()
-    const second = await open(url, directory)
-    await expectAll(second.deployment, second.db)
-  })
+  test(
+    `every mode, views and SQL work over ${protocol}, and after a restart`,
+    { timeout: 180_000 },
+    async () => {
+      const { url } = await emptyServer(protocol)
+      const directory = tempFolder()
+      const first = await open(url, directory)
+      await fill(first.db)
+      await expectAll(first.deployment, first.db)
+      await first.deployment.close()
+      const second = await open(url, directory)
+      await expectAll(second.deployment, second.db)
+    },
+  )
 }
 
 test('the token of a server comes from where the configuration says', async () => {
@@ -123,3 +130,29 @@ test('the token of a server comes from where the configuration says', async () =
   await db.plans.insert({ id: 'p', price: 7 })
   expect(await db.plans.get('p')).toMatchObject({ price: 7 })
 })
+
+test(
+  'a deployment outlives a server that was killed: views and writes go on by themselves',
+  { timeout: 180_000 },
+  async () => {
+    const file = join(tempFolder(), 'store.db')
+    const [port = 0] = await freePorts(1)
+    const first = await startStoreServer(file, port)
+    const { deployment, db } = await open(`ws://127.0.0.1:${port}`, tempFolder())
+    await fill(db)
+    first.kill('SIGKILL')
+    await first.ended
+    const acme = db.tenant('acme')
+    const order = { day: 'mon', amount: 1, secret: 'x' }
+    const error = await failureOf(acme.orders.insert({ id: 'while-down', ...order }))
+    expect(isErrorCode(error, 'STORE_UNAVAILABLE', 'DEADLINE_EXCEEDED')).toBe(true)
+    await startStoreServer(file, port)
+    await expect
+      .poll(() => acme.orders.upsert({ id: 'while-down', ...order }).then(() => 'stored', String), {
+        timeout: 30_000,
+      })
+      .toBe('stored')
+    await acme.orders.delete('while-down')
+    await expectAll(deployment, db)
+  },
+)

@@ -15,7 +15,9 @@ import { openRemoteStore } from '../../../src/drivers/store/remote/remote-store.
 import { emptyServer } from '../../conformance/support/store-servers.ts'
 import { tempFolder } from '../../conformance/support/temp-folder.ts'
 
-const GROUPS_A_PROTOCOL = 1000
+/** Of several groups each. */
+const RUNS_A_PROTOCOL = 250
+const GROUPS_A_RUN = 4
 
 const TABLE = `CREATE TABLE cell (k INTEGER PRIMARY KEY, t TEXT UNIQUE, n INTEGER CHECK (n < 900),
   r REAL, b BLOB, a ANY, p INTEGER REFERENCES cell (k)) STRICT`
@@ -90,13 +92,15 @@ const unreadable = fc
   .constantFrom('SELEC 1', 'SELECT ?', 'ROLLBACK', 'SELECT 1; SELECT 2', 'SELECT (')
   .map((sql): Statement[] => [{ sql, args: [] }])
 
-const groups = fc.array(
+const group = fc.array(
   fc.oneof(
     { arbitrary: fc.array(statement, { minLength: 1, maxLength: 5 }), weight: 15 },
     { arbitrary: unreadable, weight: 1 },
   ),
   { minLength: 1, maxLength: 8 },
 )
+
+const groups = fc.array(group, { minLength: GROUPS_A_RUN, maxLength: GROUPS_A_RUN })
 
 /** What a call came to, in a form that can be compared. */
 function told(outcome: PromiseSettledResult<readonly StatementResult[]>): unknown {
@@ -106,30 +110,44 @@ function told(outcome: PromiseSettledResult<readonly StatementResult[]>): unknow
   return { code: (error as { readonly code?: unknown }).code }
 }
 
-async function run(store: Store, members: readonly (readonly Statement[])[]): Promise<unknown> {
-  const cleared = store.write([{ sql: 'DELETE FROM cell', args: [] }])
-  const settled = await Promise.allSettled(members.map((member) => store.write(member)))
-  await cleared
+async function run(
+  store: Store,
+  groupsOfRun: readonly (readonly (readonly Statement[])[])[],
+): Promise<unknown> {
+  await store.write([{ sql: 'DELETE FROM cell', args: [] }])
+  const outcomes: unknown[] = []
+  for (const members of groupsOfRun) {
+    const settled = await Promise.allSettled(members.map((member) => store.write(member)))
+    outcomes.push(settled.map(told))
+  }
   const rows = await store.read([{ sql: 'SELECT * FROM cell ORDER BY k', args: [], bigints: true }])
-  return { outcomes: settled.map(told), rows }
+  return { outcomes, rows }
 }
 
 for (const protocol of ['http', 'ws'] as const) {
-  test(`${GROUPS_A_PROTOCOL} groups come to the same on a file and over ${protocol}`, async () => {
-    const { timers } = systemRuntime
-    const { url, token } = await emptyServer(protocol)
-    const remote = await openRemoteStore({ url, token, runtime: systemRuntime })
-    const file = await openFileStore({ path: join(tempFolder(), 'store.db'), timers })
-    onTestFinished(async () => {
-      await remote.close()
-      await file.close()
-    })
-    for (const store of [remote, file]) await store.write([{ sql: TABLE, args: [] }])
-    await fc.assert(
-      fc.asyncProperty(groups, async (members) => {
-        expect(await run(remote, members)).toEqual(await run(file, members))
-      }),
-      { numRuns: GROUPS_A_PROTOCOL },
-    )
-  })
+  test(
+    `1,000 groups come to the same on a file and over ${protocol}`,
+    { timeout: 300_000 },
+    async () => {
+      const { timers } = systemRuntime
+      const { url, token } = await emptyServer(protocol)
+      const remote = await openRemoteStore({ url, token, runtime: systemRuntime })
+      const file = await openFileStore({ path: join(tempFolder(), 'store.db'), timers })
+      onTestFinished(async () => {
+        await remote.close()
+        await file.close()
+      })
+      for (const store of [remote, file]) await store.write([{ sql: TABLE, args: [] }])
+      await fc.assert(
+        fc.asyncProperty(groups, async (groupsOfRun) => {
+          const [there, here] = await Promise.all([
+            run(remote, groupsOfRun),
+            run(file, groupsOfRun),
+          ])
+          expect(there).toEqual(here)
+        }),
+        { numRuns: RUNS_A_PROTOCOL },
+      )
+    },
+  )
 }

@@ -38,7 +38,7 @@ describe('bytes that this package writes', () => {
         const part = bytes.subarray(0, cut % bytes.length)
         expect(() => requireBounded(part)).toThrow(refused(''))
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 
@@ -117,7 +117,7 @@ describe('any bytes', () => {
         }
         packr.unpack(bytes)
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     )
   })
 })

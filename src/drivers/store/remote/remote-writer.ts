@@ -67,8 +67,10 @@ export class RemoteWriter implements GroupWriter {
     }
     for (const group of this.#split(items)) {
       const settled = await this.#commitGroup(group)
-      for (const [i, { place }] of group.entries()) {
-        outcomes[place] = settled[i] ?? { ok: false, error: this.#undone(undefined) }
+      for (const [i, { place, member }] of group.entries()) {
+        const outcome = settled[i] ?? { ok: false, error: this.#undone(undefined) }
+        const isRenewal = this.#options.lease.isRenewal(member[0]?.sql)
+        outcomes[place] = outcome.ok && isRenewal ? { ...outcome, wrote: false } : outcome
       }
     }
     return outcomes

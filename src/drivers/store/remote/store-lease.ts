@@ -34,6 +34,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS _store (
     owner TEXT, alive_until_ms INTEGER NOT NULL, fence INTEGER NOT NULL
   ) STRICT`
 const NOW_MS = `CAST(unixepoch('subsec') * 1000 AS INTEGER)`
+const RENEWAL = `UPDATE _store SET alive_until_ms = ${NOW_MS} + ? WHERE one = 1 AND owner = ?`
 /** How often a lease is looked at while another holds it, and renewed while it is held. */
 const LOOKS_PER_LEASE = 6
 const RENEWALS_PER_LEASE = 3
@@ -95,10 +96,12 @@ export class StoreLease {
 
   /** Statement that shows that this node lives. */
   get renewal(): BatchStep {
-    return {
-      sql: `UPDATE _store SET alive_until_ms = ${NOW_MS} + ? WHERE one = 1 AND owner = ?`,
-      args: [BigInt(this.#options.leaseMs), this.#options.owner],
-    }
+    return { sql: RENEWAL, args: [BigInt(this.#options.leaseMs), this.#options.owner] }
+  }
+
+  /** A renewal changes nothing that anyone waits for. */
+  isRenewal(sql: string | undefined): boolean {
+    return sql === RENEWAL
   }
 
   /** A commit's answer was lost: it must not happen after the next one. */

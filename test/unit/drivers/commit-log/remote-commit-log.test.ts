@@ -356,7 +356,7 @@ describe('links', () => {
       const served: CommitLog = {
         append: (group, id, bytes) => log.append(group, id, bytes),
         readIndex: (group) => log.readIndex(group),
-        trim: (group, beforeIndex) => log.trim(group, beforeIndex),
+        trim: () => log.trim(),
         tail: (group, fromIndex, handlers) => {
           failing.push(handlers)
           return log.tail(group, fromIndex, handlers)

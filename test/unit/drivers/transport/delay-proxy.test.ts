@@ -148,5 +148,6 @@ describe('the delay proxy', () => {
     await until(() => served !== undefined)
     served?.resetAndDestroy()
     await until(() => client.isClosed())
+    expect(client.hasEnded()).toBe(false)
   })
 })

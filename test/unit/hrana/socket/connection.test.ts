@@ -123,6 +123,34 @@ describe('hello', () => {
     expect(socket.messages().at(-1)).toMatchObject({ type: 'hello_error' })
     expect(world.backend.closed).toBe(1)
   })
+
+  it('that renews a token outlives the end of the one before', async () => {
+    const world = new HranaWorld()
+    const valid = new Set(['old'])
+    const socket = world.socket('hrana3', async (jwt) => {
+      if (jwt !== null && valid.has(jwt)) return ALICE
+      throw new MeridianError('UNAUTHENTICATED', 'The token has expired.')
+    })
+    socket.receive({ type: 'hello', jwt: 'old' })
+    await world.runtime.advance(59_000)
+    valid.add('new')
+    socket.receive({ type: 'hello', jwt: 'new' })
+    valid.delete('old')
+    await world.runtime.advance(120_000)
+    expect(socket.closed).toBeUndefined()
+  })
+
+  it('for which the caller has become another ends the socket', async () => {
+    const world = new HranaWorld()
+    let caller = ALICE
+    const socket = world.socket('hrana3', async () => caller)
+    socket.receive(HELLO)
+    await turns()
+    caller = client('alice', ['t1', 't2'])
+    await world.runtime.advance(60_000)
+    expect(socket.messages().at(-1)).toMatchObject({ error: { code: 'IDENTITY_CHANGED' } })
+    expect(socket.closed).toMatchObject({ code: 1008 })
+  })
 })
 
 describe('messages', () => {

@@ -1,0 +1,32 @@
+/** Logs requests that failed: those that an operator must hear of as errors, the rest for debugging. */
+import { asMeridianError, type ErrorCode } from '../../core/errors.ts'
+import type { Log } from '../../core/ports/log.ts'
+import type { Clock } from '../../core/ports/runtime.ts'
+import type { RequestObserver } from './request-observer.ts'
+
+/** Failures of the store: every request may meet one, so they are told now and then only. */
+const STORE_CODES: readonly ErrorCode[] = ['STORE_FULL', 'STORE_UNAVAILABLE', 'STORE_CORRUPT']
+const STORE_INTERVAL_MS = 10_000
+
+export function logFailures(region: string, log: Log, clock: Clock): RequestObserver {
+  let quietUntilMs = -Infinity
+  return async (request, work) => {
+    try {
+      return await work(request)
+    } catch (thrown) {
+      const error = asMeridianError(thrown)
+      const { kind } = request.body
+      const nowMs = clock.monotonicMs()
+      if (error.code === 'INTERNAL') {
+        log.write('error', 'request failed unexpectedly', { region, kind, error })
+      } else if (STORE_CODES.includes(error.code) && nowMs >= quietUntilMs) {
+        quietUntilMs = nowMs + STORE_INTERVAL_MS
+        log.write('error', 'the store fails', { region, error })
+      } else {
+        // A message may name what its caller named: the code says enough.
+        log.write('debug', 'request failed', { region, kind, code: error.code })
+      }
+      throw thrown
+    }
+  }
+}

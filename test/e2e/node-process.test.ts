@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest'
+import { READY_PATH } from '../../src/core/wire-http.ts'
+import { layProcesses } from '../support/node-processes.ts'
+import { until } from '../support/until.ts'
+import { schema } from './programs/loader-schema.ts'
+
+const SCHEMA_MODULE = 'test/e2e/programs/loader-schema.ts'
+
+describe('`meridian node`', () => {
+  test('prints its address as JSON, logs JSON lines, and ends in order on SIGTERM', async () => {
+    const processes = await layProcesses(schema, SCHEMA_MODULE)
+    const node = await processes.start('eu-west')
+    const [line = ''] = node.stdout().split('\n')
+    expect(JSON.parse(line)).toEqual({
+      event: 'listening',
+      region: 'eu-west',
+      regions: ['eu-west'],
+      url: processes.url('eu-west'),
+    })
+    await until(async () => {
+      expect((await fetch(processes.url('eu-west') + READY_PATH)).status).toBe(200)
+    })
+    node.kill('SIGTERM')
+    const { code, stderr } = await node.ended
+    expect(code).toBe(0)
+    const events = stderr
+      .split('\n')
+      .filter((text) => text.startsWith('{'))
+      .map((text) => (JSON.parse(text) as { event: string }).event)
+    expect(events[0]).toBe('node starts on the loopback interface only')
+    expect(events.at(-1)).toBe('node stopped')
+  })
+
+  test('ends with the process that started it where it is asked to', async () => {
+    const processes = await layProcesses(schema, SCHEMA_MODULE)
+    const node = await processes.start('eu-west', {
+      hasInput: true,
+      arguments: ['--until-stdin-ends'],
+    })
+    node.endInput()
+    expect((await node.ended).code).toBe(0)
+  })
+})
