@@ -77,11 +77,12 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDe
   const directory = options.directory ?? config.data.directory
   await mkdir(directory, { recursive: true })
   const lockFile = options.lockFile ?? join(directory, LOCK_FILE)
-  const { compiled, lock, save } = await openSchemaLock(options.schema, lockFile)
+  const locked = await openSchemaLock(options.schema, lockFile)
+  const { compiled, lock } = locked
   const closing = new Closing()
   try {
     const parts = await openParts(options, config, directory, compiled, closing)
-    await save(parts.runtime.random)
+    await locked.save(parts.runtime.random)
     const sessionKey = await openSessionKey(join(directory, 'session.key'), parts.runtime.random)
     const onNotice = noticeOf(options)
     const keys = await openKeys({ ...options, onNotice, config, directory, compiled })

@@ -63,7 +63,7 @@ test('a node whose disk is full refuses writes, typed, keeps serving, and loses 
     node.kill('SIGTERM')
     expect((await node.ended).code).toBe(0)
   }
-  expect([elsewhere, full, again].map(({ stderr }) => stderr()).join('')).not.toMatch(
+  expect([elsewhere, full, again].map((node) => node.stderr()).join('')).not.toMatch(
     /unhandled|uncaught/i,
   )
 })

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { increment, isErrorCode, MeridianError, type ErrorCode } from '../../src/client/index.ts'
 import { layProcesses, type NodeProcess, type Processes } from '../support/node-processes.ts'
@@ -36,13 +37,10 @@ class Load {
   /** Resolves once every mode has acknowledged `count` more writes. */
   async further(count: number): Promise<void> {
     const goals = MODES.map((mode) => this.acknowledged[mode].length + count)
-    const goOn = until(
-      () =>
-        MODES.forEach((mode, i) => {
-          expect(this.acknowledged[mode].length, mode).toBeGreaterThanOrEqual(goals[i] ?? 0)
-        }),
-      REPEATS_MS,
-    )
+    const goOn = until(() => {
+      const isThere = MODES.every((mode, i) => this.acknowledged[mode].length >= (goals[i] ?? 0))
+      if (!isThere) throw new Error(`acknowledged: ${inspect(this.acknowledged)}`)
+    }, REPEATS_MS)
     // A writer that failed for good is why the rest would wait in vain.
     await Promise.race([goOn, this.#running])
   }

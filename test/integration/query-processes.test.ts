@@ -4,7 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished, expect, test } from 'vitest'
-import { StatementFailed, type Statement, type Store } from '../../src/core/ports/store.ts'
+import {
+  StatementFailed,
+  type QuerySnapshot,
+  type Statement,
+  type Store,
+} from '../../src/core/ports/store.ts'
 import { systemRuntime } from '../../src/drivers/runtime/system-runtime.ts'
 import { openFileStore } from '../../src/drivers/store/file-store.ts'
 import { startProgram } from '../support/program.ts'
@@ -37,6 +42,11 @@ async function openStore(timeoutMs: number, maxProcesses = 2): Promise<World> {
 
 function statement(sql: string, more: Partial<Statement> = {}): Statement {
   return { sql, args: [], ...more }
+}
+
+async function snapshotOf(store: Store): Promise<QuerySnapshot> {
+  if (store.snapshot === undefined) throw new Error('The store has no snapshots.')
+  return store.snapshot()
 }
 
 async function rowsOf(from: Pick<Store, 'query'>, sql: string): Promise<unknown> {
@@ -113,26 +123,27 @@ test('a query that wants too much memory, or gives too much, fails alone', async
 
 test('a snapshot sees what was committed when it was opened, until it is ended', async () => {
   const { store } = await openStore(LONG_MS, 3)
-  const snapshot = await store.snapshot?.()
-  if (snapshot === undefined) throw new Error('no snapshot')
+  const snapshot = await snapshotOf(store)
   await store.write([statement("INSERT INTO t (v) VALUES ('later')")])
   expect(await rowsOf(snapshot, 'SELECT count(*) FROM t')).toEqual([[1]])
   expect(await rowsOf(store, 'SELECT count(*) FROM t')).toEqual([[2]])
   snapshot.end()
   snapshot.end()
   await expect(rowsOf(snapshot, 'SELECT 1')).rejects.toBeInstanceOf(StatementFailed)
-  expect(await rowsOf((await store.snapshot?.()) as Store, 'SELECT count(*) FROM t')).toEqual([[2]])
+  const next = await snapshotOf(store)
+  expect(await rowsOf(next, 'SELECT count(*) FROM t')).toEqual([[2]])
+  next.end()
 })
 
 test('snapshots that are held leave a process for queries, and others wait their turn', async () => {
   const { store } = await openStore(LONG_MS, 2)
-  const held = await store.snapshot?.()
-  const waiting = store.snapshot?.()
+  const held = await snapshotOf(store)
+  const waiting = snapshotOf(store)
   expect(await rowsOf(store, 'SELECT v FROM t')).toEqual([['one']])
-  held?.end()
+  held.end()
   const next = await waiting
-  expect(await rowsOf(next as Store, 'SELECT v FROM t')).toEqual([['one']])
-  next?.end()
+  expect(await rowsOf(next, 'SELECT v FROM t')).toEqual([['one']])
+  next.end()
 })
 
 test('a query whose process is killed runs again', async () => {

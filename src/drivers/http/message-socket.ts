@@ -19,6 +19,11 @@ const NORMAL_CLOSURE = 1000
 /** How a socket is watched. */
 export interface MessageSocketOptions {
   readonly timers: Timers
+  /**
+   * Bytes that the connection has received so far. Any are a sign of life: a long message may take
+   * longer than a heartbeat, and a peer that does not read now still sends its own pings.
+   */
+  readonly receivedBytes: () => number
   readonly heartbeatIntervalMs?: number
 }
 
@@ -30,11 +35,13 @@ export function toMessageSocket(socket: WebSocket, options: MessageSocketOptions
 class WebSocketMessages implements MessageSocket {
   readonly #socket: WebSocket
   readonly #timers: Timers
+  readonly #receivedBytes: () => number
   readonly #heartbeatIntervalMs: number
   #isPaused = false
   #isClosing = false
   #isClosed = false
   #silentIntervals = 0
+  #lastReceivedBytes = 0
   #stopTimer: CancelTimer | undefined
   #early: (string | Uint8Array)[] = []
   #onMessage: ((message: string | Uint8Array) => void) | undefined
@@ -43,11 +50,9 @@ class WebSocketMessages implements MessageSocket {
   constructor(socket: WebSocket, options: MessageSocketOptions) {
     this.#socket = socket
     this.#timers = options.timers
+    this.#receivedBytes = options.receivedBytes
     this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? HEARTBEAT_INTERVAL_MS
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
-    // Any of the three: a peer that does not read now still sends its own pings.
-    socket.on('ping', () => this.#noteLife())
-    socket.on('pong', () => this.#noteLife())
     // A close follows every error.
     socket.on('error', () => undefined)
     socket.on('close', () => this.#end())
@@ -98,15 +103,10 @@ class WebSocketMessages implements MessageSocket {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
-    this.#noteLife()
     if (this.#isClosing) return
     const message = isBinary ? ownBytes(data) : textOf(data)
     if (this.#onMessage === undefined) this.#early.push(message)
     else this.#onMessage(message)
-  }
-
-  #noteLife(): void {
-    this.#silentIntervals = 0
   }
 
   #armHeartbeat(): void {
@@ -118,6 +118,9 @@ class WebSocketMessages implements MessageSocket {
 
   #beat(): void {
     if (this.#isClosing || this.#isClosed) return
+    const receivedBytes = this.#receivedBytes()
+    if (receivedBytes !== this.#lastReceivedBytes) this.#silentIntervals = 0
+    this.#lastReceivedBytes = receivedBytes
     if (!this.#isPaused && this.#silentIntervals++ >= MAX_SILENT_INTERVALS) {
       this.#socket.terminate()
       return

@@ -79,7 +79,10 @@ function open(
   })
   server.handleUpgrade(incoming, socket, head, (webSocket) => {
     context.onOpen(webSocket)
-    const messages = toMessageSocket(webSocket, { timers: context.timers })
+    const messages = toMessageSocket(webSocket, {
+      timers: context.timers,
+      receivedBytes: () => incoming.socket.bytesRead,
+    })
     try {
       decision.open(messages)
     } catch (error) {

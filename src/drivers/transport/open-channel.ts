@@ -39,10 +39,12 @@ export function openSocket(options: OpenChannelOptions): Promise<MessageSocket> 
       reject(refused(from, to, response.statusCode ?? 0))
       socket.terminate()
     })
-    // In the same turn as the event: messages may follow it at once.
-    socket.once('open', () => {
-      signal.removeEventListener('abort', onAbort)
-      resolve(toMessageSocket(socket, { timers }))
+    socket.once('upgrade', ({ socket: connection }) => {
+      // In the same turn as the event: messages may follow it at once.
+      socket.once('open', () => {
+        signal.removeEventListener('abort', onAbort)
+        resolve(toMessageSocket(socket, { timers, receivedBytes: () => connection.bytesRead }))
+      })
     })
   })
 }

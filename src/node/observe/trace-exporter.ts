@@ -14,12 +14,11 @@ export async function openTracing(
 ): Promise<Tracing> {
   const url = collectorUrl(environment)
   if (url === undefined) return NO_TRACING
-  const [{ ROOT_CONTEXT, trace }, { BatchSpanProcessor, TracerProvider }, { OTLPTraceExporter }] =
-    await Promise.all([
-      import('@opentelemetry/api'),
-      import('@opentelemetry/sdk-trace'),
-      import('@opentelemetry/exporter-trace-otlp-http'),
-    ])
+  const [api, { BatchSpanProcessor, TracerProvider }, { OTLPTraceExporter }] = await Promise.all([
+    import('@opentelemetry/api'),
+    import('@opentelemetry/sdk-trace'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+  ])
   const provider = new TracerProvider({
     resource: resource(environment[SERVICE_NAME] ?? DEFAULT_SERVICE_NAME),
     spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url }) })],
@@ -29,7 +28,7 @@ export async function openTracing(
     await provider.forceFlush({ timeoutMillis: FLUSH_TIMEOUT_MS }).catch(() => undefined)
     await provider.shutdown().catch(() => undefined)
   }
-  return createTracing(provider.getTracer('meridian'), { ROOT_CONTEXT, trace }, flush)
+  return createTracing(provider.getTracer('meridian'), api, flush)
 }
 
 function collectorUrl(
@@ -45,10 +44,10 @@ function collectorUrl(
 /** Which service the spans are of. */
 function resource(serviceName: string): NonNullable<TracerProviderOptions['resource']> {
   const attributes = { 'service.name': serviceName }
-  const own = {
+  const own: NonNullable<TracerProviderOptions['resource']> = {
     attributes,
     getRawAttributes: () => Object.entries(attributes),
     merge: () => own,
   }
-  return own as NonNullable<TracerProviderOptions['resource']>
+  return own
 }

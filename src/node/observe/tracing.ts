@@ -4,7 +4,7 @@
  * without one nothing is loaded and nothing is wrapped. Names and codes go into spans, never values.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Context, Span, SpanKind, SpanStatusCode, Tracer } from '@opentelemetry/api'
+import type { Context, Span, Tracer } from '@opentelemetry/api'
 import { asMeridianError } from '../../core/errors.ts'
 import type { Store } from '../../core/ports/store.ts'
 import { unobserved, type RequestObserver } from './request-observer.ts'
@@ -26,15 +26,15 @@ export const NO_TRACING: Tracing = {
   close: async () => undefined,
 }
 
-const SERVER: SpanKind = 1
-const CLIENT: SpanKind = 2
-const ERROR: SpanStatusCode = 2
 /** W3C Trace Context, version 00. */
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 const ALL_ZERO = /^0+$/
 
 /** What of OpenTelemetry's API is needed to make spans: loaded only where there are any. */
-type Api = Pick<typeof import('@opentelemetry/api'), 'ROOT_CONTEXT' | 'trace'>
+type Api = Pick<
+  typeof import('@opentelemetry/api'),
+  'ROOT_CONTEXT' | 'SpanKind' | 'SpanStatusCode' | 'trace'
+>
 
 /** Makes spans by `tracer`. */
 export function createTracing(tracer: Tracer, api: Api, flush: () => Promise<void>): Tracing {
@@ -45,7 +45,7 @@ export function createTracing(tracer: Tracer, api: Api, flush: () => Promise<voi
     } catch (error) {
       const { code } = asMeridianError(error)
       span.setAttribute('error.type', code)
-      span.setStatus({ code: ERROR, message: code })
+      span.setStatus({ code: api.SpanStatusCode.ERROR, message: code })
       throw error
     } finally {
       span.end()
@@ -56,7 +56,11 @@ export function createTracing(tracer: Tracer, api: Api, flush: () => Promise<voi
       const { header, body } = request
       const attributes = { 'meridian.region': region, 'db.operation.name': body.kind }
       const parent = parentContext(api, header.trace)
-      const span = tracer.startSpan(`node ${body.kind}`, { kind: SERVER, attributes }, parent)
+      const span = tracer.startSpan(
+        `node ${body.kind}`,
+        { kind: api.SpanKind.SERVER, attributes },
+        parent,
+      )
       const observed = { header: { ...header, trace: traceparent(span) }, body }
       const context = api.trace.setSpan(parent, span)
       return run(span, () => current.run(context, () => work(observed)))
@@ -67,7 +71,7 @@ export function createTracing(tracer: Tracer, api: Api, flush: () => Promise<voi
         // The work of roles belongs to no request.
         if (context === undefined) return work()
         const attributes = { 'meridian.region': region, 'db.operation.batch.size': count }
-        return run(tracer.startSpan(name, { kind: CLIENT, attributes }, context), work)
+        return run(tracer.startSpan(name, { kind: api.SpanKind.CLIENT, attributes }, context), work)
       }
       return {
         write: (all) => access('store write', all.length, () => store.write(all)),

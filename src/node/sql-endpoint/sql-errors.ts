@@ -2,7 +2,7 @@
  * Errors as SQL clients see them: a code, and a message that names what the user knows. What a
  * store says of its files and tables stays here.
  */
-import { isErrorCode, MeridianError, toWireError, type ErrorCode } from '../../core/errors.ts'
+import { MeridianError, toWireError, type ErrorCode } from '../../core/errors.ts'
 import { SqlError } from '../../core/ports/sql-session.ts'
 import { SQL_PATH_PREFIX } from '../../core/wire-http.ts'
 
@@ -24,7 +24,7 @@ const INTERNAL_NAME = /\b(?:[tvm]\d+(?:_\w*)?|[cbga]\d+|_[a-z]\w*|\S*\/\S+\.db)\
 /** The error to send; what is no error of SQL or of Meridian comes back as it is. */
 export function toSqlError(error: unknown, region: string, sql: string): unknown {
   if (error instanceof SqlError || !(error instanceof MeridianError)) return error
-  if (isErrorCode(error, ...INTERNAL_CODES)) {
+  if (INTERNAL_CODES.includes(error.code)) {
     return new SqlError(error.code, `Region ${region} cannot read its rows now.`)
   }
   if (error.code === 'TENANT_REQUIRED') {

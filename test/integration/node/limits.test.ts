@@ -100,7 +100,7 @@ describe('a node that stops', () => {
     const closing = node.close()
     expect(node.status().ready).toBe(false)
     await until(async () => {
-      await expect(page(node.url, READY_PATH)).rejects.toThrow()
+      await expect(page(node.url, READY_PATH)).rejects.toThrow(/fetch failed/)
     })
     const answer = await request.finish()
     expect(answer).toMatch(/^HTTP\/1\.1 200 /)

@@ -24,7 +24,8 @@ function textLog(): { readonly log: ReturnType<typeof createPinoLog>; text(): st
 describe('what a node writes', () => {
   it('holds no value of a row, no token and no key, whatever goes wrong', async () => {
     const keys = clusterKeys()
-    const { log, text } = textLog()
+    const written = textLog()
+    const { log } = written
     const cluster = await layCluster({ schema, ...keys.layout })
     const nodes = await Promise.all(REGIONS.map((region) => cluster.start(region, { log })))
     await Promise.all(nodes.map((node) => node.ready()))
@@ -54,10 +55,10 @@ describe('what a node writes', () => {
     )
     for (const node of nodes) await node.close()
 
-    for (const event of ['request failed', 'node stopped']) expect(text()).toContain(event)
+    for (const event of ['request failed', 'node stopped']) expect(written.text()).toContain(event)
     const canaries = [TENANT, ROW, SQL_CANARY, token, token.split('.')[2] ?? '', ...keys.secrets]
-    for (const written of [text(), metrics.text, status]) {
-      expect(canaries.filter((canary) => written.includes(canary))).toEqual([])
+    for (const text of [written.text(), metrics.text, status]) {
+      expect(canaries.filter((canary) => text.includes(canary))).toEqual([])
     }
   })
 

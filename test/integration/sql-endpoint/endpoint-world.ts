@@ -33,14 +33,7 @@ export interface EndpointWorld extends AsyncDisposable {
   /** Sends a request to the endpoint of us-east without a socket; resolves with its body's text. */
   post(tenant: string, path: string, body: string): Promise<{ status: number; text: string }>
   /** An unmodified client of libSQL; it is closed with the world. */
-  client(
-    tenant: string,
-    options?: {
-      readonly token?: string
-      readonly region?: string
-      readonly scheme?: 'http' | 'ws'
-    },
-  ): Client
+  client(tenant: string, options?: ClientOptions): Client
 }
 
 export interface WorldOptions {

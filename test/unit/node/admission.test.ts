@@ -46,6 +46,6 @@ describe('requests in progress', () => {
     leave()
     expect(gate.inProgress()).toBe(1)
     gate.enter(caller('a'))
-    expect(() => gate.enter(caller('a'))).toThrow()
+    expect(() => gate.enter(caller('a'))).toThrow(/in progress already/)
   })
 })
