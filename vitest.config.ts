@@ -13,8 +13,11 @@ const TEST_TIMEOUT_MS = {
 
 /** Ran over both transports: what a service sees does not depend on how its nodes are reached. */
 const PUBLIC_FACE = 'test/integration/public-face/**/*.test.ts'
-/** Of these, what looks at one process alone: its files, its restarts, its end. */
-const IN_PROCESS_ONLY = ['files', 'process-end', 'restart'].map(
+/**
+ * Of these, what HTTP changes nothing of: files, restarts and the end of a process, which clients do
+ * not see, and the answers of a node to bytes of any kind, which transports carry unread.
+ */
+const IN_PROCESS_ONLY = ['files', 'process-end', 'protocol', 'restart'].map(
   (name) => `test/integration/public-face/${name}.test.ts`,
 )
 
@@ -40,8 +43,8 @@ export default defineConfig({
           include: [PUBLIC_FACE],
           exclude: IN_PROCESS_ONLY,
           env: { MERIDIAN_TEST_TRANSPORT: 'http' },
-          testTimeout: TEST_TIMEOUT_MS.integration,
-          hookTimeout: TEST_TIMEOUT_MS.integration,
+          testTimeout: 2 * TEST_TIMEOUT_MS.integration,
+          hookTimeout: 2 * TEST_TIMEOUT_MS.integration,
         },
       },
     ],

@@ -13,7 +13,8 @@ import { openRemoteStore } from '../src/drivers/store/remote/remote-store.ts'
 import { openStoreServer } from '../src/node/store-server.ts'
 
 const SECONDS = Number(process.argv[2] ?? 2)
-const CALLERS = [1, 8, 32, 128]
+const CALLERS: readonly number[] = [1, 8, 32]
+const WARM_UP = 100
 const VALUE = 'a value of some forty characters, as usual'
 
 let nextKey = 0
@@ -102,6 +103,7 @@ for (const protocol of ['http', 'ws']) {
   const own = storeWay(store)
   const raw = clientWay(client)
   for (const kind of ['write', 'read'] as const) {
+    for (let i = 0; i < WARM_UP; i++) await Promise.all([own[kind](), raw[kind]()])
     for (const callers of CALLERS) {
       const label = `${protocol} ${kind}, ${callers} callers`
       print(label, await measure(callers, own[kind]), await measure(callers, raw[kind]))

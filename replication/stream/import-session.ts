@@ -1,10 +1,11 @@
 /** The destination's side of one channel: checks what arrives and has it committed, in order. */
-import type { Change } from '../../src/core/change.ts'
+import { sourceRegion, type Change } from '../../src/core/change.ts'
 import { asMeridianError, fromWireError, MeridianError } from '../../src/core/errors.ts'
 import type { CancelTimer, Runtime } from '../../src/core/ports/runtime.ts'
 import type { Channel } from '../../src/core/ports/transport.ts'
 import type { StreamFaults } from './faults.ts'
 import type { FreshnessTracker } from './freshness.ts'
+import { takeFrom, type MaySend } from './import-filter.ts'
 import type { ImportStep, ImportWriter, SourcePosition } from './import-writer.ts'
 import {
   decodeExporterMessage,
@@ -21,10 +22,13 @@ const MAX_STEP_CHANGES = 1000
 export interface ImportSessionOptions {
   /** The region that holds this end. */
   readonly region: string
+  /** The region at the other end. */
+  readonly from: string
   readonly channel: Channel
   /** Every source of the other region that is followed, with its applied position. */
   readonly positions: ReadonlyMap<string, SourcePosition>
   readonly writer: ImportWriter
+  readonly maySend: MaySend
   readonly runtime: Runtime
   readonly freshness: FreshnessTracker
   readonly creditBytes: number
@@ -156,6 +160,7 @@ export class ImportSession {
   }
 
   #accept(message: ExporterMessage & { kind: 'accept' }): void {
+    if (sourceRegion(message.source) !== this.#options.from) throw broken(message.source)
     this.#source = message.source
     this.#received = message.position
     const known = this.#options.positions.get(message.source)
@@ -216,7 +221,8 @@ export class ImportSession {
     while (this.#queue.length > 0) {
       const step = this.#takeStep()
       try {
-        await this.#options.writer.commit(step)
+        const changes = await takeFrom(this.#options.maySend, step.changes)
+        await this.#options.writer.commit({ ...step, changes })
         const mayHold = this.#visible < this.#applied || this.#options.writer.hasEarly(step)
         this.#applied = step.position
         this.#visible = mayHold ? await this.#readVisible() : step.position

@@ -11,6 +11,7 @@ import type { StoreClock } from '../../src/core/store-clock.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import type { StreamFaults } from './faults.ts'
 import { FreshnessTracker } from './freshness.ts'
+import type { MaySend } from './import-filter.ts'
 import { ImportSession, type ImportProgress } from './import-session.ts'
 import { ImportWriter, type ChangeAppliers, type SourcePosition } from './import-writer.ts'
 
@@ -33,6 +34,8 @@ export interface ImporterOptions {
   readonly storeClock: StoreClock
   readonly runtime: Runtime
   readonly appliers: ChangeAppliers
+  /** Which of the source's changes are taken. Default: all. */
+  readonly maySend?: MaySend
   /** Bytes that the source may have on the way. Default 4 MiB. */
   readonly creditBytes?: number
   /** Default 150. */
@@ -78,6 +81,8 @@ export interface Importer {
    */
   freshAsOfMs(): number | null
 }
+
+const takeAll: MaySend = () => Promise.resolve(true)
 
 /** Makes an importer; `start` begins. */
 export function createImporter(options: ImporterOptions): Importer {
@@ -174,9 +179,11 @@ class RegionImporter implements Importer {
     }
     this.#session = new ImportSession({
       region: options.region,
+      from: options.from,
       channel,
       positions,
       writer: this.#writer,
+      maySend: options.maySend ?? takeAll,
       runtime: options.runtime,
       freshness: this.#freshness,
       creditBytes: options.creditBytes ?? DEFAULT_CREDIT_BYTES,

@@ -8,7 +8,13 @@ import type { LogEntry } from '../../src/core/ports/commit-log.ts'
 import type { Runtime } from '../../src/core/ports/runtime.ts'
 import { StatementFailed, type Store } from '../../src/core/ports/store.ts'
 import type { StoreClock } from '../../src/core/store-clock.ts'
-import { LogBatch, type LogBatchOptions, type PlacedRecord } from './log-batch.ts'
+import {
+  LogBatch,
+  readPosition,
+  selectPosition,
+  type LogBatchOptions,
+  type PlacedRecord,
+} from './log-batch.ts'
 import { decodeRecord } from './record.ts'
 import type { DecidedOutcome } from './outcomes.ts'
 import type { Command } from './state-machine.ts'
@@ -133,11 +139,22 @@ export class Applier<C extends Command> {
 
   async #write(batch: LogBatch<C>): Promise<void> {
     const { store, clock } = this.#options
+    let isInDoubt = false
+    const write = async (): Promise<void> => {
+      try {
+        await store.write(batch.statements(() => clock.next()))
+      } catch (error) {
+        isInDoubt ||= error instanceof MeridianError && error.retry === 'unknown-outcome'
+        throw error
+      }
+    }
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#retryStore(() => store.write(batch.statements(() => clock.next())))
+        await this.#retryStore(write)
         return
       } catch (error) {
+        // A store whose answer was lost may have committed: then it is where this batch leaves it.
+        if (isInDoubt && isPositionGuard(error) && (await this.#isWritten(batch))) return
         const behind = error instanceof StatementFailed && error.kind === 'raise'
         if (!behind || attempt === MAX_CLOCK_RETRIES) throw error
         // Another writer of this store drew a higher stamp: draw above the store's clock row.
@@ -145,6 +162,12 @@ export class Applier<C extends Command> {
         clock.observe(row?.rows[0]?.[0] as string)
       }
     }
+  }
+
+  async #isWritten(batch: LogBatch<C>): Promise<boolean> {
+    const { store, group } = this.#options
+    const [result] = await this.#retryStore(() => store.read([selectPosition(group)]))
+    return batch.leaves(readPosition(result))
   }
 
   /** A store that is full or away is waited for: the log is not lost, only late. */
@@ -195,4 +218,9 @@ export class Applier<C extends Command> {
       cause: error,
     })
   }
+}
+
+/** The first statement of a batch: the store is not at the record before. */
+function isPositionGuard(error: unknown): boolean {
+  return error instanceof StatementFailed && error.statementIndex === 0 && error.kind === 'check'
 }

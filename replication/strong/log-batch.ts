@@ -127,7 +127,14 @@ export class LogBatch<C extends Command> {
     }
     statements.push(...this.#outcomes.takeWrites(first.index, last.index))
     statements.push(setPosition(this.#group, last.index, this.#logTimeMs))
+    statements.push(setLastRecord(this.#group, last))
     return statements
+  }
+
+  /** Whether a stored position is the one that this batch leaves behind. */
+  leaves(position: LogPosition): boolean {
+    const last = this.#records.at(-1) as PlacedRecord<C>
+    return position.index === last.index && position.lastId === last.id
   }
 
   #evaluateRecord(placed: PlacedRecord<C>): DecidedOutcome[] {
@@ -161,11 +168,33 @@ function contextTxId(placed: PlacedRecord<Command>): string {
   return only?.txId ?? placed.id
 }
 
-/** Reads a group's position: index and log time. */
+/** Where a store is in a group. */
+export interface LogPosition {
+  readonly index: number
+  readonly logTimeMs: number
+  /** The id of the record at `index`; undefined where the store does not know it. */
+  readonly lastId: string | undefined
+}
+
+/** Reads a group's position; `readPosition` makes it of the result. */
 export function selectPosition(group: string): Statement {
   return {
-    sql: 'SELECT log_index, log_time_ms FROM _log_positions WHERE log_group = ?',
-    args: [group],
+    sql: `SELECT log_index, log_time_ms, (SELECT value FROM _meta WHERE key = ?)
+      FROM _log_positions WHERE log_group = ?`,
+    args: [lastRecordKey(group), group],
+  }
+}
+
+export function readPosition(result: StatementResult | undefined): LogPosition {
+  const [index, logTimeMs, lastRecord] = result?.rows[0] ?? []
+  if (index === undefined) return { index: 0, logTimeMs: 0, lastId: undefined }
+  // A node that did not keep ids may have moved the index since.
+  const [of, lastId] = String(lastRecord ?? '').split(' ')
+  const isKnown = of === String(index)
+  return {
+    index: Number(index),
+    logTimeMs: Number(logTimeMs),
+    lastId: isKnown ? lastId : undefined,
   }
 }
 
@@ -183,5 +212,18 @@ function setPosition(group: string, index: number, logTimeMs: number): Statement
       ON CONFLICT (log_group) DO UPDATE SET log_index = excluded.log_index,
         log_time_ms = excluded.log_time_ms`,
     args: [group, index, logTimeMs],
+  }
+}
+
+function lastRecordKey(group: string): string {
+  return `log:${group}`
+}
+
+/** In `_meta`, which stores of every age have. Ids hold no space. */
+function setLastRecord(group: string, { index, id }: PlacedRecord<Command>): Statement {
+  return {
+    sql: `INSERT INTO _meta (key, value) VALUES (?, ?)
+      ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+    args: [lastRecordKey(group), `${index} ${id}`],
   }
 }

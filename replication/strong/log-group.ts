@@ -13,7 +13,7 @@ import type { StoreClock } from '../../src/core/store-clock.ts'
 import { Applier, type AppliedRecord } from './applier.ts'
 import type { StrongFaults } from './faults.ts'
 import { IndexWaiters } from './index-waiters.ts'
-import { selectPosition } from './log-batch.ts'
+import { readPosition, selectPosition, type LogPosition } from './log-batch.ts'
 import { DEFAULT_PROPOSER_LIMITS, Proposer, type ProposerLimits } from './proposer.ts'
 import { encodeRecord } from './record.ts'
 import { SharedReadIndex } from './shared-read-index.ts'
@@ -78,18 +78,18 @@ export class LogGroup<C extends Command> {
   /** Reads the store's position and starts to follow the log from there. */
   static async open<C extends Command>(options: LogGroupOptions<C>): Promise<LogGroup<C>> {
     const [result] = await options.store.read([selectPosition(options.group)])
-    const [index = 0, logTimeMs = 0] = (result?.rows[0] ?? []) as [number?, number?]
-    const group = new LogGroup(options, index, logTimeMs)
-    group.#follow()
+    const position = readPosition(result)
+    const group = new LogGroup(options, position)
+    group.#follow(position)
     return group
   }
 
-  private constructor(options: LogGroupOptions<C>, applied: number, logTimeMs: number) {
+  private constructor(options: LogGroupOptions<C>, position: LogPosition) {
     const { group, machine, runtime, log, schemaVersion } = options
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.group = group
     this.#options = options
-    this.#waiters = new IndexWaiters(runtime.timers, applied)
+    this.#waiters = new IndexWaiters(runtime.timers, position.index)
     this.#applier = new Applier(
       {
         ...options,
@@ -98,8 +98,8 @@ export class LogGroup<C extends Command> {
         onApplied: (records) => this.#onApplied(records),
         onFailure: (error) => this.#fail(error),
       },
-      applied,
-      logTimeMs,
+      position.index,
+      position.logTimeMs,
     )
     this.#proposer = new Proposer({
       runtime,
@@ -109,7 +109,7 @@ export class LogGroup<C extends Command> {
       append: (id, payload) => log.append(group, id, payload),
     })
     this.#readIndex = new SharedReadIndex(
-      () => log.readIndex(group),
+      () => this.#askIndex(),
       runtime.timers,
       options.faults?.joinSentReadIndex === true,
     )
@@ -196,11 +196,38 @@ export class LogGroup<C extends Command> {
     await applied
   }
 
-  #follow(): void {
-    this.#tail = this.#options.log.tail(this.group, this.#applier.applied() + 1, {
-      onEntries: (entries) => this.#applier.push(entries),
+  /** From the record that was applied last, where its id is known: it must be the log's. */
+  #follow({ index, lastId }: LogPosition): void {
+    let expectedId = index === 0 ? undefined : lastId
+    this.#tail = this.#options.log.tail(this.group, expectedId === undefined ? index + 1 : index, {
+      onEntries: async (entries) => {
+        const isOther = expectedId !== undefined && entries[0]?.id !== expectedId
+        expectedId = undefined
+        if (isOther) this.#fail(this.#replaced(index))
+        else await this.#applier.push(entries)
+      },
       onFailure: (error) => this.#fail(asMeridianError(error)),
     })
+  }
+
+  /** A log never ends before what was applied, unless it is another one. */
+  async #askIndex(): Promise<number> {
+    const applied = this.#applier.applied()
+    const index = await this.#options.log.readIndex(this.group)
+    if (index >= applied) return index
+    this.#fail(this.#replaced(applied))
+    throw this.#failure as MeridianError
+  }
+
+  #replaced(index: number): MeridianError {
+    return new MeridianError(
+      'POSITION_LOST',
+      `Record ${index} of log group '${this.group}' is not the one that this region applied.`,
+      {
+        fix: 'The log was restored or replaced: restore the log that the regions followed, or seed this region again from one that follows this log.',
+        details: { group: this.group, index },
+      },
+    )
   }
 
   #onApplied(records: readonly AppliedRecord<C>[]): void {

@@ -15,7 +15,7 @@ export interface NodeCallers {
   ofToken(jwt: string | null): Promise<Caller>
   /** @throws MeridianError `PERMISSION_DENIED` for a request that a foreign name led here */
   admitHost(request: HttpRequest): void
-  /** @throws MeridianError `PERMISSION_DENIED` for a WebSocket of a page in a browser */
+  /** @throws MeridianError `PERMISSION_DENIED` for what a page in a browser sends */
   admitOrigin(request: HttpRequest): void
 }
 
@@ -35,8 +35,8 @@ export function authenticatedCallers(verifier: TokenVerifier): NodeCallers {
 
 /**
  * Callers of a node that serves this machine alone. Pages that a browser here shows come from
- * elsewhere: neither a name that resolves to this machine (DNS rebinding) nor a WebSocket, which
- * the same-origin policy does not cover, lets them in.
+ * elsewhere: neither a name that resolves to this machine (DNS rebinding) nor a WebSocket or a plain
+ * POST, which the same-origin policy lets out, lets them in.
  */
 export function loopbackCallers(): NodeCallers {
   const refuse = (problem: string): never => {
@@ -57,7 +57,7 @@ export function loopbackCallers(): NodeCallers {
       if (!isLoopbackHost(host.replace(/:\d+$/, ''))) refuse('The request is for another host')
     },
     admitOrigin(request) {
-      if (request.headers['origin'] !== undefined) refuse('The WebSocket is of a browser')
+      if (request.headers['origin'] !== undefined) refuse('The request is of a page in a browser')
     },
   }
 }

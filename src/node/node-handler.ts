@@ -26,6 +26,7 @@ import { encodeResponse } from '../protocol/codec.ts'
 import type { Admission } from './admission.ts'
 import type { NodeCallers } from './node-callers.ts'
 import type { ReadinessReport } from './readiness.ts'
+import { requireMessage } from './require-message.ts'
 import { responseStatus, statusOf } from './response-status.ts'
 
 /** The SQL endpoint, as a node mounts it; `path` is what follows its prefix. */
@@ -169,6 +170,7 @@ class NodeHandler implements HttpHandler {
 
   async #sql(request: HttpRequest, sql: SqlMount): Promise<HttpResponse> {
     const { callers, admission } = this.#parts
+    callers.admitOrigin(request)
     const caller = await callers.of(request)
     const leave = admission.enter(callers.areToldApart ? caller : null)
     try {
@@ -214,17 +216,6 @@ class NodeHandler implements HttpHandler {
     if (error.code !== 'INTERNAL') return
     this.#parts.log.write('error', 'request failed unexpectedly', { error })
   }
-}
-
-/**
- * A page in a browser can send a form or plain text anywhere without asking, but not this type: so
- * no page reaches a node that serves this machine alone.
- */
-function requireMessage(request: HttpRequest): void {
-  const fix = `POST a message as ${MESSAGE_CONTENT_TYPE}.`
-  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
-  if (request.method === 'POST' && type === MESSAGE_CONTENT_TYPE) return
-  throw new MeridianError('PROTOCOL_MALFORMED', 'The request is not a message.', { fix })
 }
 
 /** Failures before a region's handler has the request. */

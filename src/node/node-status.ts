@@ -30,6 +30,8 @@ export interface RegionReport {
   readonly source: string
   /** The index of the log of strong tables that is applied. */
   readonly strongIndex: number
+  /** What an acknowledged write survives: the loss of power, or only the end of the server. */
+  readonly durability: 'full' | 'normal'
   readonly relayPosition: number
   readonly viewPosition: number
   readonly imports: readonly ImportReport[]

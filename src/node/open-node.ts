@@ -135,7 +135,7 @@ async function start(options: NodeOptions, closing: Closing): Promise<RunningNod
   try {
     await openRegions(shared)
   } catch (error) {
-    await serving.server.close({ drainTimeoutMs: 0 })
+    await Promise.all([serving.server.close({ drainTimeoutMs: 0 }), serving.sql.close()])
     throw error
   }
   const { leader } = config.commitLog

@@ -45,6 +45,8 @@ export interface NodeStatus extends RolesStatus {
   /** `<region>.<incarnation>` of its store. */
   readonly source: string
   readonly strongIndex: number
+  /** What an acknowledged write survives (`Store.durability`). */
+  readonly durability: NonNullable<Store['durability']>
 }
 
 /** A running node. */
@@ -97,7 +99,13 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
     changeLog: parts.changeLog,
     views: roles.views,
     sql,
-    status: () => ({ region, source, strongIndex: groups.strong.applied(), ...roles.status() }),
+    status: () => ({
+      region,
+      source,
+      strongIndex: groups.strong.applied(),
+      durability: store.durability ?? 'full',
+      ...roles.status(),
+    }),
     end: () => roles.end(),
     async catchUp() {
       await groups.catchUp()

@@ -22,13 +22,14 @@ import type {
   WireReceipt,
   WireTenant,
 } from '../protocol/messages.ts'
-import type { CompiledSchema, Consistency } from '../schema/compiled.ts'
+import type { CompiledSchema, CompiledView, Consistency } from '../schema/compiled.ts'
 import type { PositionTracker } from '../session/positions.ts'
 import {
   authorize,
   authorizeForwarding,
   authorizeViews,
   effectivePrincipal,
+  spansTenants,
 } from '../tenancy/authorize.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { TenantEntry } from '../tenancy/directory-machine.ts'
@@ -120,8 +121,8 @@ export class RequestHandler {
   }
 
   /**
-   * Checks a read by SQL that does not come as a message: the rules are those of a `query`. Views
-   * are checked by whoever knows the text.
+   * Checks a read by SQL that does not come as a message: the rules are those of a `query`. Its
+   * views are checked by `admitSqlViews`.
    *
    * @throws MeridianError `PERMISSION_DENIED`, `TENANT_NOT_FOUND`, `RESIDENCY_DENIED`
    */
@@ -136,6 +137,28 @@ export class RequestHandler {
     const tenant = await this.#requireTenant({ clientRegion, timeoutMs }, id)
     this.#requirePermitted(tenant, id, this.#parts.region)
     return { home: tenant.home }
+  }
+
+  /** @throws MeridianError `PERMISSION_DENIED`, `RESIDENCY_DENIED` */
+  admitSqlViews({ caller, clientRegion }: SqlReader, views: readonly CompiledView[]): void {
+    this.#admitViews(caller.principal, clientRegion, { kind: 'query' }, views)
+  }
+
+  /** Rows of all tenants go to where every one of them may be. */
+  #admitViews(
+    principal: Principal,
+    clientRegion: string,
+    { kind }: Pick<ReadBody, 'kind'>,
+    views: readonly CompiledView[],
+  ): void {
+    authorizeViews(principal, kind, views)
+    const { residency, region } = this.#parts
+    if (!views.some(spansTenants) || residency.allowsAllOf(region, clientRegion)) return
+    throw new MeridianError(
+      'RESIDENCY_DENIED',
+      `Region ${region} has tenants that ${clientRegion} may not read, and the view spans them all.`,
+      { fix: `Call from ${region}.`, details: { region: clientRegion } },
+    )
   }
 
   async #dispatch({ header, body, caller }: Admitted): Promise<Handled> {
@@ -162,7 +185,7 @@ export class RequestHandler {
   }
 
   async #read(header: Admitted['header'], body: ReadBody, caller: Caller): Promise<Handled> {
-    authorizeViews(header.principal, body.kind, this.#parts.reads.viewsOf(body))
+    this.#admitViews(header.principal, header.clientRegion, body, this.#parts.reads.viewsOf(body))
     const tenant = body.tenant === '' ? undefined : await this.#requireTenant(header, body.tenant)
     if (tenant !== undefined) {
       this.#requirePermitted(tenant, body.tenant, this.#parts.region)

@@ -15,6 +15,7 @@ import {
   type ImportStatus,
 } from '../../replication/stream/importer.ts'
 import type { MeridianError } from '../core/errors.ts'
+import type { Change } from '../core/change.ts'
 import { hlcMs } from '../core/hlc.ts'
 import type { ChangeFeed } from '../core/ports/changes.ts'
 import type { ChangeLog } from '../core/ports/change-log.ts'
@@ -64,6 +65,7 @@ export interface Roles {
 }
 
 const CATCH_UP_TIMEOUT_MS = 60_000
+const LOOK_UP_TIMEOUT_MS = 10_000
 
 /** Starts all roles; they resume from what the store says. */
 export async function startRoles(parts: RoleParts): Promise<Roles> {
@@ -132,6 +134,24 @@ async function mayReplicate(parts: RoleParts, tenant: string, to: string): Promi
   return entry !== undefined && parts.residency.allows(entry.tenantClass, to)
 }
 
+/**
+ * Whether a region may have made a change. Pinned rows are written at the tenant's home alone,
+ * eventual ones wherever the tenant may be. A tenant that is not known here is looked for in the
+ * log first: its rows can be faster than its name.
+ */
+async function maySend(parts: RoleParts, change: Change, from: string): Promise<boolean> {
+  const { tenant, tableId } = change
+  const table = parts.schema.tableById.get(tableId)
+  // Of a newer schema: whoever applies it says so.
+  if (table === undefined) return true
+  if (table.scope === 'global' || tenant === '') return table.scope === 'global' && tenant === ''
+  const { directory } = parts.groups
+  const entry =
+    (await directory.lookup(tenant)) ?? (await directory.lookupFresh(tenant, LOOK_UP_TIMEOUT_MS))
+  if (entry === undefined || !parts.residency.allows(entry.tenantClass, from)) return false
+  return table.consistency !== 'pinned' || entry.home === from
+}
+
 function createImporters(parts: RoleParts, others: readonly string[]): Importer[] {
   const { region, store, schema, clock, runtime, network, engines } = parts
   const appliers = {
@@ -149,6 +169,7 @@ function createImporters(parts: RoleParts, others: readonly string[]): Importer[
       storeClock: clock,
       runtime,
       appliers,
+      maySend: (change) => maySend(parts, change, from),
     }),
   )
 }

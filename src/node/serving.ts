@@ -87,6 +87,7 @@ export function createServing(parts: ServingParts): Serving {
     nowMs: (table) => expiryNowMs(parts, table),
     homeOf: async (tenant) => (await directory.lookup(tenant))?.home,
     admit: (reader, timeoutMs) => handler.admitSql(reader, timeoutMs),
+    admitViews: (reader, views) => handler.admitSqlViews(reader, views),
   }
   return { handler, sql }
 }

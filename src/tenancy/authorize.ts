@@ -24,7 +24,7 @@ const SCOPE_BY_VERB: Readonly<Record<Verb, Scope>> = {
   createTenant: 'admin',
 }
 
-/** What a node may ask another: reads that it cannot serve itself. */
+/** What a node may ask another: a tenant's reads, which only the tenant's home can serve. */
 const FORWARDED_VERBS: readonly Verb[] = ['get', 'list', 'query', 'view']
 
 /** On whose behalf a request is served: of a client its own token, whatever its header claims. */
@@ -65,7 +65,9 @@ export function authorize(
 }
 
 /**
- * Checks what a node asks of another: it forwards reads, once, and does nothing else.
+ * Checks what a node asks of another: it forwards reads of a tenant, once, and does nothing else.
+ * What names no tenant every region serves itself; of another's it would have rows of tenants that
+ * it may not hold.
  *
  * @throws MeridianError `PERMISSION_DENIED`
  */
@@ -74,8 +76,8 @@ export function authorizeForwarding(
   { header, body }: { header: Pick<RequestHeader, 'forwarded'>; body: RequestBody },
 ): void {
   if (caller.kind !== 'node') return
-  if (header.forwarded && FORWARDED_VERBS.includes(body.kind)) return
-  const problem = 'is not for nodes: they forward reads and nothing else'
+  if (header.forwarded && FORWARDED_VERBS.includes(body.kind) && tenantOf(body) !== '') return
+  const problem = 'is not for nodes: they forward reads of tenants and nothing else'
   throw denied(body.kind, SCOPE_BY_VERB[body.kind], problem, 'Call with the token of a client.')
 }
 
@@ -94,7 +96,8 @@ export function authorizeViews(
   throw denied(verb, 'read', problem, 'Take a token for all tenants.')
 }
 
-function spansTenants(view: CompiledView): boolean {
+/** Whether a view holds rows of every tenant that its region has. */
+export function spansTenants(view: CompiledView): boolean {
   return view.span === 'region' && view.source.scope === 'tenant'
 }
 

@@ -39,6 +39,14 @@ export class Residency {
     return this.#allowed(tenantClass) === this.#everywhere
   }
 
+  /** Whether `region` may hold every class that `other` may: what is read across tenants there. */
+  allowsAllOf(other: string, region: string): boolean {
+    const [theirs, own] = [this.#bit(other), this.#bit(region)]
+    return [...this.#allowedByClass.values()].every(
+      (allowed) => (allowed & theirs) === 0 || (allowed & own) !== 0,
+    )
+  }
+
   /** @throws MeridianError `RESIDENCY_DENIED` for a class that is not configured */
   requireClass(tenantClass: string): void {
     if (this.#allowedByClass.has(tenantClass)) return

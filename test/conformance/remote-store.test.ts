@@ -4,8 +4,12 @@ import { describeStoreSuite } from './store-suite.ts'
 import { emptyServer } from './support/store-servers.ts'
 
 for (const protocol of ['http', 'ws'] as const) {
-  describeStoreSuite(`remote store over ${protocol}`, async () => {
-    const { url, token } = await emptyServer(protocol)
-    return openRemoteStore({ url, token, runtime: systemRuntime })
-  })
+  describeStoreSuite(
+    `remote store over ${protocol}`,
+    async () => {
+      const { url, token } = await emptyServer(protocol)
+      return openRemoteStore({ url, token, runtime: systemRuntime })
+    },
+    { modelRuns: 50 },
+  )
 }

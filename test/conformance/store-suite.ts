@@ -17,8 +17,12 @@ const sql = (text: string, ...args: SqlValue[]): Statement => ({ sql: text, args
 const TABLE = `CREATE TABLE item (k INTEGER PRIMARY KEY, u TEXT UNIQUE, c INTEGER CHECK (c >= 0),
   n TEXT NOT NULL DEFAULT '', p INTEGER REFERENCES item (k)) STRICT`
 
-/** `open`: a new, empty store. The suite closes it. */
-export function describeStoreSuite(name: string, open: () => Promise<Store>): void {
+/** `open`: a new, empty store. The suite closes it. `modelRuns`: fewer where a commit takes longer. */
+export function describeStoreSuite(
+  name: string,
+  open: () => Promise<Store>,
+  { modelRuns = 200 }: { readonly modelRuns?: number } = {},
+): void {
   const openStore = async (...definitions: string[]): Promise<Store> => {
     const store = await open()
     onTestFinished(() => store.close())
@@ -99,25 +103,29 @@ export function describeStoreSuite(name: string, open: () => Promise<Store>): vo
       expect(result?.rows.map((row) => row[0])).toEqual(calls)
     })
 
-    test('handed over together succeed or fail as if each ran alone', async () => {
-      const store = await openStore(...MODEL_TABLE)
-      await fc.assert(
-        fc.asyncProperty(modelMembers, async (members) => {
-          await store.write([sql('DELETE FROM model')])
-          const settled = await Promise.allSettled(
-            members.map((member) => store.write(modelStatements(member))),
-          )
-          const [read] = await store.read([sql(MODEL_READ)])
-          const failedAt = settled.map((outcome) =>
-            outcome.status === 'rejected'
-              ? (outcome.reason as StatementFailed).statementIndex
-              : undefined,
-          )
-          expect({ failedAt, rows: read?.rows }).toEqual(runModel(members))
-        }),
-        { numRuns: 200 },
-      )
-    })
+    test(
+      'handed over together succeed or fail as if each ran alone',
+      { timeout: 120_000 },
+      async () => {
+        const store = await openStore(...MODEL_TABLE)
+        await fc.assert(
+          fc.asyncProperty(modelMembers, async (members) => {
+            await store.write([sql('DELETE FROM model')])
+            const settled = await Promise.allSettled(
+              members.map((member) => store.write(modelStatements(member))),
+            )
+            const [read] = await store.read([sql(MODEL_READ)])
+            const failedAt = settled.map((outcome) =>
+              outcome.status === 'rejected'
+                ? (outcome.reason as StatementFailed).statementIndex
+                : undefined,
+            )
+            expect({ failedAt, rows: read?.rows }).toEqual(runModel(members))
+          }),
+          { numRuns: modelRuns },
+        )
+      },
+    )
 
     test('whose constraints are checked at the commit fail alone', async () => {
       const store = await openStore(

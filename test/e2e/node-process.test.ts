@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { READY_PATH } from '../../src/core/wire-http.ts'
+import { fetchReport } from '../../src/cli/status/fetch-report.ts'
 import { layProcesses } from '../support/node-processes.ts'
+import { beginRequest } from '../support/slow-request.ts'
 import { until } from '../support/until.ts'
 import { schema } from './programs/loader-schema.ts'
 
@@ -29,6 +31,21 @@ describe('`meridian node`', () => {
       .map((text) => (JSON.parse(text) as { event: string }).event)
     expect(events[0]).toBe('node starts on the loopback interface only')
     expect(events.at(-1)).toBe('node stopped')
+  })
+
+  test('ends at once on a second SIGTERM, whatever is in progress', async () => {
+    const processes = await layProcesses(schema, SCHEMA_MODULE)
+    const node = await processes.start('eu-west')
+    // A body that never comes in full: it would be waited for.
+    await beginRequest(processes.url('eu-west'), 'eu-west', new Uint8Array(2))
+    await until(async () => {
+      const report = await fetchReport(processes.url('eu-west'), {})
+      expect(report.requestsInProgress).toBe(1)
+    })
+    node.kill('SIGTERM')
+    await node.prints('"event":"node stops"')
+    node.kill('SIGTERM')
+    expect((await node.ended).code).toBe(130)
   })
 
   test('ends with the process that started it where it is asked to', async () => {

@@ -129,7 +129,11 @@ describe('no answer holds a row of another tenant', () => {
       .tuple(fc.constantFrom(...CALLERS), fc.nat(originals.length - 1), fc.constantFrom(US, EU))
       .chain(([[caller, header], which, region]) => {
         const request = open.request(originals[which] as RequestBody, { timeoutMs: 200, ...header })
-        const change = fc.tuple(fc.constantFrom(...placesOf(request)), oddValue)
+        // A node is believed when it says for whom it asks: that is not for the messages to change.
+        const places = placesOf(request).filter(
+          ([part, field]) => caller.kind === 'client' || part !== 'header' || field !== 'principal',
+        )
+        const change = fc.tuple(fc.constantFrom(...places), oddValue)
         return fc.tuple(
           fc.constant({ caller, region, request }),
           fc.array(change, { minLength: 1, maxLength: 3 }),
@@ -148,7 +152,7 @@ describe('no answer holds a row of another tenant', () => {
   it(`to ${RUNS} messages with bytes changed, cut or doubled`, { timeout: 120_000 }, async () => {
     const originals = bodies().map((body) => encodeRequest(open.request(body, { timeoutMs: 200 })))
     const message = fc.tuple(
-      fc.constantFrom(...CALLERS),
+      fc.constantFrom(...CALLERS.filter(([caller]) => caller.kind === 'client')),
       fc.constantFrom(...originals),
       fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }),
       fc.nat(),

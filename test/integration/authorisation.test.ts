@@ -83,11 +83,11 @@ const SPECIFICATION = `
  liar, none     |  -   -    -    -  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
  liar, read     |  +   +    +    +  - - - |  +   +    +    +  - - - |  +  +  -  - |  +  -     | +  -
  liar, other    |  -   -    -    -  - - - |  +   +    +    +  - - - |  -  -  -  - |  +  -     | +  -
- node for read  |  +   +    +    +  - - - |  +   +    +    +  - - - |  -  -  -  - |  -  -     | -  -
- node for other |  -   -    -    -  - - - |  +   +    +    +  - - - |  -  -  -  - |  -  -     | -  -
+ node for read  |  +   +    +    +  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
+ node for other |  -   -    -    -  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
  node for write |  -   -    -    -  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
  node for none  |  -   -    -    -  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
- node itself    |  +   +    +    +  - - - |  +   +    +    +  - - - |  -  -  -  - |  -  -     | -  +
+ node itself    |  +   +    +    +  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
  node, lying    |  -   -    -    -  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
  node, not on   |  -   -    -    -  - - - |  -   -    -    -  - - - |  -  -  -  - |  -  -     | -  -
 `
@@ -287,6 +287,19 @@ describe('a read that a node forwards', () => {
       open.ask(node(region), open.request(body, header))
     expect(await from(EU)).toMatchObject({ ok: true })
     expect(await from(AP)).toMatchObject({ ok: false, error: { code: 'RESIDENCY_DENIED' } })
+  })
+})
+
+describe('a view across tenants', () => {
+  it('is refused to a reader who stands where one of them may not be', async () => {
+    const reader = client({ tenants: null, scopes: ['read'] })
+    for (const body of acrossTenants()) {
+      const from = (clientRegion: string, region: string): Promise<Response> =>
+        open.ask(reader, open.request(body, { clientRegion }), region)
+      expect(await from(EU, US)).toMatchObject({ ok: true })
+      expect(await from(AP, AP)).toMatchObject({ ok: true })
+      expect(await from(AP, US)).toMatchObject({ error: { code: 'RESIDENCY_DENIED' } })
+    }
   })
 })
 

@@ -21,10 +21,13 @@ export interface ClusterKeys {
 const ISSUER = 'https://issuer.example'
 const LIFE_SECONDS = 3600
 
-/** Makes the keys. Every node has its own in a variable of its own environment. */
-export function clusterKeys(): ClusterKeys {
+/** Makes the keys. Every process has its own, in a variable of its own environment. */
+export function clusterKeys(sameProcess: readonly Region[] = []): ClusterKeys {
   const issuer = generateKeyPair()
-  const pairs = new Map(REGIONS.map((region) => [region, generateKeyPair()]))
+  const shared = generateKeyPair()
+  const pairs = new Map(
+    REGIONS.map((region) => [region, sameProcess.includes(region) ? shared : generateKeyPair()]),
+  )
   const pairOf = (region: Region): ReturnType<typeof generateKeyPair> => {
     const pair = pairs.get(region)
     if (pair === undefined) throw new Error(`no keys of ${region}`)

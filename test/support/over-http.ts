@@ -23,6 +23,8 @@ import type { TestMeridian } from '../../src/testing/index.ts'
 /** Whether this run's clients come over HTTP; set by the project `http` of `vitest.config.ts`. */
 export const IS_OVER_HTTP: boolean = process.env['MERIDIAN_TEST_TRANSPORT'] === 'http'
 
+const DEADLINE_MS = 60_000
+
 /** Puts servers before a deployment's nodes, and its clients behind them. */
 export async function overHttp<S extends Schema>(
   meridian: TestMeridian<S>,
@@ -41,6 +43,8 @@ export async function overHttp<S extends Schema>(
     })
   const deployment: EmbeddedDeployment = {
     ...embedded,
+    // What a test bounds it bounds itself; all else may take what a busy machine takes.
+    deadlineMs: DEADLINE_MS,
     cipherSuite: clientIn('').cipherSuite,
     transport: (region) => clientIn(region).transport(region),
   }

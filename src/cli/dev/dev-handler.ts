@@ -6,12 +6,19 @@ import { toWireError } from '../../core/errors.ts'
 import { MAX_MESSAGE_BYTES } from '../../core/limits.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../../core/ports/http.ts'
 import { MESSAGE_CONTENT_TYPE, REGION_HEADER, REQUEST_PATH } from '../../core/wire-http.ts'
+import { isLoopbackHost } from '../../node/node-plan.ts'
+import { requireMessage } from '../../node/require-message.ts'
 import { decodeRequest, encodeResponse } from '../../protocol/codec.ts'
 import type { DevSession } from './dev-session.ts'
 import { pageFile } from './page.ts'
 
 const LOOK_EVERY_MS = 400
-const NO_CACHE = { 'cache-control': 'no-store' }
+/** Rows of users: for this page alone, and not for the cache. */
+const OWN_PAGE_ONLY = {
+  'cache-control': 'no-store',
+  'cross-origin-resource-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+}
 
 /** What the handler serves. */
 export interface DevHandlerParts {
@@ -24,13 +31,14 @@ export function createDevHandler({ session, url }: DevHandlerParts): HttpHandler
   const look = async (): Promise<string> => JSON.stringify(await session.look(url))
   return {
     async request(request) {
+      if (isForeign(request)) return text(403, 'Only this machine, and its own page, may ask.\n')
       const page = request.method === 'GET' ? await pageFile(request.path) : undefined
       if (page !== undefined) return page
       switch (`${request.method} ${request.path}`) {
         case 'GET /dev/snapshot':
           return {
             status: 200,
-            headers: { 'content-type': 'application/json', ...NO_CACHE },
+            headers: { 'content-type': 'application/json', ...OWN_PAGE_ONLY },
             body: await look(),
           }
         case 'GET /dev/events':
@@ -38,10 +46,24 @@ export function createDevHandler({ session, url }: DevHandlerParts): HttpHandler
         case `POST ${REQUEST_PATH}`:
           return answer(session, request)
         default:
-          return { status: 404, headers: { 'content-type': 'text/plain' }, body: 'Nothing here.\n' }
+          return text(404, 'Nothing here.\n')
       }
     },
   }
+}
+
+/**
+ * Whether a page of elsewhere asks. Anyone may resolve a name to this machine (DNS rebinding), and
+ * any page may send requests here; a browser adds from where.
+ */
+function isForeign({ headers }: HttpRequest): boolean {
+  const { host = 'localhost', origin } = headers
+  if (!isLoopbackHost(host.replace(/:\d+$/, ''))) return true
+  return origin !== undefined && origin !== `http://${host}`
+}
+
+function text(status: number, body: string): HttpResponse {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body }
 }
 
 /** Server-sent events: a snapshot whenever it differs from the one before. */
@@ -58,7 +80,7 @@ function events(look: () => Promise<string>, signal: AbortSignal): HttpResponse 
   }
   return {
     status: 200,
-    headers: { 'content-type': 'text/event-stream', ...NO_CACHE },
+    headers: { 'content-type': 'text/event-stream', ...OWN_PAGE_ONLY },
     body: stream(),
   }
 }
@@ -66,6 +88,7 @@ function events(look: () => Promise<string>, signal: AbortSignal): HttpResponse 
 async function answer(session: DevSession, request: HttpRequest): Promise<HttpResponse> {
   const headers = { 'content-type': MESSAGE_CONTENT_TYPE }
   try {
+    requireMessage(request)
     const message = await request.body(MAX_MESSAGE_BYTES)
     const { clientRegion } = decodeRequest(message).header
     const region = request.headers[REGION_HEADER] ?? clientRegion

@@ -12,7 +12,8 @@ const FILES: Readonly<Record<string, { readonly file: string; readonly type: str
 
 /** Nothing but its own files; rows of users are shown there. */
 const POLICY =
-  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:"
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; " +
+  "frame-ancestors 'none'"
 
 /** The answer to a request for one of the files; `undefined` for any other path. */
 export async function pageFile(path: string): Promise<HttpResponse | undefined> {

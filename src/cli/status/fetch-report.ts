@@ -7,9 +7,9 @@ import type { NodeReport } from '../../node/node-status.ts'
 
 /** How a node is asked. */
 export interface FetchOptions {
-  readonly token: string | undefined
+  readonly token?: string | undefined
   /** PEM of the authority of the node's certificate, where it is no public one. */
-  readonly ca: string | undefined
+  readonly ca?: string | undefined
 }
 
 const TIMEOUT_MS = 10_000

@@ -106,6 +106,12 @@ export interface Store {
    */
   onCommit(listener: () => void): () => void
 
+  /**
+   * What an acknowledged write survives: `full`, also where left out, the loss of power; `normal`
+   * only the end of the process that has the database.
+   */
+  readonly durability?: 'full' | 'normal'
+
   /** False: the engine takes no statistics for its plans (`ANALYZE`). */
   readonly takesStatistics?: boolean
 

@@ -39,6 +39,8 @@ const DEFAULT_MAX_SESSIONS = 128
 const DEFAULT_SESSION_WAIT_MS = 1_000
 const DEFAULT_MAX_TRANSACTION_MS = 5_000
 const PAGE_BYTES = 4_096
+/** Each has caches of its own, about a megabyte. */
+const MAX_IDLE_CONNECTIONS = 32
 
 /**
  * Opens the file, for this process alone.
@@ -114,7 +116,8 @@ class FileBackend implements SqlFileBackend, ConnectionSource {
   }
 
   giveBack(connection: FileConnection, reusable: boolean): void {
-    if (reusable && !this.#isClosed) this.#idle.push(connection)
+    const isKept = reusable && !this.#isClosed && this.#idle.length < MAX_IDLE_CONNECTIONS
+    if (isKept) this.#idle.push(connection)
     else connection.close()
   }
 

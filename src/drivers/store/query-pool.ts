@@ -44,7 +44,7 @@ const DEFAULT_MAX_PROCESSES = 4
 const DEFAULT_IDLE_MS = 60_000
 const MAX_WAITING = 1000
 /** How long a query waits beyond its own time: a process takes its time to start. */
-const START_TIMEOUT_MS = 10_000
+const START_TIMEOUT_MS = 20_000
 
 export class QueryPool {
   readonly #options: QueryPoolOptions

@@ -23,6 +23,7 @@ interface Pending {
 /** Only what a process needs to start: secrets stay where they are. */
 const PASSED_ENVIRONMENT = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot']
 const MAX_HEAP_MB = 256
+const START_TIMEOUT_MS = 60_000
 
 export class QueryProcess {
   /** Resolves once the process is gone. */
@@ -55,12 +56,15 @@ export class QueryProcess {
    */
   static async start(path: string, timers: Timers): Promise<QueryProcess> {
     const started = new QueryProcess(forkProgram(path), timers)
+    const cancel = timers.after(START_TIMEOUT_MS, () => started.end())
     try {
       await started.#reply()
       return started
     } catch (error) {
       started.end()
       throw error
+    } finally {
+      cancel()
     }
   }
 

@@ -16,7 +16,7 @@ const WRITES = new Set(
 const CONTROLS = new Set(['begin', 'commit', 'end', 'rollback', 'savepoint', 'release'])
 
 /** A refusal of what would change something. */
-export function readOnlyError(what: string): SqlError {
+function readOnlyError(what: string): SqlError {
   return new SqlError(
     'SQL_READ_ONLY',
     `This endpoint only reads; it does not run ${what}. Write by Meridian's client.`,

@@ -46,9 +46,9 @@ export interface SqlEndpoint {
 }
 
 /** Header or query parameter: `local` (default) or `strong`. */
-export const CONSISTENCY_HEADER = 'meridian-consistency'
+const CONSISTENCY_HEADER = 'meridian-consistency'
 /** Header or query parameter: where the caller stands, when its token names several regions. */
-export const CLIENT_REGION_HEADER = 'meridian-client-region'
+const CLIENT_REGION_HEADER = 'meridian-client-region'
 
 const DEFAULT_MAX_TRANSACTION_MS = 15_000
 

@@ -8,7 +8,6 @@ import type { DescribedResult, Statement } from '../../core/ports/store.ts'
 import type { SqlRow } from '../../core/values.ts'
 import type { SessionState } from '../../protocol/messages.ts'
 import type { CompiledTable } from '../../schema/compiled.ts'
-import { authorizeViews } from '../../tenancy/authorize.ts'
 import { declaredType, pragmaQuery } from '../../sql/catalog.ts'
 import type { QueryArguments } from '../../sql/parameters.ts'
 import {
@@ -117,10 +116,10 @@ export class SqlReads {
   /** Whether the reader may read what the text names, now. */
   async #admit(text: string): Promise<QueryReads> {
     const { schema } = this.#region
-    const { caller, tenant } = this.#reader
+    const { tenant } = this.#reader
     const { home } = await this.#region.admit(this.#reader, this.#timeoutMs)
     const reads = queryReads(schema, tenant, text, SURFACE)
-    authorizeViews(caller.principal, 'query', reads.views)
+    this.#region.admitViews(this.#reader, reads.views)
     if (this.#consistency === 'strong') await this.#admitStrong(reads, home)
     return reads
   }

@@ -1,7 +1,7 @@
 /** What the SQL endpoint needs of a region: who may read, how current its rows are, and the rows. */
 import type { Store } from '../../core/ports/store.ts'
 import type { Caller } from '../../core/principal.ts'
-import type { CompiledSchema, CompiledTable } from '../../schema/compiled.ts'
+import type { CompiledSchema, CompiledTable, CompiledView } from '../../schema/compiled.ts'
 import type { PositionTracker } from '../../session/positions.ts'
 import type { QueryScope } from '../../sql/scope-query.ts'
 import type { Freshness } from '../freshness.ts'
@@ -41,4 +41,10 @@ export interface SqlRegion {
    * @throws MeridianError `PERMISSION_DENIED`, `TENANT_NOT_FOUND`, `RESIDENCY_DENIED`
    */
   admit(reader: SqlReader, timeoutMs: number): Promise<AdmittedReader>
+  /**
+   * The rules of views, for a reader that was admitted.
+   *
+   * @throws MeridianError `PERMISSION_DENIED`, `RESIDENCY_DENIED`
+   */
+  admitViews(reader: SqlReader, views: readonly CompiledView[]): void
 }

@@ -30,10 +30,11 @@ export async function emptyServer(protocol: 'http' | 'ws'): Promise<ServerAddres
 async function dropAll(url: string, token: string | undefined): Promise<void> {
   const client = createClient({ url, ...(token === undefined ? {} : { authToken: token }) })
   const { rows } = await client.execute(
-    `SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view')
-      AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE 'libsql\\_%' ESCAPE '\\'`,
+    `SELECT 'DROP ' || type || ' "' || name || '"' AS sql FROM sqlite_schema
+      WHERE type IN ('table', 'view')
+        AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE 'libsql\\_%' ESCAPE '\\'`,
   )
-  const drops = rows.map(({ type, name }) => `DROP ${String(type)} "${String(name)}"`)
+  const drops = rows.flatMap(({ sql }) => (typeof sql === 'string' ? [sql] : []))
   // `migrate` turns foreign keys off, which would keep tables from being dropped.
   if (drops.length > 0) await client.migrate(drops)
   client.close()

@@ -8,6 +8,7 @@ import { systemRuntime } from '../../../src/drivers/runtime/system-runtime.ts'
 import { startDelayProxy, type DelayProxy } from '../../../src/drivers/transport/delay-proxy.ts'
 import { until } from '../../conformance/support/failure.ts'
 import { openHttpRegions } from '../../conformance/support/http-regions.ts'
+import { selfSignedCertificate } from '../../support/certificates.ts'
 
 async function serve(
   upgrade: HttpHandler['upgrade'],
@@ -161,6 +162,24 @@ describe('WebSockets', () => {
     await once(socket, 'open')
     expect(await (await fetch(server.url)).text()).toBe('ok')
     expect(errors).toEqual([])
+  })
+})
+
+describe('a channel that nothing is said over', () => {
+  test('stays open, with and without TLS', async () => {
+    const closes: string[] = []
+    for (const tls of [undefined, selfSignedCertificate()]) {
+      const { a, b } = await openHttpRegions(tls === undefined ? {} : { tls })
+      b.listen('b', {
+        onRequest: async (message) => message,
+        onChannel: (channel) => channel.onClose(() => closes.push('far')),
+      })
+      const near = await a.transport('a').connect('b', 'stream')
+      near.onClose(() => closes.push('near'))
+    }
+    // Longer than a peer without a sign of life is borne.
+    await new Promise((resolve) => setTimeout(resolve, 10_500))
+    expect(closes).toEqual([])
   })
 })
 

@@ -9,7 +9,7 @@ import { createClient, type Client, type InStatement, type ResultSet } from '@li
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openStoreServer } from '../../../src/node/store-server.ts'
 import { argumentsFor, comparableError, comparableResult, type Side } from './known-differences.ts'
-import { RandomStatements, SCHEMA, type RandomStatement } from './random-statements.ts'
+import { RandomStatements, SCHEMA, TRIMMING, type RandomStatement } from './random-statements.ts'
 
 const SEED = Number(process.env['MERIDIAN_DIFFERENTIAL_SEED'] ?? 20_261)
 /** For each of the two transports. */
@@ -42,7 +42,7 @@ describe.each(['http', 'ws'] as const)('over %s', (scheme) => {
       remote.close()
       await server.close()
     }
-  }, 180_000)
+  }, 300_000)
 })
 
 async function compare(
@@ -60,7 +60,7 @@ async function compare(
     // A wrong statement ends a batch: most groups have none.
     const errors = source.chance(0.1) ? 0.05 : 0
     const size = form === 'single' ? 5 : BATCH_SIZE
-    const statements = Array.from({ length: size }, () => source.next(errors))
+    const statements = [...TRIMMING, ...Array.from({ length: size }, () => source.next(errors))]
     const expected = await outcome(file, 'file', form, statements)
     const actual = await outcome(remote, 'server', form, statements)
     // As texts first: looking for differences takes longer than everything else.

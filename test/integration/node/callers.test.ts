@@ -5,6 +5,7 @@ import {
   HEALTH_PATH,
   METRICS_PATH,
   READY_PATH,
+  SQL_PATH_PREFIX,
   STATUS_PATH,
 } from '../../../src/core/wire-http.ts'
 import { generateKeyPair } from '../../../src/drivers/auth/signing-keys.ts'
@@ -67,6 +68,27 @@ describe('nodes with configured callers', () => {
     await until(async () => {
       const replica = await eu.tenant('acme').orders.get('o', { consistency: 'stale' })
       expect(replica).toEqual({ id: 'o', amount: 7 })
+    })
+  })
+
+  it('speak for the region that calls where a process serves several', async () => {
+    const both = ['us-east', 'ap-south'] as const
+    const keys = clusterKeys(both)
+    const cluster = await layCluster({ schema, ...keys.layout, sharedUrl: both })
+    const nodes = [await cluster.start('eu-west'), await cluster.start('us-east')]
+    await Promise.all(nodes.map((node) => node.ready()))
+    await until(() => {
+      const streams = nodes.flatMap((node) =>
+        node
+          .status()
+          .regions.flatMap(({ region, imports, exports }) => [
+            ...imports.map(({ from, connected }) => `${from} > ${region}: ${connected}`),
+            ...exports.map(({ to, connected }) => `${region} > ${to}: ${connected}`),
+          ]),
+      )
+      const links = REGIONS.flatMap((a) => REGIONS.flatMap((b) => (a === b ? [] : [`${a} > ${b}`])))
+      const expected = links.flatMap((link) => [`${link}: true`, `${link}: true`])
+      expect(streams.sort()).toEqual(expected.sort())
     })
   })
 
@@ -155,6 +177,12 @@ describe('a node without configured callers', () => {
     const { url } = await cluster.start('us-east')
     const form = await fetch(`${url}/v1/request`, { method: 'POST', body: 'text' })
     expect(form.status).toBe(400)
+    const sql = await fetch(`${url}${SQL_PATH_PREFIX}/v2/pipeline`, {
+      method: 'POST',
+      headers: { origin: 'https://page.example' },
+      body: '{"baton":null,"requests":[]}',
+    })
+    expect(sql.status).toBe(403)
     const channel = `${url}${CHANNEL_PATH_PREFIX}/us-east/stream`
     expect(await upgradeStatus(channel, { origin: 'https://page.example' })).toBe(403)
     expect(await upgradeStatus(channel, { host: 'rebound.example' })).toBe(403)

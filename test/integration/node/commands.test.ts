@@ -91,6 +91,7 @@ describe('`meridian lock`', () => {
     const file = configFile(cluster)
     const written = readFileSync(cluster.lockFile, 'utf8')
     rmSync(cluster.lockFile)
+    expect((await meridian('lock', '--config', file, '--check')).code).toBe(1)
     const both = await Promise.all([
       meridian('lock', '--config', file),
       meridian('lock', '--config', file),

@@ -43,7 +43,7 @@ describe.each(['http', 'ws'] as const)('over %s', (scheme) => {
     expect(columnTypes).toEqual(['TEXT', 'BOOLEAN', 'REAL', 'BLOB', 'JSON', ''])
     expect([rows[0]?.['id'], rows[0]?.['paid'], rows[0]?.[2]]).toEqual(['a', 1, 1.5])
     expect(new Uint8Array(rows[1]?.['photo'] as ArrayBuffer)).toEqual(new Uint8Array([0, 255]))
-    expect(JSON.parse(String(rows[1]?.['extra']))).toEqual({ a: 1 })
+    expect(JSON.parse(rows[1]?.['extra'] as string)).toEqual({ a: 1 })
   })
 
   test('64-bit integers come and go exactly', async () => {

@@ -13,7 +13,7 @@ const HOME = 'eu-west'
 
 interface World {
   readonly node: RunningNode
-  client(scheme: 'http' | 'ws'): Client
+  readonly client: (scheme: 'http' | 'ws') => Client
 }
 
 async function open(limits: Readonly<Record<string, number>>): Promise<World> {

@@ -4,7 +4,7 @@ import { ManualRuntime } from '../../support/manual-runtime.ts'
 
 /** Copies of a request that a test answers. */
 function copies() {
-  const sent: PromiseWithResolvers<string>[] = []
+  const sent: { resolve(answer: string): void; reject(reason: unknown): void }[] = []
   const signals: AbortSignal[] = []
   const send = (signal: AbortSignal): Promise<string> => {
     let resolve!: (value: string) => void
@@ -13,7 +13,7 @@ function copies() {
       resolve = yes
       reject = no
     })
-    sent.push({ promise, resolve, reject })
+    sent.push({ resolve, reject })
     signals.push(signal)
     return promise
   }

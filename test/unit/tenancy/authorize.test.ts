@@ -102,10 +102,20 @@ describe('a principal', () => {
 })
 
 describe('a node', () => {
-  const get: RequestBody = { kind: 'get', table: 1, tenant: '', keys: [], level: 'strong' }
+  const get: RequestBody = { kind: 'get', table: 1, tenant: 'acme', keys: [], level: 'strong' }
+  const denied = expect.objectContaining({ code: 'PERMISSION_DENIED' })
+
+  it('reads nothing that no tenant owns: views across tenants are among it', () => {
+    for (const body of [
+      { ...get, tenant: '' },
+      { kind: 'query', tenant: '', sql: 'SELECT 1', args: [], level: 'stale' },
+      { kind: 'view', view: 1, tenant: '', prefix: [], limit: 1, level: 'stale' },
+    ] satisfies RequestBody[]) {
+      expect(() => authorizeForwarding(node, request(body, { forwarded: true }))).toThrow(denied)
+    }
+  })
 
   it('forwards reads, and does nothing else', () => {
-    const denied = expect.objectContaining({ code: 'PERMISSION_DENIED' })
     expect(() => authorizeForwarding(node, request(get, { forwarded: true }))).not.toThrow()
     expect(() => authorizeForwarding(node, request(get))).toThrow(denied)
     for (const body of [hello, keysOf('acme')]) {

@@ -26,6 +26,14 @@ describe('Residency', () => {
     expect(residency.allowsEverywhere('overseas')).toBe(false)
   })
 
+  it('tells which regions may hold all that another may', () => {
+    expect(residency.allowsAllOf('us', 'us')).toBe(true)
+    expect(residency.allowsAllOf('us', 'ap')).toBe(true)
+    expect(residency.allowsAllOf('us', 'eu')).toBe(false)
+    expect(residency.allowsAllOf('eu', 'us')).toBe(false)
+    expect(residency.allowsAllOf('us', 'mars')).toBe(false)
+  })
+
   it('tells 31 regions apart', () => {
     const regions = Array.from({ length: 31 }, (_, i) => `r${i}`)
     const many = new Residency(regions, { default: regions, last: ['r30'] })

@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { MaySend } from '../../../../replication/stream/import-filter.ts'
 import type { ChangeAppliers } from '../../../../replication/stream/import-writer.ts'
 import { createImporter, type Importer } from '../../../../replication/stream/importer.ts'
 import {
@@ -33,7 +34,10 @@ interface Rig {
   rows(sql: string): Promise<readonly (readonly unknown[])[]>
 }
 
-async function openRig(appliers: ChangeAppliers = testAppliers()): Promise<Rig> {
+async function openRig(
+  appliers: ChangeAppliers = testAppliers(),
+  maySend?: MaySend,
+): Promise<Rig> {
   const target = await openTestStore('eu')
   const runtime = new ManualRuntime()
   const peers: TestEnd[] = []
@@ -57,6 +61,7 @@ async function openRig(appliers: ChangeAppliers = testAppliers()): Promise<Rig> 
     storeClock: target.storeClock,
     runtime,
     appliers,
+    ...(maySend === undefined ? {} : { maySend }),
   })
   onTestFinished(() => importer.stop())
   const peer = (): TestEnd => peers.at(-1) as TestEnd
@@ -210,6 +215,34 @@ describe('importer', () => {
     await rig.say({ ...batch(0), position: 2, changes })
     expect(rig.importer.status().error).toMatchObject({ code: 'PROTOCOL_MALFORMED' })
     expect(await rig.target.feed().end()).toBe(0)
+  })
+
+  test('follows no store that is of another region than the one it asked', async () => {
+    const rig = await openRig()
+    await rig.say(accept(0, 'ap.0001'))
+    expect(rig.importer.status()).toMatchObject({
+      source: null,
+      error: { code: 'PROTOCOL_MALFORMED' },
+    })
+  })
+
+  test('passes over whole transactions of what its source may not have written', async () => {
+    const rig = await openRig(testAppliers(), async ({ tenant }) => tenant === 'acme')
+    await rig.say(accept(0))
+    const mixed = { txId: 'tx', size: 2 }
+    await rig.say(
+      batch(
+        0,
+        change(1),
+        change(2, { ...mixed, tenant: 'other' }),
+        change(3, { ...mixed, index: 1 }),
+        change(4, { tenant: 'other' }),
+        change(5),
+      ),
+    )
+    expect(await rig.rows(ORDER_IDS)).toEqual([['o1'], ['o5']])
+    expect(await rig.rows(POSITIONS)).toEqual([[SOURCE, 5]])
+    expect(rig.importer.status()).toMatchObject({ position: 5, error: null })
   })
 
   test('an advance moves the position without a change', async () => {
