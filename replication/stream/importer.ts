@@ -3,7 +3,12 @@
  * and keeps doing so with jittered pauses until it is stopped or the stream cannot go on.
  */
 import { sourceRegion } from '../../src/core/change.ts'
-import { asMeridianError, MeridianError } from '../../src/core/errors.ts'
+import {
+  asMeridianError,
+  isErrorCode,
+  MeridianError,
+  type ErrorCode,
+} from '../../src/core/errors.ts'
 import type { CancelTimer, Runtime } from '../../src/core/ports/runtime.ts'
 import type { Store } from '../../src/core/ports/store.ts'
 import type { Transport } from '../../src/core/ports/transport.ts'
@@ -20,6 +25,13 @@ const DEFAULT_PROBE_INTERVAL_MS = 150
 const DEFAULT_SILENCE_TIMEOUT_MS = 3_000
 const DEFAULT_MAX_BACKOFF_MS = 2_000
 const FIRST_BACKOFF_MS = 25
+/** Keys, topologies and versions are put right at either end, without this process. */
+const CURED_ELSEWHERE: readonly ErrorCode[] = [
+  'UNAUTHENTICATED',
+  'PERMISSION_DENIED',
+  'REGION_UNKNOWN',
+  'PROTOCOL_VERSION',
+]
 
 /** What an importer is made of. */
 export interface ImporterOptions {
@@ -161,7 +173,7 @@ class RegionImporter implements Importer {
         await this.#follow()
       } catch (error) {
         this.#error = asMeridianError(error)
-        if (this.#error.retry === 'never') return
+        if (this.#error.retry === 'never' && !isErrorCode(error, ...CURED_ELSEWHERE)) return
       }
       this.#failures++
       if (!this.#isStopped) await this.#pause()

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCommand, type CommandResult } from './command.ts'
+import { FLAKY_MARK } from './flaky-reporter.ts'
 import { readScripts } from './package-json.ts'
 import { schedule } from './schedule.ts'
 import { progressBar, StatusLine } from './status-line.ts'
@@ -19,6 +20,7 @@ import {
   type Tally,
 } from './tally.ts'
 
+const FLAKY_REPORTER = '--reporter=./scripts/lib/flaky-reporter.ts'
 const NAME_WIDTH = 18
 const TIME_WIDTH = 8
 
@@ -38,6 +40,8 @@ export class Verification {
   readonly #reportFolder = mkdtempSync(join(tmpdir(), 'meridian-verify-'))
   readonly #running = new Set<string>()
   readonly #failed: string[] = []
+  /** Tests that passed at their second attempt only. */
+  readonly #flaky: string[] = []
   readonly #startedAt = Date.now()
   readonly #status = new StatusLine(() => this.#describe())
   #done = 0
@@ -59,6 +63,7 @@ export class Verification {
       this.#status.stop()
       rmSync(this.#reportFolder, { recursive: true, force: true })
     }
+    for (const line of this.#flaky) console.log(line)
     if (this.#failed.length > 0) console.log(`\nFailed: ${this.#failed.join(', ')}`)
     console.log(formatTally(this.#tally))
     return this.#failed.length === 0
@@ -68,7 +73,7 @@ export class Verification {
     const script = this.#scripts[step.name]
     if (script === undefined) throw new Error(`package.json has no script ${step.name}.`)
     const reportFile = join(this.#reportFolder, `${step.name.replace(':', '-')}.json`)
-    const reporters = `--reporter=default --reporter=json --outputFile.json="${reportFile}"`
+    const reporters = `--reporter=default ${FLAKY_REPORTER} --reporter=json --outputFile.json="${reportFile}"`
     const commandLine = step.counts === 'vitest' ? `${script} ${reporters}` : script
     this.#running.add(step.name)
     const result = await runCommand(commandLine, step.timeoutMs)
@@ -77,6 +82,7 @@ export class Verification {
     const tally = tallyOf(step, result, reportFile)
     const passed = result.ok && tally.failed === 0
     this.#finish(tally)
+    this.#flaky.push(...result.output.split('\n').filter((line) => line.startsWith(FLAKY_MARK)))
     if (!passed) this.#failed.push(step.name)
     const detail = step.counts === 'step' ? '' : `  ${formatTally(tally)}`
     this.#print(passed ? 'ok' : 'FAIL', step, seconds(result.elapsedMs), detail)

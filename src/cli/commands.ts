@@ -42,7 +42,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./store/command.ts')).storeCommand,
   },
   demo: {
-    summary: 'Three regions in one process, 135,000 cities, every guarantee checked.',
+    summary: 'Three regions, 135,000 cities, every guarantee checked.',
     load: async () => (await import('./demo/command.ts')).demoCommand,
   },
 }

@@ -13,7 +13,10 @@ export async function withInterrupts<T>(
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted)
     controller.abort()
-    terminal.note('\nStopping… (once more to stop at once)')
+    // For whoever pressed Ctrl-C; where nobody watches, standard error may be a log of JSON lines.
+    if (terminal.streams.stderr.isTTY === true) {
+      terminal.note('\nStopping… (once more to stop at once)')
+    }
   }
   for (const name of SIGNALS) process.on(name, onSignal)
   try {

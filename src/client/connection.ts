@@ -2,7 +2,13 @@
  * The calling side of the protocol: headers, deadlines, cancellation, retries. A retry repeats the
  * same bytes, so a write keeps its idempotency key.
  */
-import { fromWireError, isErrorCode, MeridianError, toWireError } from '../core/errors.ts'
+import {
+  fromWireError,
+  isErrorCode,
+  MeridianError,
+  toWireError,
+  type ErrorCode,
+} from '../core/errors.ts'
 import { DEFAULT_DEADLINE_MS } from '../core/limits.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
@@ -23,6 +29,26 @@ import { traced, type Tracer } from './tracing.ts'
 
 const FIRST_RETRY_MS = 5
 const LAST_RETRY_MS = 500
+/**
+ * What a write itself was judged with, under its key: it holds for its earlier attempts too. Any
+ * other refusal, as of a token that ran out meanwhile, says nothing of an attempt that was lost.
+ */
+const DECISIONS: readonly ErrorCode[] = [
+  'INVALID_ARGUMENT',
+  'INVALID_VALUE',
+  'UNKNOWN_TABLE',
+  'UNKNOWN_COLUMN',
+  'TENANT_REQUIRED',
+  'TENANT_EXISTS',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'CONSTRAINT_VIOLATED',
+  'CONDITION_FAILED',
+  'CONFLICT',
+  'MODE_MISMATCH',
+  'TRANSACTION_TOO_LARGE',
+  'IDEMPOTENCY_REUSED',
+]
 
 /** What bounds a call: its deadline on the monotonic clock, its signal, its session. */
 export interface CallContext {
@@ -177,11 +203,12 @@ export class Connection {
       const { transport } = this.#options
       const bytes = await transport.request(region, message, call.failed.signal)
       const answer = this.#accept<K>(decodeOutcome(bytes), region, call)
-      call.mayHaveWritten = wroteBefore
+      call.mayHaveWritten = false
       return answer
     } catch (error) {
+      if (isErrorCode(error, ...DECISIONS)) call.mayHaveWritten = false
       // Refused, or never sent: this attempt at least did nothing.
-      if (error instanceof MeridianError && error.retry !== 'unknown-outcome') {
+      else if (error instanceof MeridianError && error.retry !== 'unknown-outcome') {
         call.mayHaveWritten = wroteBefore
       }
       throw error
@@ -201,7 +228,8 @@ export class Connection {
       try {
         return await attempt()
       } catch (error) {
-        if (!(error instanceof MeridianError) || !retryable(error)) throw error
+        if (!(error instanceof MeridianError)) throw error
+        if (!retryable(error)) throw lastFailure(call, error)
         call.lastFailure = error
         // Full jitter: clients that failed together do not come back together.
         const pauseMs = delayMs * this.runtime.random.fraction()

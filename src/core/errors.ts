@@ -138,6 +138,16 @@ export function toWireError(error: unknown): WireError {
   }
 }
 
+/**
+ * The wire form for whoever is not this process. Of a failure that nobody foresaw it says only that
+ * there was one: what such an error wraps may quote anything, other callers' values too.
+ */
+export function toForeignError(error: unknown): WireError {
+  const { code, retry, ...rest } = toWireError(error)
+  if (code !== 'INTERNAL') return { code, retry, ...rest }
+  return { code, retry, message: 'The node failed unexpectedly.', fix: 'Look at its log.' }
+}
+
 /** Rebuilds the error from its wire form; a code that this version does not know is `INTERNAL`. */
 export function fromWireError(wire: WireError): MeridianError {
   const code: ErrorCode = Object.hasOwn(RETRY_BY_CODE, wire.code) ? wire.code : 'INTERNAL'

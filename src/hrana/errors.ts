@@ -62,16 +62,21 @@ export function malformed(what: string): HranaError {
 
 const INTERNAL: WireError = { message: 'The server failed unexpectedly.', code: 'INTERNAL' }
 
+/** A stored text of 100 kB can fail in every step of a batch, and its failure may quote it. */
+const MAX_MESSAGE_LENGTH = 1_000
+
 /** The wire form of whatever was thrown. */
 export function toWireError(error: unknown): WireError {
-  if (error instanceof HranaError || error instanceof SqlError) {
-    return { message: error.message, code: error.code }
-  }
+  if (error instanceof HranaError || error instanceof SqlError) return wireError(error)
   // An INTERNAL error wraps texts of who knows what.
-  if (error instanceof MeridianError && error.code !== 'INTERNAL') {
-    return { message: error.message, code: error.code }
-  }
+  if (error instanceof MeridianError && error.code !== 'INTERNAL') return wireError(error)
   return INTERNAL
+}
+
+function wireError({ message, code }: Error & { readonly code: string }): WireError {
+  if (message.length <= MAX_MESSAGE_LENGTH) return { message, code }
+  const shown = message.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()
+  return { message: `${shown}…`, code }
 }
 
 /** Whether nobody foresaw this: worth a report to whoever runs the server. */

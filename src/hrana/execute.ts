@@ -1,5 +1,5 @@
 /** What requests do to a session: statements, batches with conditions, cursors over batches. */
-import type { SqlSession, SqlStatement } from '../core/ports/sql-session.ts'
+import type { SqlDescription, SqlSession, SqlStatement } from '../core/ports/sql-session.ts'
 import type { Clock, Runtime } from '../core/ports/runtime.ts'
 import type { SqlRow, SqlValue } from '../core/values.ts'
 import { HranaError, isUnexpected, toWireError } from './errors.ts'
@@ -37,10 +37,20 @@ export class ResponseBudget {
   /** @throws HranaError `RESPONSE_TOO_LARGE`; the statement has run by then */
   take(result: StmtResult): void {
     let bytes = 0
-    for (const { name, decltype } of result.columns) {
-      bytes += (name?.length ?? 0) + (decltype?.length ?? 0)
-    }
+    for (const { name, decltype } of result.columns) bytes += columnBytes(name, decltype)
     for (const row of result.rows) bytes += rowBytes(row)
+    this.#take(bytes)
+  }
+
+  /** @throws HranaError `RESPONSE_TOO_LARGE`: a few characters can have thousands of parameters */
+  takeDescription({ params, columns }: SqlDescription): void {
+    let bytes = 0
+    for (const { name } of params) bytes += PARAMETER_BYTES + (name?.length ?? 0)
+    for (const { name, decltype } of columns) bytes += columnBytes(name, decltype)
+    this.#take(bytes)
+  }
+
+  #take(bytes: number): void {
     if (bytes <= this.#left) {
       this.#left -= bytes
       return
@@ -51,6 +61,13 @@ export class ResponseBudget {
       `The answer would exceed ${this.#maxBytes} bytes; ask for fewer rows or use a cursor.`,
     )
   }
+}
+
+/** `{"name":null},` */
+const PARAMETER_BYTES = 14
+
+function columnBytes(name: string | null, decltype: string | null): number {
+  return (name?.length ?? 0) + (decltype?.length ?? 0)
 }
 
 /** About what a row takes as JSON: an even bound for all encodings. */
@@ -109,11 +126,11 @@ export async function runRequest(
     case 'sequence':
       await stream.call((session) => session.sequence(request.sql))
       return { type: 'sequence' }
-    case 'describe':
-      return {
-        type: 'describe',
-        result: await stream.call((session) => session.describe(request.sql)),
-      }
+    case 'describe': {
+      const result = await stream.call((session) => session.describe(request.sql))
+      budget.takeDescription(result)
+      return { type: 'describe', result }
+    }
     case 'get_autocommit':
       return {
         type: 'get_autocommit',

@@ -1,5 +1,4 @@
 /** A whole deployment in this process: every region with its own files, and the network between. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Deployment } from '../client/connect.ts'
 import { defaultConfig, parseConfig, type Config } from '../config/parse-config.ts'
@@ -20,7 +19,7 @@ import type { CompiledSchema } from '../schema/compiled.ts'
 import type { Schema } from '../schema/define.ts'
 import { allSettled, Closing } from './closing.ts'
 import { openKeys, openSessionKey, readConfigFile } from './files.ts'
-import { openRegionFiles, type RegionFiles } from './region-files.ts'
+import { makeDataFolder, openRegionFiles, type RegionFiles } from './region-files.ts'
 import { openRegionNode, type NodeStatus, type RegionNode } from './region-node.ts'
 import { LOCK_FILE, openSchemaLock } from './schema-lock.ts'
 import type { SecretSources } from './secrets.ts'
@@ -75,7 +74,7 @@ export interface EmbeddedDeployment extends Deployment {
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDeployment> {
   const config = await resolveConfig(options)
   const directory = options.directory ?? config.data.directory
-  await mkdir(directory, { recursive: true })
+  await makeDataFolder(directory)
   const lockFile = options.lockFile ?? join(directory, LOCK_FILE)
   const locked = await openSchemaLock(options.schema, lockFile)
   const { compiled, lock } = locked

@@ -3,6 +3,7 @@
  * regions, or the way to it. Either opens at once, whether or not anybody else is there.
  */
 import { join } from 'node:path'
+import { MeridianError } from '../core/errors.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Channel, Network } from '../core/ports/transport.ts'
@@ -49,6 +50,23 @@ export async function openNodeCommitLog(
   const log = closing.add(await openFileCommitLog({ path, timers: runtime.timers, writer }))
   return {
     handle: () => log.handle(),
-    serve: (channel) => serveCommitLog(log, channel),
+    serve: (channel) => serveCommitLog(withoutTrim(log), channel),
   }
+}
+
+/** A region that trimmed the log would take from the others what they have not applied yet. */
+function withoutTrim(log: CommitLog): CommitLog {
+  return {
+    append: (group, id, payload) => log.append(group, id, payload),
+    tail: (group, fromIndex, handlers) => log.tail(group, fromIndex, handlers),
+    readIndex: (group) => log.readIndex(group),
+    trim: (group) => Promise.reject(untrimmable(group)),
+    close: () => log.close(),
+  }
+}
+
+function untrimmable(group: string): MeridianError {
+  return new MeridianError('PERMISSION_DENIED', `Group ${group} is not trimmed from afar.`, {
+    fix: 'Trim the log where its file is.',
+  })
 }

@@ -1,6 +1,5 @@
 /** The HTTP face of a node: who calls, whether there is room, and which part answers. */
-import { asMeridianError, MeridianError, toWireError, type ErrorCode } from '../core/errors.ts'
-import { MAX_MESSAGE_BYTES } from '../core/limits.ts'
+import { asMeridianError, MeridianError, toForeignError, type ErrorCode } from '../core/errors.ts'
 import type {
   HttpHandler,
   HttpRequest,
@@ -22,6 +21,7 @@ import {
   SQL_PATH_PREFIX,
   STATUS_PATH,
 } from '../core/wire-http.ts'
+import { MAX_CHANNEL_MESSAGE_BYTES } from '../drivers/transport/ws-channel.ts'
 import { encodeResponse } from '../protocol/codec.ts'
 import type { Admission } from './admission.ts'
 import type { NodeCallers } from './node-callers.ts'
@@ -59,8 +59,6 @@ export interface NodeHandlerParts {
   readonly log: Log
 }
 
-/** Frames between nodes carry a message and its envelope. */
-const MAX_CHANNEL_MESSAGE_BYTES = MAX_MESSAGE_BYTES + 1024 * 1024
 const RETRY_AFTER = { 'retry-after': '1' }
 const SERVICES: readonly ChannelService[] = ['stream', 'commit-log']
 
@@ -124,7 +122,7 @@ class NodeHandler implements HttpHandler {
     } catch (thrown) {
       const error = asMeridianError(thrown)
       this.#report(error)
-      const answer = encodeResponse({ ok: false, error: toWireError(error), receipt: null })
+      const answer = encodeResponse({ ok: false, error: toForeignError(error), receipt: null })
       return message(edgeStatus(error), answer)
     } finally {
       leave?.()
@@ -208,7 +206,7 @@ class NodeHandler implements HttpHandler {
     const error = asMeridianError(thrown)
     this.#report(error)
     const status = edgeStatus(error)
-    return json(status === 200 ? 400 : status, { error: toWireError(error) }, headersOf(status))
+    return json(status === 200 ? 400 : status, { error: toForeignError(error) }, headersOf(status))
   }
 
   #report(error: MeridianError): void {

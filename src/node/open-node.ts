@@ -1,5 +1,4 @@
 /** A node as a process: the regions of one URL, served over HTTP to clients and other nodes. */
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/parse-config.ts'
 import type { Log } from '../core/ports/log.ts'
@@ -25,7 +24,7 @@ import { composeObservers } from './observe/request-observer.ts'
 import { openTracing } from './observe/trace-exporter.ts'
 import type { Tracing } from './observe/tracing.ts'
 import { checks, Readiness, SERVING } from './readiness.ts'
-import { openRegionFiles, type RegionFiles } from './region-files.ts'
+import { makeDataFolder, openRegionFiles, type RegionFiles } from './region-files.ts'
 import { openRegionNode, type RegionNode } from './region-node.ts'
 import { createSqlEndpoint, type SqlEndpoint } from './sql-endpoint/sql-endpoint.ts'
 import { LOCK_FILE, openSchemaLock, requireSchemaLock, type LockedSchema } from './schema-lock.ts'
@@ -209,7 +208,7 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
 
 async function openRegions(shared: Shared): Promise<void> {
   const { config, plan, runtime, directory, writer, sources, network, closing, locked } = shared
-  await mkdir(directory, { recursive: true })
+  await makeDataFolder(directory)
   const { leader } = config.commitLog
   const isHere = plan.keepsCommitLog
   const commitLog = await openNodeCommitLog(

@@ -13,6 +13,11 @@ export interface RegionFilesOptions extends Omit<RegionStoreOptions, 'folder'> {
   readonly directory: string
 }
 
+/** Rows are there for whoever may read the files: nobody but their owner. */
+export async function makeDataFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+}
+
 /** What a region keeps. */
 export interface RegionFiles {
   readonly store: Store
@@ -31,7 +36,7 @@ export async function openRegionFiles(
 ): Promise<RegionFiles> {
   const { region, directory, runtime, writer } = options
   const folder = join(directory, region)
-  await mkdir(folder, { recursive: true })
+  await makeDataFolder(folder)
   const { timers } = runtime
   const store = closing.add(await openRegionStore({ ...options, folder }))
   const path = join(folder, 'changes.db')

@@ -3,7 +3,7 @@
  * encodes what came of it.
  */
 import { DEFAULT_CLASS } from '../config/config-schema.ts'
-import { MeridianError, toWireError, type WireError } from '../core/errors.ts'
+import { MeridianError, toForeignError, toWireError, type WireError } from '../core/errors.ts'
 import { MAX_CLOCK_DRIFT_MS, MAX_DEADLINE_MS } from '../core/limits.ts'
 import type { Clock } from '../core/ports/runtime.ts'
 import type { Transport } from '../core/ports/transport.ts'
@@ -86,7 +86,8 @@ export class RequestHandler {
       return encodeResponse(answer)
     } catch (error) {
       const receipt = error instanceof ForwardedError ? error.receipt : this.#failed(request)
-      return encodeResponse({ ok: false, error: toWireError(error), receipt })
+      const toError = caller.kind === 'process' ? toWireError : toForeignError
+      return encodeResponse({ ok: false, error: toError(error), receipt })
     }
   }
 

@@ -87,6 +87,15 @@ describe('a run', () => {
   })
 })
 
+test('with a node process a region, and clients over HTTP, every check passes', async () => {
+  const before = temporaryData()
+  const { code, stdout, stderr } = await demo('--processes', ...QUICK).ended
+  expect(stdout, stderr).toContain(`All ${CHECKS} checks passed.`)
+  expect(stdout).toContain('3 node processes')
+  expect(code, stderr).toBe(0)
+  expect(temporaryData().filter((name) => !before.includes(name))).toEqual([])
+})
+
 test('Ctrl-C ends it in order: code 130, no data left behind', async () => {
   const before = temporaryData()
   const running = demo('--rows', '20000')

@@ -26,8 +26,8 @@ describe('`meridian node`', () => {
     const { code, stderr } = await node.ended
     expect(code).toBe(0)
     const events = stderr
+      .trimEnd()
       .split('\n')
-      .filter((text) => text.startsWith('{'))
       .map((text) => (JSON.parse(text) as { event: string }).event)
     expect(events[0]).toBe('node starts on the loopback interface only')
     expect(events.at(-1)).toBe('node stopped')

@@ -2,7 +2,7 @@
  * Who may do what, cell by cell: every principal, every table, every verb, by messages as they
  * come over a wire. What is expected stands in the tables below, not in code.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FULL_PRINCIPAL, SCOPES, type Caller, type Principal } from '../../src/core/principal.ts'
 import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts'
 import type { Request, RequestBody, Response } from '../../src/protocol/messages.ts'
@@ -300,6 +300,29 @@ describe('a view across tenants', () => {
       expect(await from(AP, AP)).toMatchObject({ ok: true })
       expect(await from(AP, US)).toMatchObject({ error: { code: 'RESIDENCY_DENIED' } })
     }
+  })
+})
+
+describe('a failure that nobody foresaw', () => {
+  it('tells whoever is not this process that there was one, and nothing of it', async () => {
+    const { store } = open.meridian.deployment.node(US)
+    const read = store.read.bind(store)
+    const spy = vi.spyOn(store, 'read').mockImplementation(async (statements) => {
+      if (!statements.some(({ sql }) => sql.includes(`t${open.tableId('notes')}`))) {
+        return read(statements)
+      }
+      throw new Error(`/data/us-east.db: ${CANARY}`)
+    })
+    const request = open.request(bodyOf(open, 'get', 'notes', 'acme'), {
+      clientRegion: EU,
+      forwarded: true,
+    })
+    for (const caller of [client(acme('read')), node(EU)]) {
+      const answer = await open.ask(caller, request)
+      expect(answer).toMatchObject({ ok: false, error: { code: 'INTERNAL' } })
+      expect(JSON.stringify(answer)).not.toMatch(/canary|\.db/)
+    }
+    spy.mockRestore()
   })
 })
 

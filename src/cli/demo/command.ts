@@ -16,6 +16,9 @@ files, and delays messages between them as distance does. Loads 135,233 cities t
 public client, then reads and writes from every region in all three consistency modes, and
 checks what Meridian promises. Ends with exit code 1 if a check fails.
 
+With --processes every region is a \`meridian node\` of its own, with tokens and keys, and clients come
+over HTTP; whatever passes between regions crosses a proxy that delays it.
+
 Delays at --scale 1 are 40 ms (us-east - eu-west), 95 ms (us-east - ap-south) and 60 ms
 (eu-west - ap-south) one way; the default shrinks them to a tenth, to be quick.`
 

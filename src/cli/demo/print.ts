@@ -39,8 +39,8 @@ const COLUMNS: readonly TableColumn[] = [
 /** Multiples say something only where distances are real. */
 const MULTIPLE: TableColumn = { title: '× network', align: 'right' }
 
-function printLatencies({ cells, scale }: DemoResult, terminal: Terminal): void {
-  terminal.heading(`Latency in ms, distances × ${scale}`)
+function printLatencies({ cells, scale, deployment }: DemoResult, terminal: Terminal): void {
+  terminal.heading(`Latency in ms, distances × ${scale}, ${deployment}`)
   const isReal = scale === 1
   const columns = isReal ? [...COLUMNS, MULTIPLE] : COLUMNS
   const [title = '', ...lines] = renderTable(

@@ -88,4 +88,6 @@ export interface DemoResult {
   readonly startedAt: string
   readonly elapsedMs: number
   readonly environment: Environment
+  /** How the regions ran: `all regions in one process`, `3 node processes, clients over HTTP`. */
+  readonly deployment: string
 }

@@ -55,6 +55,7 @@ export async function runDemo(
     startedAt,
     elapsedMs: Math.round(performance.now() - startedAtMs),
     environment: environment(),
+    deployment: session.running.description,
   }
   return { result, dots: cityGrid(dataset) }
 }
@@ -68,7 +69,7 @@ function announce(
   terminal.note(
     `Meridian demo: ${dataset.rows.toLocaleString('en')} cities of ` +
       `${dataset.countries.length} countries, regions ${session.regions.join(', ')}, ` +
-      `distances × ${options.scale}`,
+      `distances × ${options.scale}, ${session.running.description}`,
   )
 }
 

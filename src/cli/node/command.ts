@@ -58,7 +58,7 @@ async function open(given: GivenOptions): Promise<RunningNode> {
     baseDirectory: dirname(resolve(configFile)),
     ...(typeof directory === 'string' ? { directory: resolve(directory) } : {}),
     environment: process.env,
-    log: createPinoLog({ level, fields: { region } }),
+    log: createPinoLog({ level }),
     version: packageVersion(),
   })
 }

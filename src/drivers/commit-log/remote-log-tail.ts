@@ -33,6 +33,10 @@ export class RemoteTail implements LogTail {
   #heldBytes = 0
   /** The index that must come next. */
   #nextIndex: number
+  /** The id of the entry before it, once there was one. */
+  #lastId: string | undefined
+  /** Whether a new link is to send the entry before it again, first of all. */
+  #isRejoining = false
   #isStopped = false
   #hasEnded = false
   #failure: { readonly error: unknown } | undefined
@@ -43,27 +47,49 @@ export class RemoteTail implements LogTail {
     this.#nextIndex = options.fromIndex
   }
 
-  /** Asks a new link for what is still missing. */
+  /**
+   * Asks a new link for what is still missing, and for the last entry again: a log that was
+   * restored from an older copy meanwhile has another one there.
+   */
   begin(): void {
     const { tail, group, send } = this.#options
+    this.#isRejoining = this.#lastId !== undefined
+    const fromIndex = this.#nextIndex - Number(this.#isRejoining)
     const creditBytes = Math.max(0, TAIL_WINDOW_BYTES - this.#heldBytes)
-    send({ kind: 'tail', tail, group, fromIndex: this.#nextIndex, creditBytes })
+    send({ kind: 'tail', tail, group, fromIndex, creditBytes })
   }
 
   receive(firstIndex: number, entries: readonly WireEntry[]): void {
     if (this.#isOver()) return
+    if (this.#isRejoining && firstIndex === this.#nextIndex - 1) {
+      this.#rejoin(firstIndex, entries)
+      return
+    }
     if (firstIndex !== this.#nextIndex) {
       void this.fail(gapError(this.#options.group, this.#nextIndex, firstIndex))
       return
     }
     const costBytes = entries.reduce((sum, entry) => sum + entryCostBytes(entry), 0)
     this.#nextIndex += entries.length
+    this.#lastId = entries.at(-1)?.id
     this.#heldBytes += costBytes
     this.#waiting.push({
       entries: entries.map(({ id, payload }, at) => ({ index: firstIndex + at, id, payload })),
       costBytes,
     })
     this.#deliver()
+  }
+
+  #rejoin(firstIndex: number, [again, ...others]: readonly WireEntry[]): void {
+    const { tail, group, send } = this.#options
+    if (again === undefined) return
+    this.#isRejoining = false
+    if (again.id !== this.#lastId) {
+      void this.fail(replacedError(group, firstIndex))
+      return
+    }
+    send({ kind: 'credit', tail, creditBytes: entryCostBytes(again) })
+    if (others.length > 0) this.receive(firstIndex + 1, others)
   }
 
   /** Not to be awaited inside `onEntries`, whose end it waits for. */
@@ -128,6 +154,17 @@ export class RemoteTail implements LogTail {
     this.#options.send({ kind: 'stop-tail', tail: this.#options.tail })
     this.#options.onEnd()
   }
+}
+
+function replacedError(group: string, index: number): MeridianError {
+  return new MeridianError(
+    'POSITION_LOST',
+    `Entry ${index} of group ${group} of the commit log is not the one that was there before.`,
+    {
+      fix: 'The log was restored or replaced: restore the log that the regions followed, or seed this region again from one that follows this log.',
+      details: { group, index },
+    },
+  )
 }
 
 function gapError(group: string, wanted: number, got: number): MeridianError {

@@ -9,8 +9,6 @@ export interface PinoLogOptions {
   readonly level: LogLevel
   /** Where lines go; standard error by default. */
   readonly destination?: DestinationStream
-  /** Fields of every line: which node speaks. */
-  readonly fields?: LogFields
 }
 
 /** Names of fields that hold secrets wherever they stand; a caller's mistake must not show one. */
@@ -32,7 +30,8 @@ export function createPinoLog(options: PinoLogOptions): Log {
   const logger = pino(
     {
       level: options.level,
-      base: options.fields ?? {},
+      // Whoever collects the lines knows the machine and the process; events name the region.
+      base: {},
       messageKey: 'event',
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },

@@ -1,6 +1,6 @@
 /** Files that cannot be used: each a typed error, and the files as they were. */
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -86,6 +86,17 @@ describe.each(FILES)('%s', (file) => {
     await client.execute('PRAGMA journal_mode = DELETE')
     client.close()
     await expectRefused(directory, 'STORE_NEWER')
+  })
+})
+
+describe('the folders of a deployment', () => {
+  it.skipIf(process.platform === 'win32')('are for their owner alone', async () => {
+    const directory = join(tempFolder(), 'data')
+    const deployment = await open(directory)
+    await deployment.close()
+    for (const folder of [directory, join(directory, US)]) {
+      expect((await stat(folder)).mode & 0o077).toBe(0)
+    }
   })
 })
 

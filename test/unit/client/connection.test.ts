@@ -136,6 +136,21 @@ describe('a retry', () => {
     expect((error as MeridianError).fix).toContain('idempotency key')
   })
 
+  it.each(['UNAUTHENTICATED', 'PERMISSION_DENIED', 'SCHEMA_INCOMPATIBLE'] as const)(
+    'a refusal at the door, %s, says nothing of the attempt before, whose answer was lost',
+    async (code) => {
+      const nodes = new FakeNodes(lost(), refused(new MeridianError(code, 'Not you.')))
+      await expect(write(nodes)).rejects.toMatchObject({ code, retry: 'unknown-outcome' })
+      const alone = new FakeNodes(refused(new MeridianError(code, 'Not you.')))
+      await expect(write(alone)).rejects.toMatchObject({ code, retry: 'never' })
+    },
+  )
+
+  it('what the write was judged with holds for the attempt before as well', async () => {
+    const nodes = new FakeNodes(lost(), refused(new MeridianError('CONFLICT', 'Changed.')))
+    await expect(write(nodes)).rejects.toMatchObject({ code: 'CONFLICT', retry: 'safe' })
+  })
+
   it('says that nothing happened when no attempt was ever sent', async () => {
     await expect(write(new FakeNodes(cut()), 40)).rejects.toMatchObject({ retry: 'safe' })
   })

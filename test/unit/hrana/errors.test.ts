@@ -25,6 +25,14 @@ describe('the wire form of errors', () => {
     expect(statusOf(error)).toBe(500)
   })
 
+  it('cuts a message that quotes what would fill an answer', () => {
+    const { message } = toWireError(
+      new SqlError('SQLITE_ERROR', `no such column: ${'é'.repeat(1e5)}`),
+    )
+    expect(message.length).toBeLessThan(1_100)
+    expect(message).toMatch(/^no such column: é+…$/)
+  })
+
   it('has the status that proxies and clients act on', () => {
     const byStatus = (status: number): string[] =>
       ERROR_CODES.filter((code) => statusOf(new MeridianError(code, '')) === status)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ResponseBudget } from '../../../src/hrana/execute.ts'
 import { HranaWorld, type Json } from '../../support/hrana-world.ts'
 
 function step(sql: string, condition?: Json): Json {
@@ -21,6 +22,19 @@ async function outcome(world: HranaWorld, ...steps: Json[]): Promise<unknown> {
 
 const TRUE: Json = { type: 'not', cond: { type: 'or', conds: [] } }
 const FALSE: Json = { type: 'or', conds: [] }
+
+describe('the budget of an answer', () => {
+  it('counts what describes a statement, whose text can be shorter than its parameters', () => {
+    const params = Array.from({ length: 32_766 }, () => ({ name: null }))
+    const description = { params, columns: [], isExplain: false, isReadonly: true }
+    const budget = new ResponseBudget(1_000_000)
+    budget.takeDescription(description)
+    budget.takeDescription(description)
+    expect(() => budget.takeDescription(description)).toThrow(
+      expect.objectContaining({ code: 'RESPONSE_TOO_LARGE' }),
+    )
+  })
+})
 
 describe('batches', () => {
   it('run a step after success, after failure, and never after a skipped one', async () => {

@@ -16,6 +16,19 @@ function run(sql: string): (session: SqlSession) => Promise<unknown> {
   return (session) => session.execute({ sql, args: [], namedArgs: [], wantRows: true })
 }
 
+describe('the share of a caller', () => {
+  it('is one, for whatever its streams read', () => {
+    const limits = { ...DEFAULT_HRANA_LIMITS, maxStreamsPerCaller: 2 }
+    const streams = new StreamPool({ backend: new FakeBackend(), limits, onError: () => undefined })
+    streams.open(client('a', ['t1']))
+    streams.open(client('a', ['t2']))
+    expect(() => streams.open(client('a', ['t3']))).toThrow(
+      expect.objectContaining({ code: 'TOO_MANY_STREAMS' }),
+    )
+    expect(() => streams.open(client('b', ['t3']))).not.toThrow()
+  })
+})
+
 describe('a stream', () => {
   it('makes its calls one after another, a failed one no obstacle', async () => {
     const { pool: streams, backend } = pool()

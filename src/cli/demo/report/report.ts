@@ -28,12 +28,12 @@ ${[...sections, views(result), again(result)].join('\n')}
 }
 
 function header(result: DemoResult, dots: readonly GridDot[]): string {
-  const { checks: all, rowsLoaded, loadRowsPerSecond, scale } = result
+  const { checks: all, rowsLoaded, loadRowsPerSecond, scale, deployment } = result
   const passed = all.filter((check) => check.passed).length
   const verdict = passed === all.length ? 'good' : 'bad'
   return `<h1>Three regions, one data layer</h1>
 <p class="lead">The cities of the world, each country a tenant at home in the region of its continent, loaded
-and used from ${result.topology.regions.map(escapeHtml).join(', ')} at once.</p>
+and used from ${result.topology.regions.map(escapeHtml).join(', ')} at once: ${escapeHtml(deployment)}.</p>
 <dl class="facts">
 ${fact('Rows loaded', whole(rowsLoaded))}
 ${fact('Rows a second, until everywhere', whole(loadRowsPerSecond))}
@@ -127,11 +127,11 @@ function barCell(share: number): string {
   return `<td class="bar"><span style="width:${Math.round(share * 1000) / 10}%"></span></td>`
 }
 
-function again({ environment, startedAt, elapsedMs, scale }: DemoResult): string {
+function again({ environment, startedAt, elapsedMs, scale, deployment }: DemoResult): string {
   const { meridian, node, platform, cores, processor } = environment
   return `<h2>Run it again</h2>
 <pre><code>npm run demo -- --scale ${scale}
 npm run demo -- --help</code></pre>
 <p class="note">Meridian ${escapeHtml(meridian)}, Node ${escapeHtml(node)}, ${escapeHtml(platform)},
-${cores} × ${escapeHtml(processor.trim())}. Started ${escapeHtml(startedAt)}, took ${Math.round(elapsedMs / 1000)} s.</p>`
+${cores} × ${escapeHtml(processor.trim())}; ${escapeHtml(deployment)}. Started ${escapeHtml(startedAt)}, took ${Math.round(elapsedMs / 1000)} s.</p>`
 }

@@ -189,13 +189,31 @@ describe('tails', () => {
     await turns()
     end(world).close()
     await world.runtime.advance(100)
-    expect(askedTail(world)).toMatchObject({ group: 'g', fromIndex: 7 })
+    expect(askedTail(world)).toMatchObject({ group: 'g', fromIndex: 6 })
+    send(world, entries(askedTail(world).tail, 6, 1))
     send(world, entries(askedTail(world).tail, 7, 2))
     await until(() => seen.entries.length === 5)
     expect(seen.entries.map(({ index, id }) => [index, id])).toEqual(
       [4, 5, 6, 7, 8].map((index) => [index, String(index)]),
     )
     expect(seen.failures).toEqual([])
+  })
+
+  test('a log that came back with another entry where the tail was ends it', async () => {
+    const world = openWorld()
+    const seen = watch(world.log, 1)
+    await turns()
+    send(world, entries(askedTail(world).tail, 1, 2))
+    await turns()
+    end(world).close()
+    await world.runtime.advance(100)
+    const { tail, fromIndex } = askedTail(world)
+    expect(fromIndex).toBe(2)
+    const others = ['b', 'c'].map((id) => ({ id, payload }))
+    send(world, { kind: 'entries', tail, firstIndex: 2, entries: others })
+    await until(() => seen.failures.length === 1)
+    expect(seen.failures).toMatchObject([{ code: 'POSITION_LOST', details: { index: 2 } }])
+    expect(seen.entries.map(({ id }) => id)).toEqual(['1', '2'])
   })
 
   test.each([

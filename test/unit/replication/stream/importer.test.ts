@@ -34,10 +34,7 @@ interface Rig {
   rows(sql: string): Promise<readonly (readonly unknown[])[]>
 }
 
-async function openRig(
-  appliers: ChangeAppliers = testAppliers(),
-  maySend?: MaySend,
-): Promise<Rig> {
+async function openRig(appliers: ChangeAppliers = testAppliers(), maySend?: MaySend): Promise<Rig> {
   const target = await openTestStore('eu')
   const runtime = new ManualRuntime()
   const peers: TestEnd[] = []
@@ -316,6 +313,23 @@ describe('importer', () => {
       error: { code: 'POSITION_LOST', retry: 'never' },
     })
     expect(rig.connections()).toBe(1)
+  })
+
+  test.each([
+    'UNAUTHENTICATED',
+    'PERMISSION_DENIED',
+    'REGION_UNKNOWN',
+    'PROTOCOL_VERSION',
+  ] as const)('a refusal that is put right at the other end is not for good: %s', async (code) => {
+    const rig = await openRig()
+    const error = toWireError(new MeridianError(code, 'Not you.'))
+    await rig.say({ kind: 'refuse', error })
+    expect(rig.importer.status().error).toMatchObject({ code })
+    await rig.runtime.advance(100)
+    expect(rig.connections()).toBe(2)
+    await rig.say(accept(0), batch(0, change(1)))
+    expect(await rig.rows(POSITIONS)).toEqual([[SOURCE, 1]])
+    expect(rig.importer.status()).toMatchObject({ connected: true, error: null })
   })
 
   test('a stamp from too far ahead neither moves the clock nor looks met while it is held', async () => {

@@ -4,7 +4,7 @@ import { StatementFailed } from '../../../../src/core/ports/store.ts'
 import { encodeRecord } from '../../../../replication/strong/record.ts'
 import { encodeTransaction } from '../../../../replication/strong/transaction-codec.ts'
 import { MemoryCommitLog } from '../../../support/memory-commit-log.ts'
-import type { MemoryStore } from '../../../support/memory-store.ts'
+import { MemoryStore } from '../../../support/memory-store.ts'
 import {
   account,
   RegionPool,
@@ -12,6 +12,7 @@ import {
   accounts,
   increment,
   insert,
+  layTables,
   openMemoryStore,
   replicatedState,
   rowsOf,
@@ -346,4 +347,70 @@ describe('a group stops, and says why', () => {
     await a.engine.commit(transaction([insert(accounts, account('x'))]))
     expect(a.failures).toEqual([])
   })
+
+  it('not when the answer of a commit of its store is lost: it has happened, once', async () => {
+    const store = new LostAnswers()
+    await layTables(store)
+    const a = await open(log, { store })
+    await a.engine.commit(transaction([insert(accounts, account('x', { balance: 1 }))]))
+    store.lost = 1
+    await a.engine.commit(transaction([update(accounts, 'x', { balance: increment(1) })]))
+    await a.engine.commit(transaction([update(accounts, 'x', { balance: increment(1) })]))
+    expect(a.failures).toEqual([])
+    expect(await balances(a)).toEqual([3n])
+  })
 })
+
+describe('a log that is not the one that was followed', () => {
+  const lost = expect.objectContaining({ code: 'POSITION_LOST', retry: 'never' })
+
+  /** A region that has applied two records and is closed, and the log as it was after one. */
+  async function restored(): Promise<{ store: MemoryStore; shorter: MemoryCommitLog }> {
+    const store = await openMemoryStore()
+    const a = await open(log, { store })
+    for (const id of ['x', 'y']) await a.engine.commit(transaction([insert(accounts, account(id))]))
+    await a.engine.close()
+    const shorter = new MemoryCommitLog()
+    shorter.entries.set('main', (log.entries.get('main') ?? []).slice(0, 1))
+    return { store, shorter }
+  }
+
+  it('is noticed while it is shorter, by whoever asks for an index', async () => {
+    const { store, shorter } = await restored()
+    const again = await open(shorter, { store })
+    await expect(again.engine.catchUp()).rejects.toEqual(lost)
+    expect(again.failures).toEqual([lost])
+  })
+
+  it('is noticed when it has outgrown the region meanwhile, and nothing of it is applied', async () => {
+    const { store, shorter } = await restored()
+    const b = await open(shorter)
+    for (const id of ['v', 'w']) await b.engine.commit(transaction([insert(accounts, account(id))]))
+    const before = await replicatedState(store)
+    const again = await open(shorter, { store })
+    await expect(again.engine.catchUp()).rejects.toEqual(lost)
+    expect(again.failures).toEqual([lost])
+    expect(await replicatedState(store)).toBe(before)
+  })
+
+  it('is not looked for where a node that kept no ids moved the position', async () => {
+    const { store } = await restored()
+    await store.write([{ sql: "DELETE FROM _meta WHERE key = 'log:main'", args: [] }])
+    const again = await open(log, { store })
+    await again.engine.commit(transaction([insert(accounts, account('z'))]))
+    expect(again.failures).toEqual([])
+  })
+})
+
+/** A store that commits and does not say so. */
+class LostAnswers extends MemoryStore {
+  lost = 0
+
+  override async write(
+    ...args: Parameters<MemoryStore['write']>
+  ): ReturnType<MemoryStore['write']> {
+    const results = await super.write(...args)
+    if (this.lost-- <= 0) return results
+    throw new MeridianError('STORE_UNAVAILABLE', 'lost', { retry: 'unknown-outcome' })
+  }
+}

@@ -38,6 +38,7 @@ const RESULT: DemoResult = {
   leader: 'eu-west',
   startedAt: '2026-01-01T00:00:00.000Z',
   elapsedMs: 5000,
+  deployment: '3 node processes, clients over HTTP',
   environment: {
     ...{ meridian: '0.1.0', node: 'v20.19.0', platform: 'linux x64', cores: 2, processor: 'x' },
   },
