@@ -4,7 +4,7 @@
  * while that is newer than the sources, and else the sources themselves, installing what is
  * missing. Plain JavaScript, because in a fresh checkout nothing else can run.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -36,6 +36,11 @@ if (runsBuild()) {
   await import(pathToFileURL(BUILT).href)
 } else {
   const args = [BOOTSTRAP, SOURCE, ...process.argv.slice(2)]
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' })
-  process.exitCode = status ?? 1
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  // The terminal signals the whole group itself; a plain kill reaches only this process.
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  process.on('SIGINT', () => {})
+  child.on('close', (code) => {
+    process.exitCode = code ?? 1
+  })
 }

@@ -52,8 +52,10 @@ export function editText(
     edit = bytes
   })
   const text = doc.getText(TEXT_NAME)
+  // Kept beside the document, which would put its text together anew for every edit.
+  let current = text.toString()
   doc.transact(() => {
-    for (const one of edits) applyEdit(text, one)
+    for (const one of edits) current = applyEdit(text, current, one)
   })
   return { update: Y.encodeStateAsUpdateV2(doc), text: text.toString(), edit }
 }
@@ -64,23 +66,24 @@ function load(updates: readonly Uint8Array[]): Y.Doc {
   return doc
 }
 
-function applyEdit(text: Y.Text, edit: TextEdit): void {
-  const current = text.toString()
+/** Applies an edit to the document, whose text is `current`; gives its text then. */
+function applyEdit(text: Y.Text, current: string, edit: TextEdit): string {
   switch (edit.kind) {
     case 'insert':
       checkPosition(current, edit.at)
       text.insert(edit.at, edit.text)
-      return
+      return current.slice(0, edit.at) + edit.text + current.slice(edit.at)
     case 'append':
       text.insert(current.length, edit.text)
-      return
+      return current + edit.text
     case 'delete':
       checkPosition(current, edit.at)
       checkPosition(current, edit.at + edit.length)
       text.delete(edit.at, edit.length)
-      return
+      return current.slice(0, edit.at) + current.slice(edit.at + edit.length)
     case 'replace':
       replace(text, current, edit.text)
+      return edit.text
   }
 }
 

@@ -5,7 +5,7 @@
 import { logSource } from '../../src/core/change.ts'
 import { asMeridianError, MeridianError } from '../../src/core/errors.ts'
 import { newTxId } from '../../src/core/ids.ts'
-import { STRONG_OUTCOME_WINDOW } from '../../src/core/limits.ts'
+import { DEFAULT_DEADLINE_MS, STRONG_OUTCOME_WINDOW } from '../../src/core/limits.ts'
 import type { CommitLog, LogTail } from '../../src/core/ports/commit-log.ts'
 import type { Runtime } from '../../src/core/ports/runtime.ts'
 import type { Store } from '../../src/core/ports/store.ts'
@@ -152,10 +152,17 @@ export class LogGroup<C extends Command> {
    * A read of this region's store that has applied this index sees every write that was
    * acknowledged anywhere before this call.
    *
-   * @throws MeridianError `LOG_UNAVAILABLE`
+   * @throws MeridianError `LOG_UNAVAILABLE`, `DEADLINE_EXCEEDED`, `POSITION_LOST` where the log is
+   * not the one that was applied
    */
-  readIndex(): Promise<number> {
-    return this.#readIndex.get()
+  readIndex({ timeoutMs }: CallOptions = {}): Promise<number> {
+    const asked = this.#readIndex.get()
+    if (timeoutMs === undefined) return asked
+    // The log is asked for several readers, and may be away: each waits as long as it can.
+    return new Promise((resolve, reject) => {
+      const cancel = this.#options.runtime.timers.after(timeoutMs, () => reject(tooLate()))
+      asked.then(resolve, reject).finally(cancel)
+    })
   }
 
   /** @throws MeridianError `DEADLINE_EXCEEDED`, or why the group stopped */
@@ -169,7 +176,11 @@ export class LogGroup<C extends Command> {
    * @throws MeridianError `LOG_UNAVAILABLE`, `DEADLINE_EXCEEDED`, or why the group stopped
    */
   async catchUp(options: CallOptions = {}): Promise<void> {
-    await this.waitApplied(await this.readIndex(), options)
+    const { clock } = this.#options.runtime
+    const { timeoutMs = DEFAULT_DEADLINE_MS } = options
+    const deadlineMs = clock.monotonicMs() + timeoutMs
+    const index = await this.readIndex(options)
+    await this.waitApplied(index, { timeoutMs: deadlineMs - clock.monotonicMs() })
   }
 
   /** The last index that this region has applied. */
@@ -212,6 +223,7 @@ export class LogGroup<C extends Command> {
 
   /** A log never ends before what was applied, unless it is another one. */
   async #askIndex(): Promise<number> {
+    if (this.#failure?.code === 'POSITION_LOST') throw this.#failure
     const applied = this.#applier.applied()
     const index = await this.#options.log.readIndex(this.group)
     if (index >= applied) return index
@@ -272,4 +284,10 @@ export class LogGroup<C extends Command> {
         return this.#options.machine.explain(failure)
     }
   }
+}
+
+function tooLate(): MeridianError {
+  return new MeridianError('DEADLINE_EXCEEDED', 'The commit log has not answered in time.', {
+    fix: 'Repeat the read, or allow an older state.',
+  })
 }

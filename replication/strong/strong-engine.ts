@@ -69,9 +69,9 @@ export class StrongEngine implements TransactionEngine {
     }
   }
 
-  /** @throws MeridianError `LOG_UNAVAILABLE`; see `LogGroup.readIndex` */
-  readIndex(): Promise<number> {
-    return this.#log.readIndex()
+  /** @throws MeridianError as `LogGroup.readIndex`, which see */
+  readIndex(call: CallOptions = {}): Promise<number> {
+    return this.#log.readIndex(call)
   }
 
   /** @throws MeridianError `DEADLINE_EXCEEDED`, or why the group stopped */

@@ -16,11 +16,11 @@ export interface Step {
 const MINUTE_MS = 60_000
 
 function check(name: string, more: Partial<Step> = {}): Step {
-  return { name, counts: 'step', timeoutMs: 3 * MINUTE_MS, ...more }
+  return { name, counts: 'step', timeoutMs: 6 * MINUTE_MS, ...more }
 }
 
 function tests(name: string): Step {
-  return { name, counts: 'vitest', alone: true, timeoutMs: 10 * MINUTE_MS }
+  return { name, counts: 'vitest', alone: true, timeoutMs: 20 * MINUTE_MS }
 }
 
 export const STEPS: readonly Step[] = [

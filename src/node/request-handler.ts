@@ -5,7 +5,7 @@
 import { DEFAULT_CLASS } from '../config/config-schema.ts'
 import { MeridianError, toForeignError, toWireError, type WireError } from '../core/errors.ts'
 import { MAX_CLOCK_DRIFT_MS, MAX_DEADLINE_MS } from '../core/limits.ts'
-import type { Clock } from '../core/ports/runtime.ts'
+import type { Clock, Timers } from '../core/ports/runtime.ts'
 import type { Transport } from '../core/ports/transport.ts'
 import type { Caller, Principal } from '../core/principal.ts'
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../protocol/codec.ts'
@@ -50,6 +50,7 @@ export interface HandlerParts {
   readonly commits: Commits
   readonly transport: Transport
   readonly clock: Clock
+  readonly timers: Timers
   readonly observe: RequestObserver
   /** Round trips between regions that a write of each mode waits for behind this node. */
   readonly commitRoundTrips: Readonly<Record<Consistency, number>>
@@ -204,10 +205,23 @@ export class RequestHandler {
     return this.#forward(header, body, tenant.home)
   }
 
+  /** No longer than the caller waits: a home that says nothing must not fill this node. */
   async #forward(header: RequestHeader, body: ReadBody, home: string): Promise<Handled> {
+    const { transport, timers } = this.#parts
     const message = encodeRequest({ header: { ...header, forwarded: true }, body })
-    const response = decodeResponse(await this.#parts.transport.request(home, message))
+    const givenUp = new AbortController()
+    const stopTimer = timers.after(header.timeoutMs, () => givenUp.abort(tooLate(home)))
+    let response: Response
+    try {
+      response = decodeResponse(await transport.request(home, message, givenUp.signal))
+    } finally {
+      stopTimer()
+    }
     if (response.ok) return { ...response, receipt: oneTripFurther(response.receipt) }
+    // Without a receipt it is of the home's door, where this node's token counts, not the client's.
+    if (response.receipt === null && response.error.code === 'UNAUTHENTICATED') {
+      throw untrusted(this.#parts.region, home, response.error)
+    }
     throw new ForwardedError(
       response.error,
       response.receipt === null ? null : oneTripFurther(response.receipt),
@@ -347,6 +361,21 @@ class ForwardedError extends MeridianError {
     super(error.code, error.message, error)
     this.receipt = receipt
   }
+}
+
+function tooLate(home: string): MeridianError {
+  return new MeridianError('DEADLINE_EXCEEDED', `The home ${home} has not answered in time.`, {
+    fix: 'Give the call more time with `deadlineMs`, or take a level that needs no home.',
+    details: { home },
+  })
+}
+
+function untrusted(region: string, home: string, error: WireError): MeridianError {
+  return new MeridianError('REGION_UNREACHABLE', `The home ${home} does not know ${region}.`, {
+    fix: 'Compare the node keys and the clocks of both.',
+    details: { home },
+    cause: new ForwardedError(error, null),
+  })
 }
 
 function oneTripFurther<R extends FailedReceipt>(receipt: R): R {

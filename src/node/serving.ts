@@ -43,7 +43,7 @@ export function createServing(parts: ServingParts): Serving {
     timers: runtime.timers,
     replicas: roles.replicas,
     strong: {
-      readIndex: () => strong.readIndex(),
+      readIndex: (timeoutMs) => strong.readIndex({ timeoutMs }),
       waitApplied: (index, timeoutMs) => strong.waitApplied(index, { timeoutMs }),
       readIndexRoundTrips: logRoundTrips,
     },
@@ -73,6 +73,7 @@ export function createServing(parts: ServingParts): Serving {
     commits,
     transport: parts.network.transport(region),
     clock: runtime.clock,
+    timers: runtime.timers,
     observe: parts.observe ?? unobserved,
     commitRoundTrips: { pinned: 0, strong: logRoundTrips, eventual: 0 },
   })

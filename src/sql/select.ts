@@ -78,6 +78,7 @@ export function selectList(
       fix: `Use 1 to ${MAX_PAGE_ROWS}.`,
     })
   }
+  requireShort(table, query)
   const sql = sqlOf(table)
   const args: SqlValue[] = [tenant]
   const parts = ['r.tenant = ?']
@@ -93,6 +94,21 @@ export function selectList(
     args,
     bigints: sql.wide,
   }
+}
+
+/**
+ * Half of what SQLite's parser nests. An order behind a cursor costs the square of its columns: a
+ * message that repeated one thousands of times would take all memory.
+ */
+const MAX_PREDICATES = 500
+
+function requireShort(table: CompiledTable, { where, orderBy }: ListQuery): void {
+  if (where.length <= MAX_PREDICATES && orderBy.length <= table.physical.length) return
+  throw new MeridianError(
+    'INVALID_ARGUMENT',
+    `A list of '${table.name}' has ${where.length} conditions and an order of ${orderBy.length} columns.`,
+    { fix: `Use at most ${MAX_PREDICATES}, and each column once.` },
+  )
 }
 
 /** The rows of a `selectList` with this limit, and whether more follow. */

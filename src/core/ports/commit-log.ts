@@ -43,7 +43,7 @@ export interface CommitLog {
    */
   readIndex(group: string): Promise<number>
 
-  /** Entries below `beforeIndex` may be dropped. */
+  /** Entries below `beforeIndex` may be dropped; readers that go on ask for their last one again. */
   trim(group: string, beforeIndex: number): Promise<void>
 
   /** Ends this region's handle and its tails. */

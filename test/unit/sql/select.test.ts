@@ -168,6 +168,21 @@ describe('list', () => {
     })
   })
 
+  test.each([
+    ['conditions', { where: Array(501).fill({ column: 0, op: '=', values: ['x'] }) }],
+    [
+      'columns of the order, the square of which its cursor would take',
+      {
+        orderBy: Array(2_000).fill({ column: 0, descending: false }),
+        after: Array(2_001).fill('x'),
+      },
+    ],
+  ])('refuses too many %s', async (_of, query) => {
+    await expect(list(query as Partial<ListQuery>)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+  })
+
   test('a cursor holds the order and the key of a row', () => {
     const image = imageOf('orders', { id: 'x', amount: 5 })
     const orderBy = [{ column: place('amount'), descending: true }]

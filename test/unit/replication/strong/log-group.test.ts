@@ -21,6 +21,7 @@ import {
   update,
   upsert,
 } from '../../../support/strong-region.ts'
+import { until } from '../../../support/until.ts'
 
 const pool = new RegionPool()
 const open: RegionPool['open'] = (...args) => pool.open(...args)
@@ -358,6 +359,24 @@ describe('a group stops, and says why', () => {
     await a.engine.commit(transaction([update(accounts, 'x', { balance: increment(1) })]))
     expect(a.failures).toEqual([])
     expect(await balances(a)).toEqual([3n])
+  })
+})
+
+describe('a log that does not answer', () => {
+  it('keeps a reader no longer than it can wait', async () => {
+    const a = await open(log)
+    let release = (): void => undefined
+    log.beforeReadIndexReply = () =>
+      new Promise((resolve) => {
+        release = resolve
+      })
+    const late = expect.objectContaining({ code: 'DEADLINE_EXCEEDED', retry: 'safe' })
+    await expect(a.engine.readIndex({ timeoutMs: 20 })).rejects.toEqual(late)
+    await expect(a.engine.catchUp({ timeoutMs: 20 })).rejects.toEqual(late)
+    const patient = a.engine.readIndex({ timeoutMs: 10_000 })
+    await until(async () => expect(log.readIndexes).toBe(3))
+    release()
+    expect(await patient).toBe(0)
   })
 })
 
