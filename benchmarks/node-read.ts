@@ -41,17 +41,21 @@ export const schema = defineSchema({
   },
 })
 
-/** The bare server: `GET /<id>` is answered with the row's values. */
+/** The bare server: `POST /` with `{ id }` is answered with the row's values. */
 async function serveBare(file: string): Promise<void> {
   const orders = compileSchema(schema).compiled.tableByName.get('orders')
   if (orders === undefined) throw new Error('no orders')
   const raw = createClient({ url: `file:${file}` })
   const server = createServer((request, response) => {
-    const id = (request.url ?? '').slice(1)
-    const { sql, args } = selectByKeys(orders, 'acme', [[id]], Date.now())
-    void raw.execute({ sql, args: [...args] }).then(({ rows }) => {
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify(rows[0]))
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const { id } = JSON.parse(Buffer.concat(chunks).toString()) as { id: string }
+      const { sql, args } = selectByKeys(orders, 'acme', [[id]], Date.now())
+      void raw.execute({ sql, args: [...args] }).then(({ rows }) => {
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify(rows[0]))
+      })
     })
   })
   server.listen(0, '127.0.0.1', () => {
@@ -108,7 +112,7 @@ async function compare(reads: number, folder: string, children: ChildProcess[]):
   for (let i = 0; i < WARM_UP + reads; i++) {
     const id = `order-${(i * 7919) % ROWS}`
     const startMs = performance.now()
-    const response = await fetch(`${bare}/${id}`)
+    const response = await fetch(bare, { method: 'POST', body: JSON.stringify({ id }) })
     const row = (await response.json()) as object
     const betweenMs = performance.now()
     const order = await orders.get(id)

@@ -18,6 +18,8 @@ export interface WakeLoopOptions {
   readonly random: Random
   /** Runs a step this long after the last one even if nobody woke the loop. */
   readonly pollMs: number
+  /** Told of what has ended the loop for good. */
+  readonly onStopped?: ((error: MeridianError) => void) | undefined
 }
 
 /** How far a follower is. */
@@ -38,14 +40,14 @@ export interface Follower {
 
 /** Takes steps along a log: now, whenever `subscribe`'s listener is called, and now and then. */
 export function follow(
-  options: Pick<WakeLoopOptions, 'step' | 'timers' | 'random'> & {
+  options: Pick<WakeLoopOptions, 'step' | 'timers' | 'random' | 'onStopped'> & {
     readonly position: () => number
     /** Registers what wakes the follower. Returns its removal. */
     readonly subscribe: (wake: () => void) => () => void
   },
 ): Follower {
-  const { step, timers, random, position, subscribe } = options
-  const loop = new WakeLoop({ step, timers, random, pollMs: FOLLOWER_POLL_MS })
+  const { step, timers, random, onStopped, position, subscribe } = options
+  const loop = new WakeLoop({ step, timers, random, onStopped, pollMs: FOLLOWER_POLL_MS })
   const unsubscribe = subscribe(() => loop.wake())
   return {
     position,
@@ -121,7 +123,9 @@ export class WakeLoop {
     this.#error = error
     this.#failures++
     if (error.retry === 'never') {
+      const wasAsked = this.#isStopped
       this.#isStopped = true
+      if (!wasAsked) this.#options.onStopped?.(error)
       return
     }
     const ceilingMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1))

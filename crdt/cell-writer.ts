@@ -137,14 +137,16 @@ export class CellWriter {
     if (op.kind !== 'set') throw this.#misplaced(column, op)
     const wanted = op.value === null ? [] : parseSet(op.value)
     if (wanted === undefined) throw this.#invalid(column, 'is not in its stored form')
-    const present = presentElements(this.#elements(column.id))
+    // Either can be as long as a message: a list would be searched a million times.
+    const before = new Set(presentElements(this.#elements(column.id)))
+    const after = new Set(wanted)
     this.#removeElements(
       column,
-      present.filter((element) => !wanted.includes(element)),
+      [...before].filter((element) => !after.has(element)),
     )
     this.#addElements(
       column,
-      wanted.filter((element) => !present.includes(element)),
+      [...after].filter((element) => !before.has(element)),
     )
   }
 

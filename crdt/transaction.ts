@@ -32,9 +32,16 @@ export interface PreparedTransaction {
 }
 
 /**
+ * What the texts of a transaction may cost, in edits beyond the first of a cell. Each costs time as
+ * its text is long, and an operation repeats those of the operations before it on its row.
+ */
+const MAX_TEXT_WORK = 2_000
+
+/**
  * Resolves tables and keys.
  *
- * @throws MeridianError `UNKNOWN_TABLE`, `MODE_MISMATCH`, `TENANT_REQUIRED`, `INVALID_ARGUMENT`
+ * @throws MeridianError `UNKNOWN_TABLE`, `MODE_MISMATCH`, `TENANT_REQUIRED`, `INVALID_ARGUMENT`,
+ * `TRANSACTION_TOO_LARGE`
  */
 export function prepareTransaction(
   schema: CompiledSchema,
@@ -52,12 +59,41 @@ export function prepareTransaction(
     const table = eventualTable(schema, op.table, request.tenant)
     return op.rows.map((image) => ({ ref: refOf(op.table, keyOfImage(table, image)), op, image }))
   })
+  requireTextWork(ops)
   const reads = request.reads.map((read) => ({
     ref: refOf(read.table, read.key),
     version: read.version,
   }))
   const rows = new Map([...ops, ...reads].map(({ ref }) => [ref.id, ref]))
   return { request, ops, reads, rows: [...rows.values()] }
+}
+
+function requireTextWork(ops: readonly RowOp[]): void {
+  const editsByRow = new Map<string, number>()
+  let work = 0
+  for (const { ref, op } of ops) {
+    const more = textEdits(ref.table, op)
+    if (more === 0) continue
+    const edits = (editsByRow.get(ref.id) ?? 0) + more
+    editsByRow.set(ref.id, edits)
+    work += edits - 1
+  }
+  if (work <= MAX_TEXT_WORK) return
+  throw new MeridianError('TRANSACTION_TOO_LARGE', 'The transaction edits texts too often.', {
+    fix: 'Split it, join edits, or replace the text.',
+  })
+}
+
+/** How often an operation edits texts of its row. */
+function textEdits(table: CompiledTable, op: WriteOp): number {
+  const texts = table.columns.filter((column) => column.type === 'collaborativeText')
+  if (texts.length === 0 || op.kind === 'delete') return 0
+  if (op.kind !== 'update') return 1
+  const isText = (place: number): boolean =>
+    texts.some(({ id }) => id === table.physical[place]?.columnId)
+  return op.cells
+    .filter(({ column }) => isText(column))
+    .reduce((sum, cell) => sum + (cell.op.kind === 'text' ? cell.op.edits.length : 1), 0)
 }
 
 function eventualTable(schema: CompiledSchema, tableId: number, tenant: string): CompiledTable {

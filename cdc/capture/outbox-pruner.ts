@@ -28,6 +28,8 @@ export interface OutboxPrunerOptions {
   readonly maxRetained?: number
   /** Default 10,000. */
   readonly intervalMs?: number
+  /** Told of what has ended the pruner for good. */
+  readonly onStopped?: (error: MeridianError) => void
 }
 
 /** A running pruner. */
@@ -68,6 +70,7 @@ export function createOutboxPruner(options: OutboxPrunerOptions): OutboxPruner {
     },
     timers: options.timers,
     random: options.random,
+    onStopped: options.onStopped,
     pollMs: options.intervalMs ?? DEFAULT_INTERVAL_MS,
   })
   return { status: () => ({ prunedTo, error: loop.error() }), prune, stop: () => loop.stop() }

@@ -1,4 +1,5 @@
 /** The relay: copies the changes of a store to its change log, in order, each exactly once. */
+import type { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
 import type { ChangeLog } from '../../src/core/ports/change-log.ts'
 import type { Random, Timers } from '../../src/core/ports/runtime.ts'
@@ -13,6 +14,8 @@ export interface RelayOptions {
   readonly changeLog: ChangeLog
   readonly timers: Timers
   readonly random: Random
+  /** Told of what has ended the relay for good. */
+  readonly onStopped?: (error: MeridianError) => void
 }
 
 /**
@@ -48,6 +51,7 @@ export function createRelay(options: RelayOptions): Relay {
     step,
     timers: options.timers,
     random: options.random,
+    onStopped: options.onStopped,
     position: () => position,
     subscribe: (wake) => feed.onChange(wake),
   })

@@ -12,6 +12,7 @@ import {
   encodeExporterMessage,
   type ExporterMessage,
   type ImporterMessage,
+  type SchemaMark,
 } from './messages.ts'
 
 const READ_CHANGES = 1000
@@ -113,6 +114,7 @@ export class ExportSession {
         fix: 'Add the region to the topology of every region.',
       })
     }
+    requireSameSchema(schema, region, message.schema)
     const position = startPosition(feed.source, message.positions)
     const end = await feed.end()
     this.#scanned = position
@@ -199,6 +201,20 @@ export class ExportSession {
     this.#send({ kind: 'refuse', error: toWireError(error) })
     this.close()
   }
+}
+
+/**
+ * Of one version yet different: the regions do not mean the same by the same ids.
+ *
+ * @throws MeridianError `SCHEMA_INCOMPATIBLE`
+ */
+function requireSameSchema(own: SchemaMark, region: string, other: SchemaMark | null): void {
+  if (other?.version !== own.version || other.fingerprint === own.fingerprint) return
+  throw new MeridianError(
+    'SCHEMA_INCOMPATIBLE',
+    `The schema of region ${region} is not this region's, though both have version ${own.version}.`,
+    { fix: 'Give every node the same schema and the same `meridian.lock.json`.' },
+  )
 }
 
 /** @throws MeridianError `POSITION_LOST` when the region followed another life of this store */

@@ -12,6 +12,7 @@ import {
   encodeImporterMessage,
   type ExporterMessage,
   type ImporterMessage,
+  type SchemaMark,
   type StreamBatch,
 } from './messages.ts'
 
@@ -27,6 +28,7 @@ export interface ImportSessionOptions {
   readonly channel: Channel
   /** Every source of the other region that is followed, with its applied position. */
   readonly positions: ReadonlyMap<string, SourcePosition>
+  readonly schema: SchemaMark
   readonly writer: ImportWriter
   readonly maySend: MaySend
   readonly runtime: Runtime
@@ -80,7 +82,7 @@ export class ImportSession {
    * @throws MeridianError what ended it, unless the channel just closed
    */
   async run(): Promise<void> {
-    const { channel, region, creditBytes, positions, freshness } = this.#options
+    const { channel, region, creditBytes, positions, schema, freshness } = this.#options
     const ended = new Promise<void>((resolve) => {
       this.#onEnd = resolve
     })
@@ -91,6 +93,7 @@ export class ImportSession {
       region,
       credit: creditBytes,
       positions: [...positions].map(([source, { applied }]) => [source, applied]),
+      schema,
     })
     this.#tick()
     await ended

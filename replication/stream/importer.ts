@@ -56,6 +56,8 @@ export interface ImporterOptions {
   readonly silenceTimeoutMs?: number
   /** Longest pause between two attempts to connect. Default 2,000. */
   readonly maxBackoffMs?: number
+  /** Told of what has ended the stream until it is started again. */
+  readonly onStopped?: (error: MeridianError) => void
   /** For tests alone. */
   readonly faults?: StreamFaults
 }
@@ -173,7 +175,10 @@ class RegionImporter implements Importer {
         await this.#follow()
       } catch (error) {
         this.#error = asMeridianError(error)
-        if (this.#error.retry === 'never' && !isErrorCode(error, ...CURED_ELSEWHERE)) return
+        if (this.#error.retry === 'never' && !isErrorCode(error, ...CURED_ELSEWHERE)) {
+          if (!this.#isStopped) this.#options.onStopped?.(this.#error)
+          return
+        }
       }
       this.#failures++
       if (!this.#isStopped) await this.#pause()
@@ -194,6 +199,7 @@ class RegionImporter implements Importer {
       from: options.from,
       channel,
       positions,
+      schema: options.schema,
       writer: this.#writer,
       maySend: options.maySend ?? takeAll,
       runtime: options.runtime,

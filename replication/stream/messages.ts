@@ -2,7 +2,7 @@
  * Messages of a replication channel, version 1: MessagePack arrays that begin with version and kind.
  *
  * ```
- * importer → exporter   subscribe [1, 1, region, credit, [[source, position]…]]
+ * importer → exporter   subscribe [1, 1, region, credit, [[source, position]…], schema | null]
  *                       ack       [1, 2, credit, position]
  *                       probe     [1, 3, id]
  * exporter → importer   accept    [1, 4, source, position, end]
@@ -28,6 +28,12 @@ const { malformed, list, text, count, blob } = shapeChecks('a replication messag
 /** The version that is spoken; the only one so far. */
 const STREAM_VERSION = 1
 
+/** Which schema a region has: on the wire `[version, fingerprint]`. */
+export interface SchemaMark {
+  readonly version: number
+  readonly fingerprint: string
+}
+
 /** From the importing region to the source. */
 export type ImporterMessage =
   | {
@@ -37,6 +43,8 @@ export type ImporterMessage =
       readonly credit: number
       /** Every source of the exporter's region that is known, with its applied position. */
       readonly positions: readonly (readonly [source: string, position: number])[]
+      /** The region's schema: of one version, both ends must number alike. Older nodes do not tell. */
+      readonly schema: SchemaMark | null
     }
   /** `credit` more bytes may be sent; everything up to `position` is durable here. */
   | { readonly kind: 'ack'; readonly credit: number; readonly position: number }
@@ -92,6 +100,7 @@ export function encodeImporterMessage(message: ImporterMessage): Uint8Array {
         message.region,
         message.credit,
         message.positions,
+        message.schema && [message.schema.version, message.schema.fingerprint],
       ])
     case 'ack':
       return packr.pack([STREAM_VERSION, ACK, message.credit, message.position])
@@ -110,6 +119,7 @@ export function decodeImporterMessage(bytes: Uint8Array): ImporterMessage {
         region: text(raw[2]),
         credit: count(raw[3]),
         positions: vector(raw[4]),
+        schema: schemaMark(raw[5] ?? null),
       }
     case ACK:
       return { kind: 'ack', credit: count(raw[2]), position: count(raw[3]) }
@@ -193,6 +203,12 @@ function vector(value: unknown): (readonly [string, number])[] {
     const pair = list(raw)
     return [text(pair[0]), count(pair[1])]
   })
+}
+
+function schemaMark(value: unknown): SchemaMark | null {
+  if (value === null) return null
+  const [version, fingerprint] = list(value)
+  return { version: count(version), fingerprint: text(fingerprint) }
 }
 
 function wireError(value: unknown): WireError {

@@ -2,7 +2,12 @@
 import { logSource } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 import { formatHlc } from '../../src/core/hlc.ts'
-import type { TransactionRequest, TransactionResult, WriteOp } from '../../src/core/operations.ts'
+import type {
+  CellOp,
+  TransactionRequest,
+  TransactionResult,
+  WriteOp,
+} from '../../src/core/operations.ts'
 import type { TransactionEngine } from '../../src/core/ports/engine.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import { sha256Hex } from '../../src/tenancy/sha256.ts'
@@ -58,6 +63,7 @@ export class StrongEngine implements TransactionEngine {
   async commit(request: TransactionRequest, call: CallOptions = {}): Promise<TransactionResult> {
     requireIdentity(request)
     for (const op of [...request.ops, ...request.reads]) this.#requireTable(op, request.tenant)
+    request.ops.forEach(requireCheap)
     if (request.tenant !== '') await this.#options.admit(request.tenant)
     const applied = await this.#log.propose(toCommand(request), call)
     const { txId, updated } = applied.value as TransactionValue
@@ -151,6 +157,23 @@ function requireIdentity(request: TransactionRequest): void {
   if (Number.isSafeInteger(request.basis) && request.basis >= 0) return
   throw new MeridianError('INVALID_ARGUMENT', `The basis ${request.basis} is not a log index.`)
 }
+
+/**
+ * Operations of columns that merge have no column in a strong table. What they cost is more than
+ * their bytes, and every region would pay it, again after every restart: they stay out of the log.
+ */
+function requireCheap(op: WriteOp): void {
+  if (op.kind !== 'update') return
+  const merging = op.cells.find(({ op: { kind } }) => MERGING.has(kind))
+  if (merging === undefined) return
+  throw new MeridianError(
+    'INVALID_VALUE',
+    `The operation \`${merging.op.kind}\` does not work in strong tables.`,
+    { fix: 'Set the value, or use an eventual table.' },
+  )
+}
+
+const MERGING: ReadonlySet<CellOp['kind']> = new Set(['add', 'remove', 'text'])
 
 function toCommand(request: TransactionRequest): TransactionCommand {
   const { txId, tenant, reads, ops, contentHash, basis, idempotencyKey } = request

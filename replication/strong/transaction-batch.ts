@@ -4,9 +4,10 @@
  * transaction has all its effects or none.
  */
 import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
+import { MAX_ROWS_BYTES } from '../../src/core/limits.ts'
 import type { CellChange, CellCondition, WriteOp } from '../../src/core/operations.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
-import { sameValue, type SqlValue } from '../../src/core/values.ts'
+import { rowBytes, sameValue, type SqlValue } from '../../src/core/values.ts'
 import { strongVersion } from '../../src/core/version.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
 import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
@@ -106,7 +107,13 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
         if ((row?.version ?? null) !== read.version) throw refusedAt('CONFLICT', table)
       }
       const updated: SqlValue[][] = []
-      for (const op of command.ops) this.#run(op, scope, updated)
+      let bytes = 0
+      for (const op of command.ops) {
+        this.#run(op, scope, updated)
+        if (op.kind === 'update') bytes += rowBytes(updated.at(-1) ?? [])
+        // They are stored with the outcome, in every region: what no store takes stops the log.
+        if (bytes > MAX_ROWS_BYTES) throw new Refused('TRANSACTION_TOO_LARGE', {})
+      }
       const value: TransactionValue = { txId: command.txId, updated }
       return { ok: true, value }
     } catch (error) {

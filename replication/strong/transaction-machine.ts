@@ -22,6 +22,7 @@ const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>
   ],
   INVALID_VALUE: ["An operation does not fit its column in '{table}'."],
   INVALID_ARGUMENT: ['The transaction is malformed.'],
+  TRANSACTION_TOO_LARGE: ['The rows that the transaction updates are too long.', 'Split it.'],
   TENANT_REQUIRED: ["Table '{table}' is not of the scope that the transaction runs in."],
   SCHEMA_INCOMPATIBLE: [
     "Table '{table}' is not as the writer knows it.",

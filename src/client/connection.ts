@@ -175,10 +175,13 @@ export class Connection {
       const cancelTimer = this.runtime.timers.after(leftMs, () => fail(tooLate(call)))
       call.signal?.addEventListener('abort', onAbort)
       this.#inFlight.add(onClose)
-      work().then((value) => {
-        end()
-        resolve(value)
-      }, fail)
+      work().then(
+        (value) => {
+          end()
+          resolve(value)
+        },
+        (error: unknown) => fail(lastFailure(call, error)),
+      )
     })
   }
 
@@ -228,8 +231,7 @@ export class Connection {
       try {
         return await attempt()
       } catch (error) {
-        if (!(error instanceof MeridianError)) throw error
-        if (!retryable(error)) throw lastFailure(call, error)
+        if (!(error instanceof MeridianError) || !retryable(error)) throw error
         call.lastFailure = error
         // Full jitter: clients that failed together do not come back together.
         const pauseMs = delayMs * this.runtime.random.fraction()
@@ -344,8 +346,9 @@ function isWrite(kind: string): boolean {
 }
 
 /** An attempt that did nothing says nothing of the one before it, whose answer was lost. */
-function lastFailure(call: CallContext, error: MeridianError): MeridianError {
-  if (!call.mayHaveWritten || error.retry === 'unknown-outcome') return error
+function lastFailure(call: CallContext, error: unknown): unknown {
+  if (!(error instanceof MeridianError) || !call.mayHaveWritten) return error
+  if (error.retry === 'unknown-outcome') return error
   const { code, details, receipt } = error
   const last = new MeridianError(code, 'An earlier attempt of the write got no answer.', {
     retry: 'unknown-outcome',

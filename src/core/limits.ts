@@ -11,6 +11,8 @@ export const DEFAULT_PAGE_ROWS = 100
 export const MAX_QUERY_ROWS = 100_000
 /** Bytes of the values that user SQL may return. */
 export const MAX_QUERY_BYTES: number = 10 * 1024 * 1024
+/** Bytes of the rows that a read gives, or a transaction for its updates: all are in memory at once. */
+export const MAX_ROWS_BYTES: number = 64 * 1024 * 1024
 /** Bytes of one message. */
 export const MAX_MESSAGE_BYTES: number = 16 * 1024 * 1024
 /** Values, keys and lists of one request: what it costs to decode. */

@@ -9,6 +9,17 @@ export type SqlValue = null | string | number | bigint | Uint8Array
 /** A row as a store returns it: values by position. */
 export type SqlRow = readonly SqlValue[]
 
+/** The bytes of a row's values, roughly: text counts a byte a character. */
+export function rowBytes(row: SqlRow): number {
+  let bytes = 0
+  for (const value of row) {
+    if (typeof value === 'string') bytes += value.length
+    else if (value instanceof Uint8Array) bytes += value.byteLength
+    else bytes += 8
+  }
+  return bytes
+}
+
 /** The smallest and the largest 64-bit integer. */
 export const INT64_MIN: bigint = -(2n ** 63n)
 export const INT64_MAX: bigint = 2n ** 63n - 1n

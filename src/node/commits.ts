@@ -1,5 +1,6 @@
 /** The write path of a node: one transaction, one mode, one tenant or the global scope. */
 import { MeridianError } from '../core/errors.ts'
+import { MAX_OPERATIONS } from '../core/limits.ts'
 import type { TransactionRequest, TransactionResult } from '../core/operations.ts'
 import type { CompiledSchema, CompiledTable, Consistency } from '../schema/compiled.ts'
 import type { TenantEntry } from '../tenancy/directory-machine.ts'
@@ -30,14 +31,15 @@ export class Commits {
   /**
    * Commits a transaction here. `tenant` is the directory's entry, undefined for global tables.
    *
-   * @throws MeridianError `MODE_MISMATCH`, `UNKNOWN_TABLE`, `TENANT_REQUIRED`, `RESIDENCY_DENIED`
-   * and what the engine says
+   * @throws MeridianError `MODE_MISMATCH`, `UNKNOWN_TABLE`, `TENANT_REQUIRED`, `RESIDENCY_DENIED`,
+   * `TRANSACTION_TOO_LARGE` and what the engine says
    */
   async commit(
     request: TransactionRequest,
     tenant: TenantEntry | undefined,
     timeoutMs: number,
   ): Promise<Committed> {
+    requireSize(request)
     const mode = this.#mode(request)
     // The strong engine asks for itself: its rows are in every region.
     if (tenant !== undefined && mode !== 'strong') this.#requireResidency(tenant)
@@ -87,4 +89,16 @@ function requireScope(table: CompiledTable, tenant: string): void {
       fix: `Use \`db.${table.name}\`.`,
     })
   }
+}
+
+/** Clients count by themselves; whoever else sends a message is not to keep all others waiting. */
+function requireSize({ reads, ops }: TransactionRequest): void {
+  let size = reads.length
+  for (const op of ops) size += 'rows' in op ? op.rows.length : 1
+  if (size <= MAX_OPERATIONS) return
+  throw new MeridianError(
+    'TRANSACTION_TOO_LARGE',
+    `The transaction has ${size} reads and rows; ${MAX_OPERATIONS} are allowed.`,
+    { fix: 'Split it.' },
+  )
 }

@@ -87,6 +87,9 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
   }
 }
 
+/** Roles whose failure takes nothing from what the region says of its own rows. */
+const SERVES_WITHOUT: readonly string[] = ['sweeper', 'importer', 'pruner']
+
 /** What the parts of a node share. */
 interface Shared {
   readonly config: Config
@@ -262,7 +265,8 @@ async function openRegion(
     onFailure: (role, error) => {
       log.write('error', 'role failed', { region, role, error })
       // A sweep that failed is repeated; whatever else fails has stopped for good.
-      if (role !== 'sweeper') readiness.wait(roles, `a restart: ${role} stopped (${error.code})`)
+      if (!SERVES_WITHOUT.includes(role))
+        readiness.wait(roles, `a restart: ${role} stopped (${error.code})`)
     },
   })
   readiness.meet(store)

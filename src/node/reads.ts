@@ -5,6 +5,7 @@
 import type { ViewRead } from '../../cdc/views/maintainer.ts'
 import { MeridianError } from '../core/errors.ts'
 import { hlcMs } from '../core/hlc.ts'
+import { MAX_ROWS_BYTES } from '../core/limits.ts'
 import type { Clock } from '../core/ports/runtime.ts'
 import type { Statement, StatementResult, Store } from '../core/ports/store.ts'
 import type { StoreClock } from '../core/store-clock.ts'
@@ -79,7 +80,7 @@ export class Reads {
    * Serves a read, or resolves with `undefined` when only the tenant's home can.
    *
    * @throws MeridianError `UNKNOWN_TABLE`, `UNKNOWN_VIEW`, `QUERY_REFUSED`, `QUERY_FAILED`,
-   * `SESSION_NOT_MET`, `STALENESS_NOT_MET`, `MODE_MISMATCH`, `DEADLINE_EXCEEDED`
+   * `RESULT_TOO_LARGE`, `SESSION_NOT_MET`, `STALENESS_NOT_MET`, `MODE_MISMATCH`, `DEADLINE_EXCEEDED`
    */
   async serve(
     header: RequestHeader,
@@ -234,12 +235,14 @@ export class Reads {
     nowMs: number,
   ): Promise<{ found: readonly SqlRow[]; seen: SessionState }> {
     const { store } = this.#parts
+    // A few keys can name one long row ten thousand times.
+    const bounded = { ...select, maxBytes: MAX_ROWS_BYTES }
     if (level === 'stale') {
-      const [first] = await store.read([select])
+      const [first] = await store.read([bounded])
       return { found: first?.rows ?? [], seen: NOTHING_SEEN }
     }
     const kinds = seenKinds(scope, this.#parts.region)
-    const [first, ...rest] = await store.read([select, ...seenStatements(kinds)])
+    const [first, ...rest] = await store.read([bounded, ...seenStatements(kinds)])
     return { found: first?.rows ?? [], seen: this.#seen(kinds, rest, scope, nowMs) }
   }
 

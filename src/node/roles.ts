@@ -72,7 +72,13 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
   const { store, schema, source, runtime, changeLog, config, region } = parts
   const { timers, random } = runtime
   const feed = createOutboxFeed({ store, schema, source })
-  const relay = createRelay({ feed, changeLog, timers, random })
+  const relay = createRelay({
+    feed,
+    changeLog,
+    timers,
+    random,
+    onStopped: (error) => parts.onFailure('relay', error),
+  })
   const others = config.regions.filter((other) => other !== region)
   const exporter = createExporter({
     feed,
@@ -86,6 +92,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     random,
     relayPosition: () => relay.position(),
     regionPositions: () => exporter.regionPositions(),
+    onStopped: (error) => parts.onFailure('pruner', error),
   })
   const views = await createViewMaintainer({
     store,
@@ -170,6 +177,7 @@ function createImporters(parts: RoleParts, others: readonly string[]): Importer[
       runtime,
       appliers,
       maySend: (change) => maySend(parts, change, from),
+      onStopped: (error) => parts.onFailure('importer', error),
     }),
   )
 }

@@ -36,8 +36,10 @@ export function applyCellOp(
       return current === null || compareStored(op.value, current) < 0 ? op.value : current
     case 'add':
       return encodeSet([...elementsOf(current), ...op.elements])
-    case 'remove':
-      return encodeSet(elementsOf(current).filter((element) => !op.elements.includes(element)))
+    case 'remove': {
+      const removed = new Set(op.elements)
+      return encodeSet(elementsOf(current).filter((element) => !removed.has(element)))
+    }
     case 'text':
       return op.edits.reduce((text, edit) => editText(cell, text, edit), (current ?? '') as string)
   }

@@ -57,4 +57,14 @@ describe('`meridian node`', () => {
     node.endInput()
     expect((await node.ended).code).toBe(0)
   })
+
+  test('ends on SIGTERM although its input goes on', async () => {
+    const processes = await layProcesses(schema, SCHEMA_MODULE)
+    const node = await processes.start('eu-west', {
+      hasInput: true,
+      arguments: ['--until-stdin-ends'],
+    })
+    node.kill('SIGTERM')
+    expect((await node.ended).code).toBe(0)
+  })
 })

@@ -303,6 +303,19 @@ describe('a view across tenants', () => {
   })
 })
 
+describe('a transaction of more operations than a client sends', () => {
+  it.each(['notes', 'accounts', 'carts'] as const)('is refused: %s', async (name) => {
+    const body = bodyOf(open, 'delete', name, 'acme')
+    if (body.kind !== 'commit') throw new Error('It is a commit.')
+    const ops = Array.from({ length: 10_001 }, () => body.request.ops).flat()
+    const request = open.request({ ...body, request: { ...body.request, ops } })
+    expect(await open.ask(client(acme('write')), request)).toMatchObject({
+      ok: false,
+      error: { code: 'TRANSACTION_TOO_LARGE' },
+    })
+  })
+})
+
 describe('a failure that nobody foresaw', () => {
   it('tells whoever is not this process that there was one, and nothing of it', async () => {
     const { store } = open.meridian.deployment.node(US)

@@ -11,6 +11,7 @@ import { LOCK_FILE } from '../../node/schema-lock.ts'
 import { EXIT, type Command, type GivenOptions } from '../command.ts'
 import { withInterrupts } from '../interrupts.ts'
 import type { Terminal } from '../terminal.ts'
+import { untilEnd } from '../until-end.ts'
 import { createDevHandler } from './dev-handler.ts'
 import { DevSession, type DevOptions } from './dev-session.ts'
 import { watchFolder } from './watch.ts'
@@ -88,7 +89,7 @@ async function runDev(
   const stopWatching = watchFolder(dirname(resolve(options.schemaFile)), () => {
     void reload(session, say)
   })
-  await aborted(signal)
+  await untilEnd(signal, false)
   stopWatching()
   await server.close({ drainTimeoutMs: 0 })
   await session.close()
@@ -131,11 +132,4 @@ function readNumber(name: string, given: string | boolean | undefined, otherwise
 
 function textOf(given: string | boolean | undefined): string | undefined {
   return typeof given === 'string' ? given : undefined
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

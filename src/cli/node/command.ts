@@ -9,6 +9,7 @@ import { withInterrupts } from '../interrupts.ts'
 import { packageVersion } from '../package-root.ts'
 import { readDeployment, requireText } from '../read-deployment.ts'
 import type { Terminal } from '../terminal.ts'
+import { untilEnd } from '../until-end.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
@@ -36,7 +37,7 @@ export const nodeCommand: Command = {
       const node = await open(given)
       try {
         announce(node, given, terminal)
-        await endOf(signal, given['until-stdin-ends'] === true)
+        await untilEnd(signal, given['until-stdin-ends'] === true)
       } finally {
         await node.close()
       }
@@ -71,18 +72,6 @@ function announce(node: RunningNode, given: GivenOptions, terminal: Terminal): v
   }
   const region = given['region']
   terminal.line(JSON.stringify({ event: 'listening', region, regions, url }))
-}
-
-/** Resolves when the process is asked to end. */
-function endOf(signal: AbortSignal, untilStdinEnds: boolean): Promise<void> {
-  return new Promise((done) => {
-    signal.addEventListener('abort', () => done(), { once: true })
-    if (signal.aborted) done()
-    if (!untilStdinEnds) return
-    process.stdin.once('end', () => done())
-    process.stdin.once('close', () => done())
-    process.stdin.resume()
-  })
 }
 
 function logLevel(given: string | boolean | undefined): LogLevel {

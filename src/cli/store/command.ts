@@ -7,6 +7,7 @@ import { openStoreServer, type RunningStoreServer } from '../../node/store-serve
 import { EXIT, type Command, type GivenOptions } from '../command.ts'
 import { withInterrupts } from '../interrupts.ts'
 import type { Terminal } from '../terminal.ts'
+import { untilEnd } from '../until-end.ts'
 
 const DESCRIPTION = `Serves one libSQL file to any libSQL client, over HTTP and WebSocket, as sqld does: for tests and
 local work. Every commit is durable when it is answered.
@@ -42,7 +43,7 @@ export const storeCommand: Command = {
       const server = await open(given)
       try {
         announce(server, given, terminal)
-        await endOf(signal, given['until-stdin-ends'] === true)
+        await untilEnd(signal, given['until-stdin-ends'] === true)
       } finally {
         await server.close()
       }
@@ -98,16 +99,4 @@ function wholeNumber(given: GivenOptions, name: string, most: number): number | 
     `The option \`--${name}\` is ${JSON.stringify(value)}.`,
     { fix: `Give it a whole number up to ${most}.` },
   )
-}
-
-/** Resolves when the process is asked to end. */
-function endOf(signal: AbortSignal, untilStdinEnds: boolean): Promise<void> {
-  return new Promise((done) => {
-    signal.addEventListener('abort', () => done(), { once: true })
-    if (signal.aborted) done()
-    if (!untilStdinEnds) return
-    process.stdin.once('end', () => done())
-    process.stdin.once('close', () => done())
-    process.stdin.resume()
-  })
 }

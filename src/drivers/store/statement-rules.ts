@@ -4,7 +4,6 @@
  */
 import { MeridianError } from '../../core/errors.ts'
 import { readStatementText, type StatementText } from './statement-text.ts'
-import type { SqlRow } from '../../core/values.ts'
 
 /** A statement that may run, and what is known of it. */
 export interface CheckedText extends StatementText {
@@ -65,17 +64,6 @@ export function tooManyRows(maxRows: number): MeridianError {
     fix: 'Ask for fewer rows, page by page.',
     details: { maxRows },
   })
-}
-
-/** The bytes of a row's values, roughly: text counts a byte a character. */
-export function rowBytes(row: SqlRow): number {
-  let bytes = 0
-  for (const value of row) {
-    if (typeof value === 'string') bytes += value.length
-    else if (value instanceof Uint8Array) bytes += value.byteLength
-    else bytes += 8
-  }
-  return bytes
 }
 
 /** The error of a result with more bytes than its statement asked for. */

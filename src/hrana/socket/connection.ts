@@ -25,6 +25,8 @@ import { SocketSession } from './socket-session.ts'
 
 /** How often a socket that is full is looked at again. */
 const ROOM_POLL_MS = 10
+/** How many times as much as may wait to be sent ends the socket at once. */
+const MAX_UNSENT_SHARES = 8
 
 export type Authenticate = (jwt: string | null) => Promise<Caller>
 
@@ -236,7 +238,11 @@ export class Connection {
 
   #send(message: ServerMessage): void {
     if (this.#closed !== undefined) return
-    this.#options.socket.send(this.#options.subprotocol.codec.encodeServerMessage(message))
+    const { socket, subprotocol, context } = this.#options
+    socket.send(subprotocol.codec.encodeServerMessage(message))
+    // Every stream may have had an answer under way when the client stopped to read.
+    if (socket.bufferedBytes() <= MAX_UNSENT_SHARES * context.limits.maxSocketUnsentBytes) return
+    void this.close(POLICY_VIOLATION, 'Answers were not read.')
   }
 
   #adjustFlow(): void {

@@ -18,8 +18,10 @@ const INTERNAL_CODES: readonly ErrorCode[] = [
   'STORE_UNAVAILABLE',
 ]
 
-/** Names of stored tables and columns, and paths. */
-const INTERNAL_NAME = /\b(?:[tvm]\d+(?:_\w*)?|[cbga]\d+|_[a-z]\w*|\S*\/\S+\.db)\b/gi
+/** A message may quote all that a user wrote: what is looked through is what is shown. */
+const MAX_SHOWN_LENGTH = 1_000
+/** Names of stored tables and columns, and paths, each of which is read in one way only. */
+const INTERNAL_NAME = /\b(?:[tvm]\d+(?:_\w*)?|[cbga]\d+|_[a-z]\w*|[^\s/]*(?:\/[^\s/]*)+\.db)\b/gi
 
 /** The error to send; what is no error of SQL or of Meridian comes back as it is. */
 export function toSqlError(error: unknown, region: string, sql: string): unknown {
@@ -33,8 +35,9 @@ export function toSqlError(error: unknown, region: string, sql: string): unknown
     return new SqlError(error.code, `${message} Connect to ${path}, with the slash at its end.`)
   }
   if (error.code !== 'QUERY_FAILED') return new SqlError(error.code, error.message)
-  const names = error.message.match(INTERNAL_NAME) ?? []
+  const shown = error.message.slice(0, MAX_SHOWN_LENGTH).toWellFormed()
+  const names = shown.match(INTERNAL_NAME) ?? []
   // What the user wrote itself tells nothing.
-  if (names.every((name) => sql.includes(name))) return new SqlError(error.code, error.message)
+  if (names.every((name) => sql.includes(name))) return new SqlError(error.code, shown)
   return new SqlError(error.code, 'The query failed.')
 }

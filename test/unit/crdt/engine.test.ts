@@ -16,6 +16,45 @@ const set = (column: keyof typeof COLUMN, value: string | number | null) => ({
 })
 const apply = (column: keyof typeof COLUMN, op: CellOp) => ({ column: COLUMN[column], op })
 
+describe('edits of texts', () => {
+  const edit = (count: number): WriteOp => ({
+    kind: 'update',
+    table: carts.id,
+    key: ['c1'],
+    cells: [
+      apply('notes', {
+        kind: 'text',
+        edits: Array.from({ length: count }, () => ({ kind: 'append', text: 'x' }) as const),
+      }),
+    ],
+    conditions: [],
+  })
+  const count = (): WriteOp => ({
+    kind: 'update',
+    table: carts.id,
+    key: ['c1'],
+    cells: [apply('quantity', { kind: 'increment', by: 1, floor: null })],
+    conditions: [],
+  })
+
+  test.each([
+    ['in one operation', [edit(2_002)]],
+    ['in operations that each repeat those before them', Array.from({ length: 64 }, () => edit(1))],
+  ])('are refused when they would keep everybody waiting: %s', async (_in, ops) => {
+    await us.insert(carts, 'c1', 'first')
+    await expect(us.commit(ops)).rejects.toMatchObject({ code: 'TRANSACTION_TOO_LARGE' })
+  })
+
+  test('may be many, among any number of other operations', async () => {
+    await us.insert(carts, 'c1', 'first')
+    await us.commit([edit(2_001)])
+    await us.commit([...Array.from({ length: 300 }, count), edit(1), edit(1)])
+    expect((await us.rows(carts)).get('c1')).toEqual(
+      image('c1', 'first', { quantity: 300, notes: 'x'.repeat(2_003) }),
+    )
+  })
+})
+
 describe('an insert', () => {
   test('stores the row, its merge state and one outbox row in one transaction', async () => {
     const result = await us.insert(carts, 'c1', 'first', {

@@ -17,12 +17,18 @@ async function openLog(): Promise<ChangeLog> {
   return changeLog
 }
 
-function startRelay(target: FeedStore, changeLog: ChangeLog, runtime = new ManualRuntime()): Relay {
+function startRelay(
+  target: FeedStore,
+  changeLog: ChangeLog,
+  runtime = new ManualRuntime(),
+  stops: MeridianError[] = [],
+): Relay {
   const relay = createRelay({
     timers: runtime.timers,
     random: runtime.random,
     feed: target.feed(),
     changeLog,
+    onStopped: (error) => stops.push(error),
   })
   onTestFinished(() => relay.stop())
   return relay
@@ -90,14 +96,16 @@ describe('relay', () => {
     expect(await logged(changeLog)).toEqual([1, 2, 3])
   })
 
-  test('stands still with a typed error when changes were pruned unread', async () => {
+  test('stands still with a typed error, and says so, when changes were pruned unread', async () => {
     const target = await openTestStore()
     const changeLog = await openLog()
     await write(target, 'a', 'b')
     await target.store.write([{ sql: 'DELETE FROM _outbox WHERE seq = 1', args: [] }])
-    const relay = startRelay(target, changeLog)
+    const stops: MeridianError[] = []
+    const relay = startRelay(target, changeLog, new ManualRuntime(), stops)
     await turns()
     expect(relay.status()).toMatchObject({ position: 0, error: { code: 'LOG_COMPACTED' } })
+    expect(stops).toMatchObject([{ code: 'LOG_COMPACTED' }])
     expect(await changeLog.end()).toBe(0)
   })
 

@@ -206,6 +206,19 @@ describe('flow', () => {
     expect(socket.paused).toBe(false)
   })
 
+  it('is given up at once when answers pile up that were under way together', async () => {
+    const world = new HranaWorld({ maxSocketUnsentBytes: 100 })
+    const socket = world.socket()
+    socket.receive(HELLO)
+    for (let stream = 1; stream <= 3; stream++) socket.ask(stream, open(stream))
+    for (let stream = 1; stream <= 3; stream++) socket.ask(10 + stream, run(stream, 'one'))
+    socket.unsent = 801
+    await turns()
+    expect(socket.closed).toMatchObject({ code: 1008, reason: 'Answers were not read.' })
+    await turns()
+    expect(world.service.streams()).toBe(0)
+  })
+
   it('computes no further answers for a client that does not read them, and gives it up', async () => {
     const world = new HranaWorld({ maxSocketUnsentBytes: 100 })
     const socket = await world.greeted()

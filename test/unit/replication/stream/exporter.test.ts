@@ -62,7 +62,7 @@ async function subscribe(
   credit = 1_000_000,
 ): Promise<Subscriber> {
   const subscriber = join(exporter)
-  await subscriber.say({ kind: 'subscribe', region: 'us', credit, positions })
+  await subscriber.say({ kind: 'subscribe', region: 'us', credit, positions, schema: null })
   return subscriber
 }
 
@@ -224,11 +224,30 @@ describe('exporter', () => {
     expect(us.isClosed()).toBe(true)
   })
 
+  test.each([
+    ['numbers tables otherwise under the same version', 0, 'other', 'SCHEMA_INCOMPATIBLE'],
+    ['has another version, as while nodes are upgraded', 1, 'other', undefined],
+    ['has the same schema', 0, streamSchema.fingerprint, undefined],
+  ] as const)('a region that %s', async (_, later, fingerprint, refusal) => {
+    const subscriber = join(exporterOf(await openTestStore('eu')))
+    const schema = { version: streamSchema.version + later, fingerprint }
+    await subscriber.say({ kind: 'subscribe', region: 'us', credit: 1, positions: [], schema })
+    const [first] = await subscriber.heard()
+    if (refusal === undefined) expect(first?.kind).toBe('accept')
+    else expect(first).toMatchObject({ kind: 'refuse', error: { code: refusal } })
+  })
+
   test('refuses strangers, bytes that are no message, and acks before a subscription', async () => {
     const target = await openTestStore()
     const exporter = exporterOf(target)
     const stranger = join(exporter)
-    await stranger.say({ kind: 'subscribe', region: 'mars', credit: 1, positions: [] })
+    await stranger.say({
+      kind: 'subscribe',
+      region: 'mars',
+      credit: 1,
+      positions: [],
+      schema: null,
+    })
     expect((await stranger.heard()).at(-1)).toMatchObject({ error: { code: 'REGION_UNKNOWN' } })
     const early = join(exporter)
     await early.say({ kind: 'ack', credit: 1, position: 1 })

@@ -28,6 +28,8 @@ interface Rig {
   /** Connections that the importer opened. */
   connections(): number
   isUnreachable: boolean
+  /** What ended the stream, each time. */
+  readonly stops: MeridianError[]
   say(...messages: readonly ExporterMessage[]): Promise<void>
   heard(): Promise<ImporterMessage[]>
   peer(): TestEnd
@@ -58,6 +60,7 @@ async function openRig(appliers: ChangeAppliers = testAppliers(), maySend?: MayS
     storeClock: target.storeClock,
     runtime,
     appliers,
+    onStopped: (error) => rig.stops.push(error),
     ...(maySend === undefined ? {} : { maySend }),
   })
   onTestFinished(() => importer.stop())
@@ -68,6 +71,7 @@ async function openRig(appliers: ChangeAppliers = testAppliers(), maySend?: MayS
     runtime,
     connections: () => peers.length,
     isUnreachable: false,
+    stops: [],
     say: async (...messages) => {
       for (const message of messages) peer().send(encodeExporterMessage(message))
       await turns()
@@ -313,6 +317,7 @@ describe('importer', () => {
       error: { code: 'POSITION_LOST', retry: 'never' },
     })
     expect(rig.connections()).toBe(1)
+    expect(rig.stops).toMatchObject([{ code: 'POSITION_LOST' }])
   })
 
   test.each([

@@ -71,6 +71,18 @@ describe('a strong transaction', () => {
     expect(cell(result.updated[0], 'total')).toBe(2n ** 60n)
   })
 
+  it.each([
+    { kind: 'add', elements: ['x'] },
+    { kind: 'remove', elements: ['x'] },
+    { kind: 'text', edits: [{ kind: 'append', text: 'x' }] },
+  ] as const)('keeps $kind out of the log, which every region would pay for', async (op) => {
+    await commit([insert(accounts, account('a', { email: '[]' }))])
+    await expect(commit([update(accounts, 'a', { email: op })])).rejects.toThrow(
+      refusal('INVALID_VALUE'),
+    )
+    expect(region.engine.applied()).toBe(1)
+  })
+
   it('has all its effects or none', async () => {
     await commit([insert(accounts, account('a', { email: 'a@x' }))])
     const bad = commit([
