@@ -16,30 +16,17 @@ import { performance } from 'node:perf_hooks'
 import { createInterface } from 'node:readline'
 import { createClient } from '@libsql/client'
 import { connect, httpDeployment } from '../src/client/http/index.ts'
-import { defineSchema, integer, table, text, timestamp } from '../src/client/index.ts'
 import { compileSchema } from '../src/schema/compile.ts'
 import { selectByKeys } from '../src/sql/select.ts'
+import { orderId, orderRows, percentile, printQuantiles, schema } from './lib/point-reads.ts'
 
-const ROWS = 10_000
 const WARM_UP = 1_000
 const BUDGET_RATIO = 1.3
 const BUDGET_MS = 1
 const REGION = 'us-east'
 
-export const schema = defineSchema({
-  tables: {
-    orders: table(
-      {
-        id: text().primaryKey(),
-        day: text(),
-        email: text(),
-        amountCents: integer(),
-        expiresAt: timestamp().optional(),
-      },
-      { consistency: 'pinned', ttl: 'expiresAt' },
-    ),
-  },
-})
+/** The node imports this file for its schema. */
+export { schema }
 
 /** The bare server: `POST /` with `{ id }` is answered with the row's values. */
 async function serveBare(file: string): Promise<void> {
@@ -76,11 +63,6 @@ async function start(args: readonly string[], children: ChildProcess[]): Promise
   throw new Error(`${args.join(' ')} has ended`)
 }
 
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length * share)] ?? 0
-}
-
 async function compare(reads: number, folder: string, children: ChildProcess[]): Promise<void> {
   const nodes = { [REGION]: { url: 'http://127.0.0.1:0' } }
   const config = {
@@ -97,20 +79,13 @@ async function compare(reads: number, folder: string, children: ChildProcess[]):
   await using db = await connect({ schema, region: REGION, deployment })
   await db.tenants.create({ id: 'acme', home: REGION })
   const { orders } = db.tenant('acme')
-  await orders.insertMany(
-    Array.from({ length: ROWS }, (_, n) => ({
-      id: `order-${n}`,
-      day: `2026-11-${n % 28}`,
-      email: `user${n}@example.com`,
-      amountCents: n,
-    })),
-  )
+  await orders.insertMany(orderRows)
   const store = join(folder, REGION, 'store.db')
   const bare = await start([import.meta.filename, '--bare', store], children)
   const clientMs: number[] = []
   const bareMs: number[] = []
   for (let i = 0; i < WARM_UP + reads; i++) {
-    const id = `order-${(i * 7919) % ROWS}`
+    const id = orderId(i)
     const startMs = performance.now()
     const response = await fetch(bare, { method: 'POST', body: JSON.stringify({ id }) })
     const row = (await response.json()) as object
@@ -122,14 +97,7 @@ async function compare(reads: number, folder: string, children: ChildProcess[]):
     bareMs.push(betweenMs - startMs)
     clientMs.push(endMs - betweenMs)
   }
-  console.log('point read, µs     p50      p95      p99')
-  for (const [name, values] of [
-    ['through a node', clientMs],
-    ['bare HTTP', bareMs],
-  ] as const) {
-    const cells = [0.5, 0.95, 0.99].map((share) => (percentile(values, share) * 1000).toFixed(0))
-    console.log(`${name.padEnd(14)} ${cells.map((cell) => cell.padStart(8)).join(' ')}`)
-  }
+  printQuantiles({ 'through a node': clientMs, 'bare HTTP': bareMs })
   const p95Ms = percentile(clientMs, 0.95)
   const ratio = p95Ms / percentile(bareMs, 0.95)
   const verdict = ratio <= BUDGET_RATIO && p95Ms <= BUDGET_MS ? 'within' : 'over'
@@ -154,5 +122,5 @@ async function main(): Promise<void> {
   }
 }
 
-// The node imports this file for its schema.
+// A node that imports this file runs nothing.
 if (process.argv[1] === import.meta.filename) await main()

@@ -8,42 +8,19 @@
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { createClient } from '@libsql/client'
-import { defineSchema, integer, table, text, timestamp } from '../src/client/index.ts'
 import { selectByKeys } from '../src/sql/select.ts'
 import { testMeridian } from '../src/testing/index.ts'
+import { orderId, orderRows, percentile, printQuantiles, schema } from './lib/point-reads.ts'
 
 const READS = Number(process.argv[2] ?? 20_000)
-const ROWS = 10_000
 const WARM_UP = 2_000
 const BUDGET_RATIO = 1.3
-
-const schema = defineSchema({
-  tables: {
-    orders: table(
-      {
-        id: text().primaryKey(),
-        day: text(),
-        email: text(),
-        amountCents: integer(),
-        expiresAt: timestamp().optional(),
-      },
-      { consistency: 'pinned', ttl: 'expiresAt' },
-    ),
-  },
-})
 
 const meridian = await testMeridian({ schema })
 const db = await meridian.connect('us-east')
 await db.tenants.create({ id: 'acme', home: 'us-east' })
 const { orders } = db.tenant('acme')
-await orders.insertMany(
-  Array.from({ length: ROWS }, (_, n) => ({
-    id: `order-${n}`,
-    day: `2026-11-${n % 28}`,
-    email: `user${n}@example.com`,
-    amountCents: n,
-  })),
-)
+await orders.insertMany(orderRows)
 await meridian.settle()
 
 const compiled = meridian.deployment.compiled.tableByName.get('orders')
@@ -53,7 +30,7 @@ const raw = createClient({ url: `file:${join(meridian.directory, 'us-east', 'sto
 const clientMs: number[] = []
 const rawMs: number[] = []
 for (let i = 0; i < WARM_UP + READS; i++) {
-  const id = `order-${(i * 7919) % ROWS}`
+  const id = orderId(i)
   const { sql, args } = selectByKeys(compiled, 'acme', [[id]], Date.now())
   const startMs = performance.now()
   const { rows } = await raw.execute({ sql, args: [...args] })
@@ -68,19 +45,7 @@ for (let i = 0; i < WARM_UP + READS; i++) {
 raw.close()
 await meridian.close()
 
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length * share)] ?? 0
-}
-
-console.log('point read, µs     p50      p95      p99')
-for (const [name, values] of [
-  ['client', clientMs],
-  ['@libsql/client', rawMs],
-] as const) {
-  const cells = [0.5, 0.95, 0.99].map((share) => (percentile(values, share) * 1000).toFixed(1))
-  console.log(`${name.padEnd(14)} ${cells.map((cell) => cell.padStart(8)).join(' ')}`)
-}
+printQuantiles({ client: clientMs, '@libsql/client': rawMs })
 const ratio = percentile(clientMs, 0.95) / percentile(rawMs, 0.95)
 const verdict = ratio <= BUDGET_RATIO ? 'within' : 'over'
 console.log(`ratio at p95 ${ratio.toFixed(2)}: ${verdict} the budget of ${BUDGET_RATIO}`)

@@ -2,8 +2,9 @@
 import type { Cause, RowImage } from '../src/core/change.ts'
 import { MeridianError } from '../src/core/errors.ts'
 import { hlcMs } from '../src/core/hlc.ts'
+import { MAX_ROWS_BYTES } from '../src/core/limits.ts'
 import type { CellCondition, TransactionRequest, WriteOp } from '../src/core/operations.ts'
-import { type SqlValue } from '../src/core/values.ts'
+import { rowBytes, type SqlValue } from '../src/core/values.ts'
 import type { CompiledSchema, CompiledTable } from '../src/schema/compiled.ts'
 import { conditionHolds } from '../src/schema/evaluate.ts'
 import { keyOfImage } from '../src/schema/rows.ts'
@@ -146,6 +147,7 @@ class Evaluation {
   readonly #nowMs: number
   readonly #drafts = new Map<string, Draft>()
   readonly #updated: RowImage[] = []
+  #updatedBytes = 0
 
   constructor(transaction: PreparedTransaction, rows: RoundRows, writes: WriteSet, author: Author) {
     this.#transaction = transaction
@@ -177,6 +179,16 @@ class Evaluation {
     )
   }
 
+  /** What an update gives back is stored with the outcome. */
+  #noteUpdated(image: RowImage): void {
+    this.#updated.push(image)
+    this.#updatedBytes += rowBytes(image)
+    if (this.#updatedBytes <= MAX_ROWS_BYTES) return
+    throw new MeridianError('TRANSACTION_TOO_LARGE', 'The rows that it updates are too long.', {
+      fix: 'Split the transaction.',
+    })
+  }
+
   #apply({ ref, op, image }: RowOp): void {
     const draft = this.#draft(ref)
     const live = isLive(ref.table, draft.editor.row, this.#nowMs)
@@ -190,8 +202,7 @@ class Evaluation {
         if (!live) throw notFound(ref.table)
         checkConditions(draft, op.conditions)
         for (const cell of op.cells) draft.editor.apply(cell.column, cell.op)
-        this.#updated.push(project(ref.table, ref.key, draft.editor.row))
-        return
+        return this.#noteUpdated(project(ref.table, ref.key, draft.editor.row))
       case 'delete':
         if (!live) return
         checkConditions(draft, op.conditions)

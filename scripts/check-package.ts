@@ -1,6 +1,7 @@
 /**
  * `npm run check:package`: packs what would be published and looks at it as a user's tools do:
- * publint and "are the types wrong" on the archive, then every entry and the command in Node.
+ * publint and "are the types wrong" on the archive, every entry and the command in Node, and a new
+ * service (`meridian init`) whose tests pass.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,8 +11,15 @@ import { z } from 'zod'
 import { ROOT, runCommand } from './lib/command.ts'
 import { readEntries } from './lib/package-json.ts'
 
-const TIMEOUT_MS = 90_000
-const MUST_SHIP = ['LICENSE', 'README.md', 'CHANGELOG.md', 'bin/meridian.mjs']
+const TIMEOUT_MS = 180_000
+const MUST_SHIP = [
+  'LICENSE',
+  'README.md',
+  'CHANGELOG.md',
+  'bin/meridian.mjs',
+  'templates/dev/index.html',
+  'templates/service/gitignore',
+]
 const MUST_NOT_SHIP = /^(test|scripts|examples|benchmarks|temp|src|\.)/
 
 const PackResult = z.array(
@@ -58,6 +66,16 @@ async function loadAsUser(folder: string, archive: string): Promise<void> {
   await mustRun(`node ${join(installed, 'bin', 'meridian.mjs')} --help`)
 }
 
+/** The first three commands of a user: a new service, its installation, its tests. */
+async function scaffoldAsUser(folder: string, archive: string): Promise<void> {
+  const command = join(folder, 'node_modules', 'meridian', 'bin', 'meridian.mjs')
+  const service = join(folder, 'my-service')
+  await mustRun(`node ${command} init ${service} --package file:${archive}`)
+  await mustRun(`npm install --prefix ${service} --ignore-scripts --prefer-offline --no-audit`)
+  await mustRun(`npm test --prefix ${service}`)
+  await mustRun(`npm run check --prefix ${service}`)
+}
+
 async function checkPackage(folder: string): Promise<readonly string[]> {
   const output = await mustRun(`npm pack --json --ignore-scripts --pack-destination ${folder}`)
   const [packed] = PackResult.parse(JSON.parse(output.slice(output.indexOf('['))))
@@ -70,6 +88,7 @@ async function checkPackage(folder: string): Promise<readonly string[]> {
   const attw = `attw ${archive} --profile esm-only --no-definitely-typed --format ascii --no-emoji`
   await mustRun(attw)
   await loadAsUser(folder, archive)
+  await scaffoldAsUser(folder, archive)
   console.log(`${packed.files.length} files, ${Math.round(packed.size / 1000)} kB packed.`)
   return problems
 }

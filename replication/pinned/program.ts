@@ -5,6 +5,7 @@
  */
 import type { ErrorCode } from '../../src/core/errors.ts'
 import { hlcMs, type Hlc } from '../../src/core/hlc.ts'
+import { MAX_ROWS_BYTES } from '../../src/core/limits.ts'
 import type { Statement, StoreFailureKind } from '../../src/core/ports/store.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import { pinnedVersion } from '../../src/core/version.ts'
@@ -85,9 +86,13 @@ class ProgramBuilder {
   readonly #statements: Statement[] = []
   readonly #meanings: StepMeaning[] = []
   readonly #updates: UpdateStep[] = []
+  /** What an update gives back is stored, too: of all together no more than of a read. */
+  readonly #maxUpdateBytes: number
 
   constructor(transaction: PreparedTransaction, context: ProgramContext) {
     this.#transaction = transaction
+    const updates = transaction.ops.filter((op) => op.kind === 'update').length
+    this.#maxUpdateBytes = Math.floor(MAX_ROWS_BYTES / Math.max(1, updates))
     this.#context = context
     this.#tenant = transaction.request.tenant
     // Not below the wall clock, and never back: the instant that expiry is judged at.
@@ -203,6 +208,7 @@ class ProgramBuilder {
           RETURNING ${rowColumns(table, physicalName)}`,
         args: [...set.args, ...row.args],
         bigints: hasWideColumns(table),
+        maxBytes: this.#maxUpdateBytes,
       },
       { kind: 'write', table, ambiguous: false },
     )

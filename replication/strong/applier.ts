@@ -33,6 +33,7 @@ export interface ApplierOptions<C extends Command> extends LogBatchOptions<C> {
   readonly schemaVersion: number
   readonly maxRecordsPerBatch: number
   readonly maxCommandsPerBatch: number
+  readonly maxBytesPerBatch: number
   /** Runs after each batch is durable, before anyone is told. */
   readonly onApplied: (records: readonly AppliedRecord<C>[]) => void
   /** Runs once; the applier has stopped. */
@@ -96,13 +97,17 @@ export class Applier<C extends Command> {
   async #applyNext(): Promise<void> {
     const records: PlacedRecord<C>[] = []
     let commands = 0
+    let bytes = 0
     for (const entry of this.#backlog) {
       if (entry.index <= this.#applied) continue
       const placed = this.#decode(entry, this.#applied + records.length + 1)
       const isTick = placed.record.kind === 'tick'
       commands += placed.commands.length
+      bytes += entry.payload.length
+      const isFull =
+        commands > this.#options.maxCommandsPerBatch || bytes > this.#options.maxBytesPerBatch
       // A tick reads what has expired, so nothing of its own batch may be ahead of it.
-      if (records.length > 0 && (isTick || commands > this.#options.maxCommandsPerBatch)) break
+      if (records.length > 0 && (isTick || isFull)) break
       records.push(placed)
       if (isTick || records.length === this.#options.maxRecordsPerBatch) break
     }

@@ -5,7 +5,11 @@
 import { logSource } from '../../src/core/change.ts'
 import { asMeridianError, MeridianError } from '../../src/core/errors.ts'
 import { newTxId } from '../../src/core/ids.ts'
-import { DEFAULT_DEADLINE_MS, STRONG_OUTCOME_WINDOW } from '../../src/core/limits.ts'
+import {
+  DEFAULT_DEADLINE_MS,
+  MAX_MESSAGE_BYTES,
+  STRONG_OUTCOME_WINDOW,
+} from '../../src/core/limits.ts'
 import type { CommitLog, LogTail } from '../../src/core/ports/commit-log.ts'
 import type { Runtime } from '../../src/core/ports/runtime.ts'
 import type { Store } from '../../src/core/ports/store.ts'
@@ -41,6 +45,8 @@ export interface LogGroupOptions<C extends Command> {
 export interface LogGroupLimits extends ProposerLimits {
   readonly maxRecordsPerBatch: number
   readonly maxCommandsPerBatch: number
+  /** Of records applied together, but for a single one: their rows become one text each table. */
+  readonly maxBytesPerBatch: number
   /** Part of the state machine: the same in every region, for ever. */
   readonly outcomeWindowRecords: number
 }
@@ -49,6 +55,7 @@ const DEFAULT_LIMITS: LogGroupLimits = {
   ...DEFAULT_PROPOSER_LIMITS,
   maxRecordsPerBatch: 256,
   maxCommandsPerBatch: 2048,
+  maxBytesPerBatch: MAX_MESSAGE_BYTES,
   outcomeWindowRecords: STRONG_OUTCOME_WINDOW,
 }
 

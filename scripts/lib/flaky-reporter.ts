@@ -7,7 +7,7 @@ import type { Reporter, TestCase } from 'vitest/node'
 /** What a line begins with that names such a test. */
 export const FLAKY_MARK = 'FLAKY: '
 
-export class FlakyReporter implements Reporter {
+class FlakyReporter implements Reporter {
   onTestCaseResult(testCase: TestCase): void {
     if (testCase.diagnostic()?.flaky !== true) return
     console.log(`${FLAKY_MARK}${testCase.module.relativeModuleId} > ${testCase.fullName}`)

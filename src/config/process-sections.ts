@@ -123,8 +123,17 @@ const tlsSchema: z.ZodType<TlsConfig> = z
   })
   .describe('TLS of the nodes. Without it HTTP is plain.')
 
+/** What the sections are parsed to. */
+interface ProcessSectionSchemas {
+  readonly schema: z.ZodOptional<z.ZodString>
+  readonly nodes: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodType<NodeConfig>>>
+  readonly stores: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodType<StoreConfig>>>
+  readonly auth: z.ZodOptional<z.ZodType<AuthConfig>>
+  readonly tls: z.ZodOptional<z.ZodType<TlsConfig>>
+}
+
 /** The sections by name. */
-export const processSections = {
+export const processSections: ProcessSectionSchemas = {
   schema: z
     .string()
     .min(1)
@@ -140,4 +149,4 @@ export const processSections = {
     .describe('libSQL servers by region; a region without one keeps its rows in a file.'),
   auth: authSchema.optional(),
   tls: tlsSchema.optional(),
-} as const
+}

@@ -3,6 +3,7 @@
  * come over a wire. What is expected stands in the tables below, not in code.
  */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { WriteOp } from '../../src/core/operations.ts'
 import { FULL_PRINCIPAL, SCOPES, type Caller, type Principal } from '../../src/core/principal.ts'
 import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts'
 import type { Request, RequestBody, Response } from '../../src/protocol/messages.ts'
@@ -314,6 +315,45 @@ describe('a transaction of more operations than a client sends', () => {
       error: { code: 'TRANSACTION_TOO_LARGE' },
     })
   })
+})
+
+describe('a long row', () => {
+  const owner = client(acme('read', 'write'))
+  const key = 'long'
+  const commitOf = (name: TableName, ops: readonly WriteOp[]): Promise<Response> => {
+    const body = bodyOf(open, 'delete', name, 'acme')
+    if (body.kind !== 'commit') throw new Error('It is a commit.')
+    return open.ask(owner, open.request({ ...body, request: { ...body.request, ops } }))
+  }
+
+  it.each(['notes', 'accounts', 'carts'] as const)(
+    'is not given a hundred times at once, by reads or updates: %s',
+    async (name) => {
+      const table = open.tableId(name)
+      const row = [key, 'x'.repeat(1024 * 1024)]
+      expect(await commitOf(name, [{ kind: 'insert', table, rows: [row] }])).toMatchObject({
+        ok: true,
+      })
+      const get = { kind: 'get', table, tenant: 'acme', level: 'session' } as const
+      const keys = Array.from({ length: 100 }, () => [key])
+      expect(await open.ask(owner, open.request({ ...get, keys }))).toMatchObject({
+        error: { code: 'RESULT_TOO_LARGE' },
+      })
+      const update = { kind: 'update', table, key: [key], cells: [], conditions: [] } as const
+      expect(
+        await commitOf(
+          name,
+          Array.from({ length: 100 }, () => update),
+        ),
+      ).toMatchObject({
+        error: { code: expect.stringMatching(/^(RESULT|TRANSACTION)_TOO_LARGE$/) as string },
+      })
+      // Whatever was refused, the table goes on.
+      expect(await commitOf(name, [update])).toMatchObject({ ok: true })
+      const remove = { kind: 'delete', table, key: [key], conditions: [] } as const
+      expect(await commitOf(name, [remove])).toMatchObject({ ok: true })
+    },
+  )
 })
 
 describe('a failure that nobody foresaw', () => {

@@ -34,8 +34,9 @@ const SETTLE_POLL_MS = 20
 export async function openNodeProcesses(options: RegionsOptions): Promise<RunningRegions> {
   const { config, directory, scale, onNotice } = options
   await mkdir(directory, { recursive: true })
-  const { compiled, lock, save } = await openSchemaLock(schema, join(directory, LOCK_FILE))
-  await save(systemRuntime.random)
+  const locked = await openSchemaLock(schema, join(directory, LOCK_FILE))
+  await locked.save(systemRuntime.random)
+  const { compiled, lock } = locked
   const keys = await openKeys({ config, directory, compiled, onNotice })
   const distances = await openDistances(config, scale)
   const processes = new Map<string, NodeProcess>()

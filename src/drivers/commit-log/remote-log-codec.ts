@@ -8,7 +8,7 @@ import { MAX_MESSAGE_BYTES } from '../../core/limits.ts'
 
 const REMOTE_LOG_VERSION = 1
 /** Bytes of a payload: an entry holds at most the transactions of one message. */
-export const MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES
+export const MAX_PAYLOAD_BYTES: number = MAX_MESSAGE_BYTES
 /** UTF-16 units of a group's name, and of an entry's id. */
 export const MAX_GROUP_LENGTH = 256
 export const MAX_ID_LENGTH = 256

@@ -3,14 +3,13 @@
  * beneath `@libsql/client`, which prepares every statement anew.
  */
 import { StatementFailed, type ColumnOrigin, type StatementResult } from '../../core/ports/store.ts'
-import type { SqlRow, SqlValue } from '../../core/values.ts'
+import { rowBytes, type SqlRow, type SqlValue } from '../../core/values.ts'
 import { openEngine, type EngineDatabase, type EngineStatement } from '../libsql/engine.ts'
 import { readRow, type BoundStatement } from './bind.ts'
 import { failureKind, isEngineError, isReadOnlyRefusal, storeError } from './engine-errors.ts'
 import {
   checkArgumentCount,
   checkStatementText,
-  rowBytes,
   tooManyBytes,
   tooManyRows,
   writingRead,

@@ -169,11 +169,14 @@ describe('list', () => {
   })
 
   test.each([
-    ['conditions', { where: Array(501).fill({ column: 0, op: '=', values: ['x'] }) }],
+    [
+      'conditions',
+      { where: Array.from({ length: 501 }, () => ({ column: 0, op: '=', values: ['x'] })) },
+    ],
     [
       'columns of the order, the square of which its cursor would take',
       {
-        orderBy: Array(2_000).fill({ column: 0, descending: false }),
+        orderBy: Array.from({ length: 2_000 }, () => ({ column: 0, descending: false })),
         after: Array(2_001).fill('x'),
       },
     ],

@@ -1,13 +1,12 @@
 /** A statement in the form in which a server runs it, and its result in the form of the port. */
 import { MeridianError } from '../../../core/errors.ts'
 import type { StatementResult } from '../../../core/ports/store.ts'
-import type { SqlRow, SqlValue } from '../../../core/values.ts'
+import { rowBytes, type SqlRow, type SqlValue } from '../../../core/values.ts'
 import type { BoundValue } from '../../libsql/engine.ts'
 import type { BoundStatement } from '../bind.ts'
 import {
   checkArgumentCount,
   checkStatementText,
-  rowBytes,
   tooManyBytes,
   tooManyRows,
   type CheckedText,

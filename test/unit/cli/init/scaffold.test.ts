@@ -11,7 +11,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-async function init(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+async function init(
+  ...args: readonly string[]
+): Promise<{ code: number; out: string; err: string }> {
   let out = ''
   let err = ''
   const code = await runCli(['init', ...args], {
@@ -32,7 +34,10 @@ describe('meridian init', () => {
       expect(readFileSync(join(folder, 'my-shop', file), 'utf8')).not.toContain('{{')
     }
     const text = readFileSync(join(folder, 'my-shop', 'package.json'), 'utf8')
-    expect(JSON.parse(text)).toMatchObject({ name: 'my-shop', dependencies: { meridian: expect.stringMatching(/^\^\d/) as string } })
+    expect(JSON.parse(text)).toMatchObject({
+      name: 'my-shop',
+      dependencies: { meridian: expect.stringMatching(/^\^\d/) as string },
+    })
   })
 
   it('writes nothing where one of its files is there already', async () => {

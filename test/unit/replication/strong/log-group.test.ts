@@ -158,6 +158,22 @@ describe('a restart', () => {
     expect((await again.engine.commit(request)).position.seq).toBe(1)
   })
 
+  it('takes no more of the log at once than its bytes allow, and one record in any case', async () => {
+    const a = await open(log)
+    for (let i = 0; i < 6; i++) {
+      await a.engine.commit(transaction([insert(accounts, account(`r${i}`))]))
+    }
+    const batchesOf = async (maxBytesPerBatch: number): Promise<number> => {
+      const store = await openMemoryStore()
+      const before = store.writes
+      const b = await open(log, { store, limits: { maxBytesPerBatch } })
+      await b.engine.catchUp()
+      expect(await replicatedState(store)).toBe(await replicatedState(a.store))
+      return store.writes - before
+    }
+    expect(await batchesOf(1)).toBe((await batchesOf(1_000_000)) + 5)
+  })
+
   it('in the middle of a batch leaves nothing half done', async () => {
     const store = await openMemoryStore()
     const a = await open(log)
