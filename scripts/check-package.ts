@@ -20,7 +20,7 @@ const MUST_SHIP = [
   'templates/dev/index.html',
   'templates/service/gitignore',
 ]
-const MUST_NOT_SHIP = /^(test|scripts|examples|benchmarks|temp|src|\.)/
+const MUST_NOT_SHIP = /^(test|scripts|examples|benchmarks|temp|src)\/|^\./
 
 const PackResult = z.array(
   z.object({

@@ -55,9 +55,28 @@ function checkNodeKeys(
     throw source.invalid(['auth'], 'the key of the node itself is missing', fix)
   }
   const keyless = regions.find((region) => nodes[region]?.publicKey === undefined)
-  if (keyless === undefined) return
-  const fix = 'Add the `publicKey` that `meridian keygen` prints.'
-  throw source.invalid(['nodes', keyless], 'the public key is missing', fix)
+  if (keyless !== undefined) {
+    const fix = 'Add the `publicKey` that `meridian keygen` prints.'
+    throw source.invalid(['nodes', keyless], 'the public key is missing', fix)
+  }
+  checkOwnKeys(source, regions, nodes)
+}
+
+/** Who has the key of a region may do what the region may: no process has another's. */
+function checkOwnKeys(
+  source: ConfigSource,
+  regions: readonly string[],
+  nodes: Readonly<Record<string, NodeConfig>>,
+): void {
+  const urls = new Map<string, string>()
+  for (const region of regions) {
+    const { url = '', publicKey = '' } = nodes[region] ?? {}
+    const known = urls.get(publicKey)
+    urls.set(publicKey, url)
+    if (known === undefined || known === url) continue
+    const fix = 'Give every process a key of its own: `meridian keygen` makes one.'
+    throw source.invalid(['nodes', region, 'publicKey'], 'is the key of another process', fix)
+  }
 }
 
 /** A URL says whether its node speaks TLS, and the section whether it can. */

@@ -34,6 +34,35 @@ function failure(run: () => unknown): MeridianError {
   throw new Error('nothing was refused')
 }
 
+describe('the keys of nodes', () => {
+  const key = (letter: string): string => letter.repeat(43)
+  const withNodes = (us: string, eu: string, euUrl = 'https://eu.example'): string => `
+regions: [us-east, eu-west]
+nodes:
+  us-east: { url: https://us.example, publicKey: ${us} }
+  eu-west: { url: ${euUrl}, publicKey: ${eu} }
+auth:
+  issuers: [{ issuer: shop, publicKey: ${key('I')} }]
+  nodeKey: { env: NODE_KEY }
+`
+
+  it('are of their processes alone: whoever has one may do what its regions may', () => {
+    const error = failure(() => parseConfig(withNodes(key('A'), key('A')), 'meridian.yaml'))
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+    expect(error.message).toContain('another process')
+    expect(error.message).not.toContain(key('A'))
+  })
+
+  it('may be one for the regions of one process', () => {
+    for (const text of [
+      withNodes(key('A'), key('B')),
+      withNodes(key('A'), key('A'), 'https://us.example'),
+    ]) {
+      expect(parseConfig(text, 'meridian.yaml').nodes['eu-west']?.url).toBeDefined()
+    }
+  })
+})
+
 describe('parseConfig', () => {
   it('reads every option', () => {
     expect(parseConfig(FULL, 'meridian.yaml')).toEqual({

@@ -28,7 +28,12 @@ function configOf({ nodes, auth, leader = 'eu-west' }: Layout): Config {
 
 function nodes(urls: readonly string[], more: object = {}): Record<string, unknown> {
   const [eu, us, ap] = urls
-  const node = (url: string | undefined): unknown => ({ url, publicKey: KEY, ...more })
+  const letters = 'BCD'
+  const node = (url: string | undefined): unknown => ({
+    url,
+    publicKey: (letters[urls.indexOf(url ?? '')] ?? 'E').repeat(43),
+    ...more,
+  })
   return { 'eu-west': node(eu), 'us-east': node(us), 'ap-south': node(ap) }
 }
 
