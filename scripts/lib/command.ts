@@ -6,6 +6,8 @@ export const ROOT: string = join(import.meta.dirname, '..', '..')
 
 export interface CommandResult {
   readonly ok: boolean
+  /** The exit code; null when it could not be started, or was ended. */
+  readonly code: number | null
   /** Standard output and standard error as they came, and a last line if the command was ended. */
   readonly output: string
   readonly elapsedMs: number
@@ -64,12 +66,13 @@ export function runCommand(commandLine: string, timeoutMs: number): Promise<Comm
     endGroup(child)
   }, timeoutMs)
   return new Promise((resolve) => {
-    const finish = (ok: boolean, note: string): void => {
+    const finish = (code: number | null, note: string): void => {
       clearTimeout(timer)
       running.delete(child)
-      resolve({ ok, output: output + note, elapsedMs: Date.now() - startedAt })
+      const ok = code === 0 && ended === ''
+      resolve({ ok, code, output: output + note, elapsedMs: Date.now() - startedAt })
     }
-    child.on('error', (error) => finish(false, `${error.message}\n`))
-    child.on('close', (code) => finish(code === 0 && ended === '', ended))
+    child.on('error', (error) => finish(null, `${error.message}\n`))
+    child.on('close', (code) => finish(code, ended))
   })
 }

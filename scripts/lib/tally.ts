@@ -8,6 +8,9 @@ export interface Tally {
   readonly skipped: number
 }
 
+/** What a line begins with that names something that was not tried, and why. */
+export const SKIPPED_MARK = 'SKIPPED: '
+
 export const ONE_PASSED: Tally = { passed: 1, failed: 0, skipped: 0 }
 export const ONE_FAILED: Tally = { passed: 0, failed: 1, skipped: 0 }
 export const ONE_SKIPPED: Tally = { passed: 0, failed: 0, skipped: 1 }

@@ -17,6 +17,7 @@ import {
   readTstycheOutput,
   readVitestReport,
   settleTally,
+  SKIPPED_MARK,
   type Tally,
 } from './tally.ts'
 
@@ -40,8 +41,8 @@ export class Verification {
   readonly #reportFolder = mkdtempSync(join(tmpdir(), 'meridian-verify-'))
   readonly #running = new Set<string>()
   readonly #failed: string[] = []
-  /** Tests that passed at their second attempt only. */
-  readonly #flaky: string[] = []
+  /** What was not tried, and tests that passed at their second attempt only. */
+  readonly #remarks: string[] = []
   readonly #startedAt = Date.now()
   readonly #status = new StatusLine(() => this.#describe())
   #done = 0
@@ -63,7 +64,7 @@ export class Verification {
       this.#status.stop()
       rmSync(this.#reportFolder, { recursive: true, force: true })
     }
-    for (const line of this.#flaky) console.log(line)
+    for (const line of this.#remarks) console.log(line)
     if (this.#failed.length > 0) console.log(`\nFailed: ${this.#failed.join(', ')}`)
     console.log(formatTally(this.#tally))
     return this.#failed.length === 0
@@ -81,8 +82,10 @@ export class Verification {
 
     const tally = tallyOf(step, result, reportFile)
     const passed = result.ok && tally.failed === 0
-    this.#finish(tally)
-    this.#flaky.push(...result.output.split('\n').filter((line) => line.startsWith(FLAKY_MARK)))
+    const lines = result.output.split('\n')
+    const skipped = lines.filter((line) => line.startsWith(SKIPPED_MARK))
+    this.#finish({ ...tally, skipped: tally.skipped + skipped.length })
+    this.#remarks.push(...skipped, ...lines.filter((line) => line.startsWith(FLAKY_MARK)))
     if (!passed) this.#failed.push(step.name)
     const detail = step.counts === 'step' ? '' : `  ${formatTally(tally)}`
     this.#print(passed ? 'ok' : 'FAIL', step, seconds(result.elapsedMs), detail)

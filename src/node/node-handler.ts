@@ -116,7 +116,8 @@ class NodeHandler implements HttpHandler {
       callers.admitHost(request)
       const caller = await callers.of(request)
       const handlers = this.#handlers(request.headers[REGION_HEADER])
-      leave = admission.enter(callers.areToldApart ? caller : null)
+      const bodyBytes = announcedBytes(request, maxBodyBytes)
+      leave = admission.enter(callers.areToldApart ? caller : null, bodyBytes)
       const answer = await handlers.onRequest(await request.body(maxBodyBytes), caller)
       return message(responseStatus(answer), answer)
     } catch (thrown) {
@@ -167,10 +168,11 @@ class NodeHandler implements HttpHandler {
   }
 
   async #sql(request: HttpRequest, sql: SqlMount): Promise<HttpResponse> {
-    const { callers, admission } = this.#parts
+    const { callers, admission, maxBodyBytes } = this.#parts
     callers.admitOrigin(request)
     const caller = await callers.of(request)
-    const leave = admission.enter(callers.areToldApart ? caller : null)
+    const bodyBytes = announcedBytes(request, maxBodyBytes)
+    const leave = admission.enter(callers.areToldApart ? caller : null, bodyBytes)
     try {
       return await sql.request(request, request.path.slice(SQL_PATH_PREFIX.length), caller)
     } finally {
@@ -214,6 +216,14 @@ class NodeHandler implements HttpHandler {
     if (error.code !== 'INTERNAL') return
     this.#parts.log.write('error', 'request failed unexpectedly', { error })
   }
+}
+
+/** What a body may take, by its head. Most of unknown or compressed length are far from full. */
+function announcedBytes({ method, headers }: HttpRequest, maxBytes: number): number {
+  if (method === 'GET' || method === 'HEAD') return 0
+  const length = Number(headers['content-length'] ?? NaN)
+  const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity'
+  return isPlain && length >= 0 ? Math.min(length, maxBytes) : maxBytes / 4
 }
 
 /** Failures before a region's handler has the request. */

@@ -66,6 +66,21 @@ describe('a node', () => {
     })
   })
 
+  it('sheds requests whose bodies would fill its memory, and serves others', async () => {
+    const maxBodyBytes = 4000
+    const { node } = await start({ maxBodyBytes })
+    for (let i = 0; i < 32; i++) {
+      await beginRequest(node.url, 'us-east', new Uint8Array(maxBodyBytes))
+    }
+    await until(() => {
+      expect(node.status().requestsInProgress).toBe(32)
+    })
+    const { status, response } = await send(node.url, 'us-east', HELLO)
+    expect(status).toBe(503)
+    expect(response).toMatchObject({ ok: false, error: { code: 'OVERLOADED' } })
+    expect((await page(node.url, READY_PATH)).status).toBe(200)
+  })
+
   it('refuses a body beyond its limit', async () => {
     const { node } = await start(LIMITS)
     const body = new Uint8Array(LIMITS.maxBodyBytes + 1)

@@ -38,6 +38,34 @@ describe('requests in progress', () => {
     expect(() => gate.enter(null)).toThrow(expect.objectContaining({ details: { limit: 4 } }))
   })
 
+  describe('are refused when their bodies would fill the memory', () => {
+    const many = { maxConcurrentRequests: 1000, maxConcurrentPerPrincipal: 1000 }
+    const overloaded = expect.objectContaining({ code: 'OVERLOADED', retry: 'safe' }) as unknown
+
+    it('of one caller beyond its part', () => {
+      const gate = new Admission({ ...many, maxBodyBytes: 100 })
+      const leave = gate.enter(caller('a'), 100)
+      for (let i = 0; i < 7; i++) gate.enter(caller('a'), 100)
+      expect(() => gate.enter(caller('a'), 1)).toThrow(overloaded)
+      gate.enter(caller('a'), 0)
+      gate.enter(caller('b'), 100)
+      leave()
+      leave()
+      for (let i = 0; i < 100; i++) gate.enter(caller('a'), 1)
+      expect(() => gate.enter(caller('a'), 1)).toThrow(/full bodies/)
+    })
+
+    it('of all together', () => {
+      const gate = new Admission({ ...many, maxBodyBytes: 100 })
+      for (const subject of ['a', 'b', 'c', 'd']) {
+        for (let i = 0; i < 8; i++) gate.enter(caller(subject), 100)
+      }
+      expect(() => gate.enter(caller('e'), 1)).toThrow(overloaded)
+      expect(() => gate.enter(null, 1)).toThrow(overloaded)
+      gate.enter(caller('e'), 0)
+    })
+  })
+
   it('make room when they end, once each', () => {
     const gate = admission()
     const leave = gate.enter(caller('a'))
