@@ -115,7 +115,7 @@ describe('a command', () => {
 
   it('that fails says so, with what it printed', async () => {
     const result = await runCommand('echo out && echo err >&2 && exit 3', 10_000)
-    expect(result.ok).toBe(false)
+    expect(result).toMatchObject({ ok: false, code: 3 })
     expect(result.output).toContain('out')
     expect(result.output).toContain('err')
   })

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import type { StreamFaults } from '../../../replication/stream/faults.ts'
 import { runScenario, steps, type Step } from '../../support/stream-scenario.ts'
 
+const RUNS_OF_A_FAULT = 10
+
 describe('replication stream', () => {
   test('whatever is cut, killed or crashed, each permitted change arrives once and no other', async () => {
     await fc.assert(
@@ -44,6 +46,18 @@ describe('the checker of the replication stream', () => {
     ['positions are committed apart from rows', { positionApart: true }, /of us, not|differs/],
     ['residency is not asked', { skipResidency: true }, /of eu, not/],
   ])('goes red when %s', async (_, faults, message) => {
-    await expect(runScenario(script, faults, 1500)).rejects.toThrow(message)
+    expect(await firstFailure(script, faults)).toMatch(message)
   })
 })
+
+/** A crash must hit the moment between two commits, which on a slow machine one run may miss. */
+async function firstFailure(script: readonly Step[], faults: StreamFaults): Promise<string> {
+  for (let run = 0; run < RUNS_OF_A_FAULT; run++) {
+    try {
+      await runScenario(script, faults, 1500)
+    } catch (error) {
+      return String(error)
+    }
+  }
+  return 'green in every run'
+}

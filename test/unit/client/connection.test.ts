@@ -104,7 +104,7 @@ describe('a retry', () => {
       refused(new MeridianError('OVERLOADED', 'Busy.')),
       ok({}),
     )
-    await write(nodes)
+    await write(nodes, 10_000)
     expect(nodes.received).toHaveLength(4)
     const bodies = new Set(nodes.received.map(({ body }) => JSON.stringify(body)))
     expect(bodies.size).toBe(1)

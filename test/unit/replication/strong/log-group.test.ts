@@ -75,9 +75,8 @@ describe('regions on one log', () => {
     const all = Array.from({ length: 5 }, (_, i) =>
       a.engine.commit(transaction([insert(accounts, account(`r${i}`))])),
     )
-    await new Promise((resolve) => setTimeout(resolve, 20))
     // Appends are answered before anything is applied: nothing waits for the region itself.
-    expect(log.entries.get('main')?.length).toBe(5)
+    await until(() => expect(log.entries.get('main')?.length).toBe(5))
     log.held = false
     log.deliver()
     await Promise.all(all)
