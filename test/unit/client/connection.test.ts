@@ -39,7 +39,7 @@ function begin(connection: Connection, deadlineMs = 500, signal?: AbortSignal): 
 }
 
 /** A write with retries, as the client sends it. */
-function write(nodes: FakeNodes, deadlineMs?: number, signal?: AbortSignal): Promise<unknown> {
+function write(nodes: FakeNodes, deadlineMs = 10_000, signal?: AbortSignal): Promise<unknown> {
   const connection = connectTo(nodes)
   const call = begin(connection, deadlineMs, signal)
   return connection.bound(call, () =>
@@ -104,7 +104,7 @@ describe('a retry', () => {
       refused(new MeridianError('OVERLOADED', 'Busy.')),
       ok({}),
     )
-    await write(nodes, 10_000)
+    await write(nodes)
     expect(nodes.received).toHaveLength(4)
     const bodies = new Set(nodes.received.map(({ body }) => JSON.stringify(body)))
     expect(bodies.size).toBe(1)
