@@ -2,7 +2,7 @@
 import { defineSchema, integer, table, text, timestamp } from '../../src/client/index.ts'
 
 /** Rows of the tenant `acme`. */
-export const ROWS = 10_000
+const ROWS = 10_000
 
 export const schema = defineSchema({
   tables: {

@@ -85,10 +85,11 @@ async function runDev(
     },
   )
   ;({ url } = server)
-  say('listening', `Open ${url} in a browser. Clients: every region is at ${url}.`, { url })
   const stopWatching = watchFolder(dirname(resolve(options.schemaFile)), () => {
     void reload(session, say)
   })
+  // Whoever reads it may edit the schema at once.
+  say('listening', `Open ${url} in a browser. Clients: every region is at ${url}.`, { url })
   await untilEnd(signal, false)
   stopWatching()
   await server.close({ drainTimeoutMs: 0 })

@@ -16,7 +16,7 @@ import type { Snapshot } from '../../../src/cli/dev/snapshot.ts'
 import { startProgram, type RunningProgram } from '../../support/program.ts'
 
 const CLIENT = fileURLToPath(new URL('../../../src/client/index.ts', import.meta.url))
-const PATIENT = { timeout: 30_000, interval: 50 }
+const PATIENT = { timeout: 60_000, interval: 50 }
 
 const schema = defineSchema({
   tables: {
@@ -78,11 +78,12 @@ describe('meridian dev', () => {
 
   it('takes a schema that grows, refuses one that breaks, and keeps what it had', async () => {
     writeSchema('id: text().primaryKey(), cents: integer(), note: text().optional()')
-    await dev.prints('"reloaded"')
+    // All that it has said: why it refused, if it did.
+    await expect.poll(() => dev.stdout(), PATIENT).toContain('"reloaded"')
     expect((await look()).regions[0]?.rows[0]?.columns).toContain('note')
 
     writeSchema('id: text().primaryKey(), cents: text(), note: text().optional()')
-    await dev.prints('"refused"')
+    await expect.poll(() => dev.stdout(), PATIENT).toContain('"refused"')
     const refused = await look()
     expect(refused.schemaError).toContain('cents')
     expect(refused.regions[0]?.rows[0]?.columns).toContain('note')

@@ -1,7 +1,7 @@
 /** The same folder again: after an orderly end, after a kill, with a newer schema. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   connect,
   defineSchema,
@@ -241,19 +241,18 @@ describe('a newer schema', () => {
   })
 })
 
+/** Rows of each table: more than a program can write while it is being killed. */
+const LOADED = 400
+
 describe('a load that is killed', () => {
   it('loses no acknowledged row, doubles none, and can be run again', async () => {
     const directory = tempFolder()
     const program = '../../integration/programs/load-market.ts'
-    const killed = startChild(program, directory, '150')
-    while (killed.lines.length < 40) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 5)
-      })
-    }
+    const killed = startChild(program, directory, String(LOADED))
+    await vi.waitUntil(() => killed.lines.length >= 40, { timeout: 60_000, interval: 5 })
     await killed.kill()
     const acknowledged = killed.lines.filter((line) => line.startsWith('r'))
-    expect(acknowledged.length).toBeLessThan(150)
+    expect(acknowledged.length).toBeLessThan(LOADED)
 
     const deployment = await open(market, directory)
     await deployment.settle()
@@ -267,17 +266,17 @@ describe('a load that is killed', () => {
     }
     await deployment.close()
 
-    const rerun = startChild(program, directory, '150')
+    const rerun = startChild(program, directory, String(LOADED))
     expect(await rerun.ended).toBe(0)
     const last = await open(market, directory)
     await last.settle()
     for (const db of await clients(market, last)) {
       const acme = db.tenant('acme')
       expect(await acme.view('totals').list()).toEqual([
-        { label: 'loaded', total: 150, orders: 150 },
+        { label: 'loaded', total: LOADED, orders: LOADED },
       ])
-      expect(await acme.view('cartTotals').list()).toEqual([{ label: 'loaded', pieces: 150 }])
-      expect(await db.view('planTotals').list()).toEqual([{ label: 'loaded', total: 150 }])
+      expect(await acme.view('cartTotals').list()).toEqual([{ label: 'loaded', pieces: LOADED }])
+      expect(await db.view('planTotals').list()).toEqual([{ label: 'loaded', total: LOADED }])
     }
     await last.close()
   })
