@@ -24,6 +24,7 @@ import {
   type WireReceipt,
 } from '../protocol/messages.ts'
 import type { Session } from '../session/session.ts'
+import { CallEnd } from './call-end.ts'
 import { firstAnswer, type HedgeOptions } from './hedge.ts'
 import { traced, type Tracer } from './tracing.ts'
 
@@ -58,7 +59,7 @@ export interface CallContext {
   readonly signal: AbortSignal | undefined
   readonly session: Session
   /** Aborted when the call fails: nobody waits any more for what is under way for it. */
-  readonly failed: AbortController
+  readonly end: CallEnd
   /** The call's trace context (`traceparent`). */
   trace: string | null
   /** Set while a write of the call is under way, or was and never got its answer. */
@@ -123,7 +124,7 @@ export class Connection {
       deadlineAtMs,
       signal: bounds?.signal,
       session,
-      failed: new AbortController(),
+      end: new CallEnd(),
       trace: null,
       mayHaveWritten: false,
       lastFailure: undefined,
@@ -132,11 +133,11 @@ export class Connection {
 
   /** A part of a call that may take less time; it fails with the call. */
   within(call: CallContext, timeoutMs: number): CallContext {
-    const failed = new AbortController()
-    const whole = call.failed.signal
-    if (whole.aborted) failed.abort(whole.reason)
-    else whole.addEventListener('abort', () => failed.abort(whole.reason), { once: true })
-    return { ...call, failed, deadlineAtMs: this.runtime.clock.monotonicMs() + timeoutMs }
+    return {
+      ...call,
+      end: call.end.part(),
+      deadlineAtMs: this.runtime.clock.monotonicMs() + timeoutMs,
+    }
   }
 
   /** What is left of a call's time, in ms. */
@@ -167,7 +168,7 @@ export class Connection {
       const fail = (error: unknown): void => {
         end()
         reject(error)
-        call.failed.abort(error)
+        call.end.fail(error)
       }
       const onClose = (): void => fail(closed(call))
       const onAbort = (): void => fail(cancelled(call))
@@ -204,7 +205,7 @@ export class Connection {
     call.mayHaveWritten = true
     try {
       const { transport } = this.#options
-      const bytes = await transport.request(region, message, call.failed.signal)
+      const bytes = await transport.request(region, message, signalFor(transport, call))
       const answer = this.#accept<K>(decodeOutcome(bytes), region, call)
       call.mayHaveWritten = false
       return answer
@@ -270,11 +271,12 @@ export class Connection {
 
   async #read(region: string, message: Uint8Array, call: CallContext): Promise<Response> {
     const { transport, hedge, runtime } = this.#options
-    const { signal } = call.failed
-    const ask = (until: AbortSignal): Promise<Uint8Array> =>
+    const ask = (until: AbortSignal | undefined): Promise<Uint8Array> =>
       transport.request(region, message, until)
     const bytes =
-      hedge === undefined ? ask(signal) : firstAnswer(ask, hedge.afterMs, runtime.timers, signal)
+      hedge === undefined
+        ? ask(signalFor(transport, call))
+        : firstAnswer(ask, hedge.afterMs, runtime.timers, call.end.signal)
     return decodeResponse(await bytes)
   }
 
@@ -304,6 +306,11 @@ export class Connection {
     if (call.signal?.aborted === true) throw cancelled(call)
     if (this.timeLeftMs(call) <= 0) throw tooLate(call)
   }
+}
+
+/** Where a request cannot be called back, nobody needs its signal. */
+function signalFor(transport: Transport, call: CallContext): AbortSignal | undefined {
+  return transport.canAbort === false ? undefined : call.end.signal
 }
 
 /** Errors after which the same read may be sent again. */

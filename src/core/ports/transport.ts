@@ -17,6 +17,8 @@ export interface Channel {
 
 /** The calling side, as one region sees it. */
 export interface Transport {
+  /** False where aborting a request saves nothing; then callers give no signal. */
+  readonly canAbort?: boolean
   /**
    * Sends a request to a region's node and resolves with its response.
    *

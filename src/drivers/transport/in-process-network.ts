@@ -77,6 +77,7 @@ class RegionNetwork implements InProcessNetwork {
 
   transport(from: string): Transport {
     return {
+      canAbort: false,
       request: (to, message, signal) => this.#request(from, to, message, signal),
       connect: (to, service) => this.#connect(from, to, service),
     }
