@@ -1,8 +1,5 @@
 /** Self-signed certificates, made anew for each run: none is kept, so none expires or leaks. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { generate } from 'selfsigned'
 
 /** PEM texts. The certificate is its own authority. */
 export interface SelfSigned {
@@ -10,22 +7,23 @@ export interface SelfSigned {
   readonly key: string
 }
 
+const DAY_MS = 86_400_000
+/** Subject alternative names (RFC 5280): a DNS name, an IP address. */
+const ALTERNATIVE_NAMES = [
+  { type: 2, value: 'localhost' },
+  { type: 7, ip: '127.0.0.1' },
+] as const
+
 /** A certificate for the loopback interface, valid for a day. */
-export function selfSignedCertificate(): SelfSigned {
-  const folder = mkdtempSync(join(tmpdir(), 'meridian-certificate-'))
-  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')]
-  try {
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-        ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
-        ...['-days', '1', '-keyout', key, '-out', certificate],
-      ],
-      { stdio: 'pipe' },
-    )
-    return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+export async function selfSignedCertificate(): Promise<SelfSigned> {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    notAfterDate: new Date(Date.now() + DAY_MS),
+    extensions: [
+      { name: 'basicConstraints', cA: true },
+      { name: 'subjectAltName', altNames: [...ALTERNATIVE_NAMES] },
+    ],
+  })
+  return { certificate: cert, key }
 }

@@ -258,7 +258,7 @@ describe('closing', () => {
 
 describe('TLS', () => {
   test('is 1.2 or above, and what is no TLS harms nobody', async () => {
-    const { certificate, key } = selfSignedCertificate()
+    const { certificate, key } = await selfSignedCertificate()
     const { server } = await serveHttp(async () => ({ status: 200, body: 'ok' }), {
       tls: { certificate, key },
     })

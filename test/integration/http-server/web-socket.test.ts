@@ -168,7 +168,7 @@ describe('WebSockets', () => {
 describe('a channel that nothing is said over', () => {
   test('stays open, with and without TLS', async () => {
     const closes: string[] = []
-    for (const tls of [undefined, selfSignedCertificate()]) {
+    for (const tls of [undefined, await selfSignedCertificate()]) {
       const { a, b } = await openHttpRegions(tls === undefined ? {} : { tls })
       b.listen('b', {
         onRequest: async (message) => message,

@@ -8,7 +8,7 @@ import { layCluster, page, type Cluster } from '../../support/node-cluster.ts'
 import { schema } from '../../support/node-schema.ts'
 import { until } from '../../support/until.ts'
 
-const { certificate, key } = selfSignedCertificate()
+const { certificate, key } = await selfSignedCertificate()
 
 /** A cluster with TLS, its certificate in its folder. */
 async function layTls(keyText = key): Promise<{

@@ -69,7 +69,7 @@ describe('a request of which nothing was sent is safe to repeat', () => {
   })
 
   test('where the certificate is not to be trusted', async () => {
-    const { server, b } = await openHttpRegions({ tls: selfSignedCertificate() })
+    const { server, b } = await openHttpRegions({ tls: await selfSignedCertificate() })
     let requests = 0
     b.listen('b', {
       onRequest: async (bytes) => {
@@ -78,7 +78,7 @@ describe('a request of which nothing was sent is safe to repeat', () => {
       },
       onChannel: () => undefined,
     })
-    for (const ca of [undefined, selfSignedCertificate().certificate]) {
+    for (const ca of [undefined, (await selfSignedCertificate()).certificate]) {
       const network = networkTo(server.url, ca === undefined ? {} : { ca })
       expect(await failureOf(ask(network))).toMatchObject(SAFE)
       expect(await failureOf(network.transport('a').connect('b', 'stream'))).toMatchObject(SAFE)
