@@ -18,6 +18,8 @@ import {
   type MeridianError,
 } from '../../src/client/index.ts'
 import { defaultConfig, type Config } from '../../src/config/parse-config.ts'
+import type { Change } from '../../src/core/change.ts'
+import { decodeChange } from '../../src/protocol/change-codec.ts'
 import { testMeridian, type TestMeridian, type TestOptions } from '../../src/testing/index.ts'
 import { IS_OVER_HTTP, overHttp } from './over-http.ts'
 
@@ -149,6 +151,33 @@ export async function failure(call: PromiseLike<unknown>): Promise<MeridianError
     return error as MeridianError
   }
   throw new Error('The call did not fail.')
+}
+
+const MAX_REFUSAL_TRIES = 20
+
+/**
+ * What a node refuses a call with that it cannot meet in time. Its answer has some milliseconds to
+ * overtake the client's own deadline; where a busy machine lets it lose, the call is made again.
+ */
+export async function refusal(
+  call: () => PromiseLike<unknown>,
+): Promise<MeridianError & { readonly elapsedMs: number }> {
+  for (let tries = 1; ; tries++) {
+    const startMs = performance.now()
+    const error = await failure(call())
+    if (error.code === 'DEADLINE_EXCEEDED' && tries < MAX_REFUSAL_TRIES) continue
+    return Object.assign(error, { elapsedMs: performance.now() - startMs })
+  }
+}
+
+/** Every change that a region's change log holds. Unlike the outbox it forgets none. */
+export async function loggedChanges(
+  { meridian }: OpenMarket,
+  region: string,
+): Promise<readonly Change[]> {
+  const { changeLog } = meridian.deployment.node(region)
+  const records = await changeLog.read(0, 10_000)
+  return records.map((record) => decodeChange(record.payload))
 }
 
 /** The code that a call fails with; anything but a typed error comes back as it is. */

@@ -56,3 +56,13 @@ export function openEngine(path: string, uriQuery?: string): EngineDatabase {
   const location = uriQuery === undefined ? path : `${pathToFileURL(path).href}?${uriQuery}`
   return new Database(location) as unknown as EngineDatabase
 }
+
+/** Ends a statement that has more rows to give: it would hold its snapshot. */
+export function abandon(db: EngineDatabase, iterator: IterableIterator<SqlValue[]>): void {
+  db.interrupt()
+  try {
+    for (let step = iterator.next(); step.done !== true; step = iterator.next());
+  } catch {
+    // The interruption itself.
+  }
+}

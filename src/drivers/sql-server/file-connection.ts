@@ -10,6 +10,7 @@ import {
 } from '../../core/ports/sql-session.ts'
 import type { SqlRow, SqlValue } from '../../core/values.ts'
 import {
+  abandon,
   openEngine,
   type BoundValue,
   type EngineDatabase,
@@ -168,20 +169,10 @@ export class FileConnection {
         rows.push(prepared.rows === 'guarded' ? readGuardedRow(step.value) : step.value)
       }
     } catch (error) {
-      if (error instanceof SqlError) this.#abandon(iterator)
+      if (error instanceof SqlError) abandon(this.#db, iterator)
       throw error
     }
     return rows
-  }
-
-  /** Ends a statement that has more rows to give: it would hold its snapshot. */
-  #abandon(iterator: IterableIterator<SqlValue[]>): void {
-    this.#db.interrupt()
-    try {
-      for (let step = iterator.next(); step.done !== true; step = iterator.next());
-    } catch {
-      // The interruption itself.
-    }
   }
 
   #prepare(text: SqlStatementText, kind: StatementKind): Prepared {

@@ -4,7 +4,7 @@
  */
 import { StatementFailed, type ColumnOrigin, type StatementResult } from '../../core/ports/store.ts'
 import { rowBytes, type SqlRow, type SqlValue } from '../../core/values.ts'
-import { openEngine, type EngineDatabase, type EngineStatement } from '../libsql/engine.ts'
+import { abandon, openEngine, type EngineDatabase, type EngineStatement } from '../libsql/engine.ts'
 import { readRow, type BoundStatement } from './bind.ts'
 import { failureKind, isEngineError, isReadOnlyRefusal, storeError } from './engine-errors.ts'
 import {
@@ -139,7 +139,7 @@ export class Connection {
     const iterator = prepared.statement.iterate(statement.args)
     for (let step = iterator.next(); step.done !== true; step = iterator.next()) {
       if (rows.length >= maxRows) {
-        this.#abandon(iterator)
+        abandon(this.#db, iterator)
         throw tooManyRows(maxRows)
       }
       const row = readRow(step.value)
@@ -147,20 +147,10 @@ export class Connection {
       if (maxBytes === undefined) continue
       bytes += rowBytes(row)
       if (bytes <= maxBytes) continue
-      this.#abandon(iterator)
+      abandon(this.#db, iterator)
       throw tooManyBytes(maxBytes)
     }
     return rows
-  }
-
-  /** Ends a statement that has more rows to give: it would hold its snapshot. */
-  #abandon(iterator: IterableIterator<SqlValue[]>): void {
-    this.#db.interrupt()
-    try {
-      for (let step = iterator.next(); step.done !== true; step = iterator.next());
-    } catch {
-      // The interruption itself.
-    }
   }
 
   #prepare(statement: BoundStatement): Prepared {

@@ -45,7 +45,10 @@ test('--version prints the version of the package', async () => {
 
 describe('a wrong command line ends with 2 and says what to do', () => {
   test.each([
-    [['demonstrate'], 'There is no command `demonstrate`. There are: '],
+    [
+      ['demonstrate'],
+      'There is no command `demonstrate`. There are: dev, init, node, status, keygen, token, lock, store, demo, help.',
+    ],
     [['help', 'constructor'], 'There is no command `constructor`.'],
     [['--fast'], 'There is no option `--fast`. Run `meridian help`'],
     [['demo', '--fast'], "Unknown option '--fast'. Run `meridian demo --help`"],
