@@ -2,6 +2,13 @@
 import { z } from 'zod'
 import { DEFAULT_DEADLINE_MS, MAX_MESSAGE_BYTES, MAX_QUEUED_WRITES } from '../core/limits.ts'
 import {
+  engineSections,
+  etcdSchema,
+  type EtcdConfig,
+  type KafkaConfig,
+  type RedisConfig,
+} from './engine-sections.ts'
+import {
   processSections,
   type AuthConfig,
   type NodeConfig,
@@ -86,7 +93,11 @@ export interface LimitsConfig {
 export interface ConfigFile {
   readonly regions: readonly string[]
   readonly topology?: Readonly<Record<string, number>> | undefined
-  readonly commitLog: { readonly leader?: string | undefined }
+  readonly name: string
+  readonly commitLog: {
+    readonly leader?: string | undefined
+    readonly etcd?: EtcdConfig | undefined
+  }
   readonly data: { readonly directory: string }
   readonly residency?: { readonly classes: Readonly<Record<string, readonly string[]>> } | undefined
   readonly keys?: KeysConfig | undefined
@@ -94,6 +105,8 @@ export interface ConfigFile {
   readonly schema?: string | undefined
   readonly nodes?: Readonly<Record<string, NodeConfig>> | undefined
   readonly stores?: Readonly<Record<string, StoreConfig>> | undefined
+  readonly changeLogs?: Readonly<Record<string, KafkaConfig>> | undefined
+  readonly caches?: Readonly<Record<string, RedisConfig>> | undefined
   readonly auth?: AuthConfig | undefined
   readonly tls?: TlsConfig | undefined
 }
@@ -125,6 +138,7 @@ export const configSchema: z.ZodType<ConfigFile> = z
         leader: name()
           .optional()
           .describe('The region that orders strong writes; by default the most central one.'),
+        etcd: etcdSchema.optional(),
       })
       .prefault({}),
     data: z
@@ -160,6 +174,7 @@ export const configSchema: z.ZodType<ConfigFile> = z
       ),
     limits: limitsSchema,
     ...processSections,
+    ...engineSections,
   })
   .describe('Configuration of a Meridian deployment.')
 

@@ -17,15 +17,20 @@ import {
   resolveTopology,
   type Topology,
 } from './topology.ts'
+import { checkEngines } from './check-engines.ts'
 import { checkProcesses } from './check-processes.ts'
 import { requireRegion } from './check-regions.ts'
+import type { EtcdConfig, KafkaConfig, RedisConfig } from './engine-sections.ts'
 import type { AuthConfig, NodeConfig, StoreConfig, TlsConfig } from './process-sections.ts'
 
 /** A checked configuration with every default filled in. */
 export interface Config {
   readonly regions: readonly string[]
   readonly topology: Topology
-  readonly commitLog: { readonly leader: string }
+  /** Keys in etcd and Redis and topics in Kafka begin with it. */
+  readonly name: string
+  /** `etcd: null`: a file of the leader's node. */
+  readonly commitLog: { readonly leader: string; readonly etcd: EtcdConfig | null }
   readonly data: { readonly directory: string }
   /** Allowed regions of each tenant class; `default` is always there. */
   readonly residency: Readonly<Record<string, readonly string[]>>
@@ -38,6 +43,10 @@ export interface Config {
   readonly nodes: Readonly<Record<string, NodeConfig>>
   /** Stores by region, where they are not files. */
   readonly stores: Readonly<Record<string, StoreConfig>>
+  /** Kafka by region, where change logs are not files. */
+  readonly changeLogs: Readonly<Record<string, KafkaConfig>>
+  /** Redis by region. */
+  readonly caches: Readonly<Record<string, RedisConfig>>
   /** `null`: callers are not authenticated, and nodes serve the loopback interface only. */
   readonly auth: AuthConfig | null
   readonly tls: TlsConfig | null
@@ -83,12 +92,14 @@ function checkConfig(source: ConfigSource): Config {
   return {
     regions: raw.regions,
     topology,
-    commitLog: { leader },
+    name: raw.name,
+    commitLog: { leader, etcd: raw.commitLog.etcd ?? null },
     data: raw.data,
     residency: checkResidency(source, raw.regions, raw.residency?.classes),
     keys: raw.keys ?? null,
     limits: raw.limits,
     ...checkProcesses(source, raw),
+    ...checkEngines(source, raw),
   }
 }
 

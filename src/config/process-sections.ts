@@ -47,7 +47,8 @@ export interface TlsConfig {
 
 const ENV_RULE = 'is not a name of an environment variable'
 
-const secretSchema: z.ZodType<SecretRef> = z
+/** A reference to a secret. */
+export const secretSchema: z.ZodType<SecretRef> = z
   .union([
     z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, ENV_RULE) }),
     z.strictObject({ file: z.string().min(1) }),
