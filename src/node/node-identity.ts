@@ -1,13 +1,10 @@
 /** Who a node is and whom it believes: tokens, its private key, TLS. Read once, at the start. */
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { Config } from '../config/parse-config.ts'
-import { MeridianError } from '../core/errors.ts'
 import type { Clock } from '../core/ports/runtime.ts'
 import { createTokenVerifier } from '../drivers/auth/token-verifier.ts'
 import { authenticatedCallers, loopbackCallers, type NodeCallers } from './node-callers.ts'
 import type { NodePlan } from './node-plan.ts'
-import { readSecret, type SecretSources } from './secrets.ts'
+import { readNamedFile, readSecret, type SecretSources } from './secrets.ts'
 
 /** PEM texts. */
 export interface NodeTls {
@@ -71,20 +68,4 @@ async function openTls(config: Config, sources: SecretSources): Promise<NodeTls 
   const key = await readSecret(tls.key, 'tls.key', sources)
   if (tls.ca === undefined) return { certificate, key }
   return { certificate, key, ca: await readNamedFile('tls.ca', tls.ca, sources) }
-}
-
-async function readNamedFile(
-  what: string,
-  file: string,
-  { baseDirectory }: SecretSources,
-): Promise<string> {
-  const path = resolve(baseDirectory, file)
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw new MeridianError('CONFIG_INVALID', `${what}: the file ${path} cannot be read.`, {
-      fix: 'Check the path and who may read it.',
-      cause: error,
-    })
-  }
 }

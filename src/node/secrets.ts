@@ -57,3 +57,20 @@ async function readSecretFile(
     })
   }
 }
+
+/** A file that the configuration names. @throws MeridianError `CONFIG_INVALID` */
+export async function readNamedFile(
+  what: string,
+  file: string,
+  { baseDirectory }: SecretSources,
+): Promise<string> {
+  const path = resolve(baseDirectory, file)
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new MeridianError('CONFIG_INVALID', `${what}: the file ${path} cannot be read.`, {
+      fix: 'Check the path and who may read it.',
+      cause: error,
+    })
+  }
+}
