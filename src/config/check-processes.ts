@@ -1,16 +1,23 @@
 /** Checks the sections that speak of processes: what a shape alone cannot say. */
 import { requireRegion } from './check-regions.ts'
-import type { ConfigSource } from './config-source.ts'
+import type { ConfigPath, ConfigSource } from './config-source.ts'
 import type { ConfigFile } from './config-schema.ts'
 import type { AuthConfig, NodeConfig, StoreConfig, TlsConfig } from './process-sections.ts'
 
 /** The sections, with nothing left out. */
 export interface ProcessSections {
   readonly schema: string | null
-  readonly nodes: Readonly<Record<string, NodeConfig>>
+  readonly nodes: Readonly<Record<string, readonly NodeConfig[]>>
   readonly stores: Readonly<Record<string, StoreConfig>>
   readonly auth: AuthConfig | null
   readonly tls: TlsConfig | null
+}
+
+/** A node, and where the file speaks of it. */
+interface NamedNode {
+  readonly region: string
+  readonly node: NodeConfig
+  readonly path: ConfigPath
 }
 
 /** @throws MeridianError `CONFIG_INVALID` */
@@ -30,64 +37,100 @@ export function checkProcesses(source: ConfigSource, raw: ConfigFile): ProcessSe
       throw source.invalid(['nodes'], `region '${missing}' has no node`, fix)
     }
   }
-  checkNodeKeys(source, raw.regions, nodes, raw.auth)
-  checkTls(source, nodes, raw.tls)
+  const named = namedNodes(nodes)
+  checkNodeKeys(source, named, raw.auth)
+  checkTls(source, named, raw.tls)
+  for (const [region, given] of Object.entries(nodes)) {
+    if (Array.isArray(given) && given.length > 1) checkSeveral(source, raw, region, given)
+  }
   return {
     schema: raw.schema ?? null,
-    nodes,
+    nodes: Object.fromEntries(
+      Object.entries(nodes).map(([region, given]) => [region, [given].flat()]),
+    ),
     stores,
     auth: raw.auth ?? null,
     tls: raw.tls ?? null,
   }
 }
 
+function namedNodes(nodes: NonNullable<ConfigFile['nodes']>): readonly NamedNode[] {
+  return Object.entries(nodes).flatMap(([region, given]) =>
+    Array.isArray(given)
+      ? given.map((node, i) => ({ region, node, path: ['nodes', region, i] }))
+      : [{ region, node: given, path: ['nodes', region] }],
+  )
+}
+
+/**
+ * What one node of a region leaves behind, the next one takes over: nothing of it may lie in a file
+ * of the first one's machine.
+ */
+function checkSeveral(
+  source: ConfigSource,
+  raw: ConfigFile,
+  region: string,
+  nodes: readonly NodeConfig[],
+): void {
+  const path = ['nodes', region]
+  const twice = nodes.findIndex(({ url }, i) => nodes.findIndex((one) => one.url === url) !== i)
+  if (twice >= 0) {
+    throw source.invalid([...path, twice, 'url'], 'is the URL of another node', 'Leave it out.')
+  }
+  const needed: readonly (readonly [unknown, string, string])[] = [
+    [raw.commitLog.etcd, '`commitLog.etcd`', 'elects the one that writes'],
+    [raw.stores?.[region], `\`stores.${region}\``, 'holds the rows for all of them'],
+    [raw.changeLogs?.[region], `\`changeLogs.${region}\``, 'holds the changes for all of them'],
+  ]
+  const missing = needed.find(([section]) => section === undefined)
+  if (missing === undefined) return
+  const [, section, purpose] = missing
+  const fix = `Add ${section}, or leave one node.`
+  throw source.invalid(path, `several nodes need ${section}, which ${purpose}`, fix)
+}
+
 /** Nodes in different processes that ask callers who they are must know each other. */
 function checkNodeKeys(
   source: ConfigSource,
-  regions: readonly string[],
-  nodes: Readonly<Record<string, NodeConfig>>,
+  nodes: readonly NamedNode[],
   auth: AuthConfig | undefined,
 ): void {
-  const urls = new Set(Object.values(nodes).map((node) => node.url))
+  const urls = new Set(nodes.map(({ node }) => node.url))
   if (auth === undefined || urls.size < 2) return
   if (auth.nodeKey === undefined) {
     const fix = 'Add `nodeKey: { env: MERIDIAN_NODE_KEY }`; `meridian keygen` makes one.'
     throw source.invalid(['auth'], 'the key of the node itself is missing', fix)
   }
-  const keyless = regions.find((region) => nodes[region]?.publicKey === undefined)
+  const keyless = nodes.find(({ node }) => node.publicKey === undefined)
   if (keyless !== undefined) {
     const fix = 'Add the `publicKey` that `meridian keygen` prints.'
-    throw source.invalid(['nodes', keyless], 'the public key is missing', fix)
+    throw source.invalid(keyless.path, 'the public key is missing', fix)
   }
-  checkOwnKeys(source, regions, nodes)
+  checkOwnKeys(source, nodes)
 }
 
 /** Who has the key of a region may do what the region may: no process has another's. */
-function checkOwnKeys(
-  source: ConfigSource,
-  regions: readonly string[],
-  nodes: Readonly<Record<string, NodeConfig>>,
-): void {
+function checkOwnKeys(source: ConfigSource, nodes: readonly NamedNode[]): void {
   const urls = new Map<string, string>()
-  for (const region of regions) {
-    const { url = '', publicKey = '' } = nodes[region] ?? {}
+  for (const { node, path } of nodes) {
+    const { url, publicKey = '' } = node
     const known = urls.get(publicKey)
     urls.set(publicKey, url)
     if (known === undefined || known === url) continue
     const fix = 'Give every process a key of its own: `meridian keygen` makes one.'
-    throw source.invalid(['nodes', region, 'publicKey'], 'is the key of another process', fix)
+    throw source.invalid([...path, 'publicKey'], 'is the key of another process', fix)
   }
 }
 
 /** A URL says whether its node speaks TLS, and the section whether it can. */
 function checkTls(
   source: ConfigSource,
-  nodes: Readonly<Record<string, NodeConfig>>,
+  nodes: readonly NamedNode[],
   tls: TlsConfig | undefined,
 ): void {
-  for (const [region, { url }] of Object.entries(nodes)) {
-    if (tls === undefined || !url.startsWith('http:')) continue
+  for (const { node, path } of nodes) {
+    if (tls === undefined || !node.url.startsWith('http:')) continue
     const fix = 'Write it with https://, or leave `tls` out.'
-    throw source.invalid(['nodes', region, 'url'], 'is plain HTTP although `tls` is set', fix)
+    throw source.invalid([...path, 'url'], 'is plain HTTP although `tls` is set', fix)
   }
 }

@@ -103,7 +103,7 @@ export interface ConfigFile {
   readonly keys?: KeysConfig | undefined
   readonly limits: LimitsConfig
   readonly schema?: string | undefined
-  readonly nodes?: Readonly<Record<string, NodeConfig>> | undefined
+  readonly nodes?: Readonly<Record<string, NodeConfig | NodeConfig[]>> | undefined
   readonly stores?: Readonly<Record<string, StoreConfig>> | undefined
   readonly changeLogs?: Readonly<Record<string, KafkaConfig>> | undefined
   readonly caches?: Readonly<Record<string, RedisConfig>> | undefined
@@ -165,7 +165,10 @@ export const configSchema: z.ZodType<ConfigFile> = z
     keys: z
       .discriminatedUnion('kind', [
         z.strictObject({ kind: z.literal('development') }),
-        z.strictObject({ kind: z.literal('keyring'), file: z.string().min(1) }),
+        z.strictObject({
+          kind: z.literal('keyring'),
+          file: z.string().min(1).describe('The keyring; relative to the folder of the data.'),
+        }),
       ])
       .optional()
       .describe(

@@ -1,6 +1,6 @@
 /** The parts of `meridian.yaml` that name production engines: etcd, Kafka, Redis. */
 import { z } from 'zod'
-import { secretSchema, type SecretRef } from './process-sections.ts'
+import { secretSchema, trustedNetworkSchema, type SecretRef } from './process-sections.ts'
 
 /** TLS towards an engine. An empty section means the system's authorities. */
 export interface EngineTls {
@@ -20,6 +20,8 @@ export interface EtcdConfig {
   readonly tls?: EngineTls | undefined
   /** Records of a group that a region which is away may hold back before it must be reseeded. */
   readonly maxRetainedRecords: number
+  /** Nobody else reaches or hears the network between: it may go without TLS and password. */
+  readonly trustedNetwork?: boolean | undefined
 }
 
 /** The Kafka of a region: the change log of its store, and topics for others. */
@@ -40,6 +42,8 @@ export interface KafkaConfig {
   readonly tables: 'json' | 'msgpack' | 'none'
   /** Partitions of each table's topic. */
   readonly tablePartitions: number
+  /** Nobody else reaches or hears the network between: it may go without TLS and password. */
+  readonly trustedNetwork?: boolean | undefined
 }
 
 /** The Redis of a region. Exactly one of `url`, `sentinels`, `cluster`. */
@@ -51,6 +55,8 @@ export interface RedisConfig {
   readonly user?: string | undefined
   readonly password?: SecretRef | undefined
   readonly tls?: EngineTls | undefined
+  /** Nobody else reaches or hears the network between: it may go without TLS and password. */
+  readonly trustedNetwork?: boolean | undefined
 }
 
 const address = (): z.ZodString =>
@@ -60,9 +66,17 @@ const addresses = (): z.ZodArray<z.ZodString> => z.array(address()).min(1)
 
 const engineTls: z.ZodType<EngineTls> = z
   .strictObject({
-    ca: z.string().min(1).optional(),
-    certificate: z.string().min(1).optional(),
-    key: secretSchema.optional(),
+    ca: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("PEM file of the engine's authority. Default: the system's."),
+    certificate: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file of the own certificate, where the engine asks for one.'),
+    key: secretSchema('The private key of `certificate`, PEM.').optional(),
   })
   .refine(
     (tls) => (tls.certificate === undefined) === (tls.key === undefined),
@@ -76,9 +90,10 @@ export const etcdSchema: z.ZodType<EtcdConfig> = z
     members: z
       .record(z.string(), addresses())
       .describe('`host:port` of the members by region, at least one.'),
-    user: z.string().min(1).optional(),
-    password: secretSchema.optional(),
+    user: z.string().min(1).optional().describe('The user, where etcd has `auth` enabled.'),
+    password: secretSchema('Its password.').optional(),
     tls: engineTls.optional(),
+    trustedNetwork: trustedNetworkSchema,
     maxRetainedRecords: z
       .int()
       .positive()
@@ -96,29 +111,50 @@ const kafkaSchema: z.ZodType<KafkaConfig> = z
     brokers: addresses().describe('`host:port` of brokers to begin with.'),
     sasl: z
       .strictObject({
-        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
-        user: z.string().min(1),
-        password: secretSchema,
+        mechanism: z
+          .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
+          .describe('As the listener of the broker has it.'),
+        user: z.string().min(1).describe('The user.'),
+        password: secretSchema('Its password.'),
       })
-      .optional(),
+      .optional()
+      .describe('Who the node is to the brokers.'),
     tls: engineTls.optional(),
-    replicationFactor: z.int().min(1).max(9).default(1),
+    trustedNetwork: trustedNetworkSchema,
+    replicationFactor: z
+      .int()
+      .min(1)
+      .max(9)
+      .default(1)
+      .describe('Copies of each partition, on as many brokers.'),
     tables: z
       .enum(['json', 'msgpack', 'none'])
       .default('json')
       .describe('What the topics of tables hold; `none` makes no such topics.'),
-    tablePartitions: z.int().min(1).max(1000).default(4),
+    tablePartitions: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(4)
+      .describe("Partitions of each table's topic."),
   })
   .describe("The Kafka that keeps the region's change log, instead of a file.")
 
 const redisSchema: z.ZodType<RedisConfig> = z
   .strictObject({
-    address: address().optional(),
-    sentinels: z.strictObject({ addresses: addresses(), name: z.string().min(1) }).optional(),
-    cluster: addresses().optional(),
-    user: z.string().min(1).optional(),
-    password: secretSchema.optional(),
+    address: address().optional().describe('`host:port` of a single Redis.'),
+    sentinels: z
+      .strictObject({
+        addresses: addresses().describe('`host:port` of the sentinels.'),
+        name: z.string().min(1).describe('The name of the master that they watch.'),
+      })
+      .optional()
+      .describe('Sentinels that say where the master is.'),
+    cluster: addresses().optional().describe('`host:port` of nodes of a Redis Cluster.'),
+    user: z.string().min(1).optional().describe('The user. Default: `default`.'),
+    password: secretSchema('Its password.').optional(),
     tls: engineTls.optional(),
+    trustedNetwork: trustedNetworkSchema,
   })
   .refine(
     ({ address: one, sentinels, cluster }) =>

@@ -39,8 +39,8 @@ export interface Config {
   readonly limits: LimitsConfig
   /** The schema's module, as the file names it; `null`: given in code. */
   readonly schema: string | null
-  /** Nodes by region; either every region has one or none (embedded). */
-  readonly nodes: Readonly<Record<string, NodeConfig>>
+  /** Nodes by region; either every region has at least one or none has (embedded). */
+  readonly nodes: Readonly<Record<string, readonly NodeConfig[]>>
   /** Stores by region, where they are not files. */
   readonly stores: Readonly<Record<string, StoreConfig>>
   /** Kafka by region, where change logs are not files. */
@@ -106,12 +106,23 @@ function checkConfig(source: ConfigSource): Config {
 function checkShape<T extends z.ZodType>(source: ConfigSource, schema: T): z.infer<T> {
   const parsed = schema.safeParse(source.value() ?? {})
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
+  const issue = innermost(parsed.error.issues[0])
   const problem = (issue?.message ?? 'is invalid').replace(/\.$/, '')
   throw source.invalid(issue?.path ?? [], problem, describe(schema, issue?.path ?? []))
 }
 
+/** Of an option that may have several shapes, what is wrong with the shape that fits best. */
+function innermost(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
+  if (issue?.code !== 'invalid_union') return issue
+  let best: z.core.$ZodIssue | undefined
+  for (const [first] of issue.errors) {
+    if (first !== undefined && first.path.length > (best?.path.length ?? 0)) best = first
+  }
+  return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] }
+}
+
 interface JsonSchema {
+  readonly anyOf?: readonly JsonSchema[]
   readonly description?: string
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly items?: JsonSchema
@@ -123,13 +134,20 @@ function describe(schema: z.ZodType, path: readonly PropertyKey[]): string {
   let node: JsonSchema | boolean | undefined = z.toJSONSchema(schema, { io: 'input' }) as JsonSchema
   let description = 'Correct it.'
   for (const step of [undefined, ...path]) {
-    if (step !== undefined) {
-      node = node.properties?.[String(step)] ?? node.items ?? node.additionalProperties
-    }
+    if (step !== undefined) node = partOf(node, step)
     if (typeof node !== 'object') break
     description = node.description ?? description
   }
   return description
+}
+
+function partOf(schema: JsonSchema, step: PropertyKey): JsonSchema | boolean | undefined {
+  const shapes = schema.anyOf ?? [schema]
+  const part = (shape: JsonSchema): JsonSchema | boolean | undefined =>
+    shape.properties?.[String(step)] ?? shape.items ?? shape.additionalProperties
+  const fits = (shape: JsonSchema): boolean =>
+    (typeof step === 'number') === (shape.items !== undefined)
+  return part(shapes.find(fits) ?? schema)
 }
 
 function checkDistinct(source: ConfigSource, regions: readonly string[]): void {

@@ -17,6 +17,8 @@ export interface NodeConfig {
 export interface StoreConfig {
   readonly url: string
   readonly token?: SecretRef | undefined
+  /** Nobody else can listen on the network between: the token may cross it in the clear. */
+  readonly trustedNetwork?: boolean | undefined
 }
 
 /** Whose tokens are believed. */
@@ -47,13 +49,27 @@ export interface TlsConfig {
 
 const ENV_RULE = 'is not a name of an environment variable'
 
-/** A reference to a secret. */
-export const secretSchema: z.ZodType<SecretRef> = z
-  .union([
-    z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, ENV_RULE) }),
-    z.strictObject({ file: z.string().min(1) }),
-  ])
-  .describe('Secrets are references: `{ env: NAME }` or `{ file: PATH }`, never the secret itself.')
+const SECRET_RULE =
+  'Secrets are references: `{ env: NAME }` or `{ file: PATH }`, never the secret itself.'
+
+/** A reference to a secret, and what it is for. */
+export function secretSchema(purpose: string): z.ZodType<SecretRef> {
+  return z
+    .union([
+      z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, ENV_RULE) }),
+      z.strictObject({ file: z.string().min(1) }),
+    ])
+    .describe(`${purpose} ${SECRET_RULE}`)
+}
+
+/** Says that a network needs no TLS. */
+export const trustedNetworkSchema: z.ZodOptional<z.ZodBoolean> = z
+  .boolean()
+  .optional()
+  .describe(
+    'Nobody else reaches or hears the network between: passwords may cross it in the clear, ' +
+      'and there may be none. Without it that is refused beyond the loopback interface.',
+  )
 
 const publicKey = (): z.ZodOptional<z.ZodString> =>
   z
@@ -91,8 +107,11 @@ const nodeSchema: z.ZodType<NodeConfig> = z
 
 const storeSchema: z.ZodType<StoreConfig> = z
   .strictObject({
-    url: url('http', 'https', 'ws', 'wss', 'libsql'),
-    token: secretSchema.optional(),
+    url: url('http', 'https', 'ws', 'wss', 'libsql').describe(
+      'Where the server is; within a region take `ws` or `wss`.',
+    ),
+    token: secretSchema('The token that the server asks for.').optional(),
+    trustedNetwork: trustedNetworkSchema,
   })
   .describe('A libSQL server that holds the rows of the region, instead of a file.')
 
@@ -100,8 +119,12 @@ const issuerSchema: z.ZodType<IssuerConfig> = z
   .strictObject({
     issuer: z.string().min(1).describe('The `iss` of its tokens.'),
     audience: z.string().min(1).default('meridian').describe('The `aud` of its tokens.'),
-    publicKey: publicKey(),
-    jwksFile: z.string().min(1).optional(),
+    publicKey: publicKey().describe('What verifies its tokens: raw Ed25519, base64url.'),
+    jwksFile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A JSON Web Key Set instead; read again when the file changes.'),
   })
   .refine(
     (issuer) => (issuer.publicKey === undefined) !== (issuer.jwksFile === undefined),
@@ -112,14 +135,16 @@ const issuerSchema: z.ZodType<IssuerConfig> = z
 const authSchema: z.ZodType<AuthConfig> = z
   .strictObject({
     issuers: z.array(issuerSchema).min(1),
-    nodeKey: secretSchema.optional(),
+    nodeKey: secretSchema(
+      'The private key of this node, with which it calls others; needed for several processes.',
+    ).optional(),
   })
   .describe('Who may call. Without it a node serves the loopback interface only.')
 
 const tlsSchema: z.ZodType<TlsConfig> = z
   .strictObject({
     certificate: z.string().min(1).describe('PEM file of the certificate chain.'),
-    key: secretSchema,
+    key: secretSchema('Its private key, PEM.'),
     ca: z.string().min(1).optional().describe('PEM file of the authority of other nodes.'),
   })
   .describe('TLS of the nodes. Without it HTTP is plain.')
@@ -127,7 +152,7 @@ const tlsSchema: z.ZodType<TlsConfig> = z
 /** What the sections are parsed to. */
 interface ProcessSectionSchemas {
   readonly schema: z.ZodOptional<z.ZodString>
-  readonly nodes: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodType<NodeConfig>>>
+  readonly nodes: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodType<NodeConfig | NodeConfig[]>>>
   readonly stores: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodType<StoreConfig>>>
   readonly auth: z.ZodOptional<z.ZodType<AuthConfig>>
   readonly tls: z.ZodOptional<z.ZodType<TlsConfig>>
@@ -141,9 +166,11 @@ export const processSections: ProcessSectionSchemas = {
     .optional()
     .describe('The module that exports the schema, for `meridian node` and `meridian dev`.'),
   nodes: z
-    .record(z.string(), nodeSchema)
+    .record(z.string(), z.union([nodeSchema, z.array(nodeSchema).min(1)]))
     .optional()
-    .describe('The nodes by region. Regions of the same URL are served by one process.'),
+    .describe(
+      'The nodes by region: one, or a list. Regions of the same URL are served by one process.',
+    ),
   stores: z
     .record(z.string(), storeSchema)
     .optional()

@@ -8,6 +8,11 @@ export const CHANNEL_PATH_PREFIX = '/v1/channels'
 export const MESSAGE_CONTENT_TYPE = 'application/vnd.msgpack'
 /** Names the region that a message is for, where one node serves several. */
 export const REGION_HEADER = 'meridian-region'
+/**
+ * On a request: a node of the region passes it to the one that holds the region, whose fence this
+ * is; it is passed once. On an answer: another node gave it.
+ */
+export const PASSED_HEADER = 'meridian-passed'
 /** libSQL clients: `<prefix>/<tenant>/` or `<prefix>/` (the global scope), then Hrana's own paths. */
 export const SQL_PATH_PREFIX = '/v1/sql'
 export const HEALTH_PATH = '/healthz'

@@ -28,6 +28,7 @@ export function createNodeNetwork(options: NodeNetworkOptions): HttpNetwork {
   }
   return createHttpNetwork({
     nodes: config.nodes,
+    own: plan.url,
     local: plan.regions,
     authorization: async (to, from) => tokens.get(from)?.authorization(to),
     ...(ca === undefined ? {} : { ca }),

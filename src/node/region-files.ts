@@ -18,10 +18,13 @@ export async function makeDataFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 })
 }
 
+/** Opens the change log of a store (`<region>.<incarnation>`): positions are a store's own. */
+export type OpenChangeLog = (source: string) => Promise<ChangeLog>
+
 /** What a region keeps. */
 export interface RegionFiles {
   readonly store: Store
-  readonly changeLog: ChangeLog
+  readonly changeLog: OpenChangeLog
 }
 
 /**
@@ -41,5 +44,5 @@ export async function openRegionFiles(
   const store = closing.add(await openRegionStore({ ...options, folder }))
   const path = join(folder, 'changes.db')
   const changeLog = closing.add(await openFileChangeLog({ path, timers, writer }))
-  return { store, changeLog }
+  return { store, changeLog: async () => changeLog }
 }

@@ -17,17 +17,19 @@ import { openEngines } from './engines.ts'
 import { openLogGroups, type LogGroups } from './log-groups.ts'
 import type { RequestObserver } from './observe/request-observer.ts'
 import { startRoles, type Roles, type RolesStatus } from './roles.ts'
+import type { OpenChangeLog } from './region-files.ts'
 import { createServing } from './serving.ts'
 import type { SqlRegion } from './sql-endpoint/sql-region.ts'
 import type { ViewReads } from './view-reads.ts'
 
-/** What a node is made of. The node closes `store`, `changeLog` and `commitLog`. */
+/** What a node is made of. The node closes `store`, the change log and `commitLog`. */
 export interface RegionNodeParts {
   readonly region: string
   readonly config: Config
   readonly schema: CompiledSchema
   readonly store: Store
-  readonly changeLog: ChangeLog
+  /** The change log of the store that is `source`. */
+  readonly changeLog: OpenChangeLog
   readonly commitLog: CommitLog
   readonly network: Network
   readonly runtime: Runtime
@@ -80,7 +82,8 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   const residency = new Residency(config.regions, config.residency)
   const { commitLog: log, onFailure } = parts
   const groups = await openLogGroups({ log, store, clock, runtime, schema, residency, onFailure })
-  const base = { ...parts, source, clock, residency, groups }
+  const changeLog = await parts.changeLog(source)
+  const base = { ...parts, source, clock, residency, groups, changeLog }
   const engines = openEngines(base)
   const positions = new PositionTracker(store, source, runtime.timers)
   const roles = await startRoles({ ...base, engines })
@@ -96,7 +99,7 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   return {
     region,
     store,
-    changeLog: parts.changeLog,
+    changeLog,
     views: roles.views,
     sql,
     status: () => ({
@@ -116,7 +119,7 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
       unlisten()
       positions.close()
       await closeAll(roles, groups)
-      await Promise.all([parts.changeLog.close(), store.close(), parts.commitLog.close()])
+      await Promise.all([changeLog.close(), store.close(), parts.commitLog.close()])
     },
   }
 }

@@ -101,7 +101,7 @@ export async function layCluster(options: ClusterOptions): Promise<Cluster> {
     directory,
     lockFile,
     log,
-    url: (region) => config.nodes[region]?.url ?? '',
+    url: (region) => config.nodes[region]?.[0]?.url ?? '',
     start,
     startAll: () => Promise.all(REGIONS.map((region) => start(region))),
   }

@@ -70,8 +70,8 @@ async function nodesOf(
   const file = requireText(given, 'config')
   const { nodes: configured, tls } = parseConfig(await readConfigFile(file), file)
   const byUrl = new Map<string, string[]>()
-  for (const [region, { url }] of Object.entries(configured)) {
-    byUrl.set(url, [...(byUrl.get(url) ?? []), region])
+  for (const [region, ofRegion] of Object.entries(configured)) {
+    for (const { url } of ofRegion) byUrl.set(url, [...(byUrl.get(url) ?? []), region])
   }
   if (byUrl.size === 0) {
     throw new MeridianError('CONFIG_INVALID', `${file} has no section \`nodes\`.`, {

@@ -8,14 +8,17 @@ import type { SchemaLock } from '../../schema/lock.ts'
 import type { Deployment } from '../connect.ts'
 import { requireHedge, type HedgeOptions } from '../hedge.ts'
 import type { Tracer } from '../tracing.ts'
-import { createHttpTransport, requireEndpoint, type Fetch } from './http-transport.ts'
+import { createHttpTransport, requireEndpoints, type Fetch } from './http-transport.ts'
 import { TokenSource, type Token } from './token-source.ts'
 import { webRuntime } from './web-runtime.ts'
 
 /** Options of `httpDeployment`. */
 export interface HttpDeploymentOptions {
-  /** The URL of each region's node, `https:` or `http:`; a path before the node's own may follow. */
-  readonly nodes: Readonly<Record<string, string>>
+  /**
+   * The URL of each region's node, or of each of its nodes, `https:` or `http:`; a path before the
+   * node's own may follow. The next node is asked where one cannot be reached.
+   */
+  readonly nodes: Readonly<Record<string, string | readonly string[]>>
   /**
    * The token of this service. A function is asked at the first request, and once more when a node
    * answers `UNAUTHENTICATED`: give it a way to a fresh one.
@@ -45,7 +48,7 @@ export interface HttpDeploymentOptions {
  */
 export function httpDeployment(options: HttpDeploymentOptions): Deployment {
   const endpoints = new Map(
-    Object.entries(options.nodes).map(([region, url]) => [region, endpointOf(region, url)]),
+    Object.entries(options.nodes).map(([region, urls]) => [region, endpointsOf(region, urls)]),
   )
   const transport = createHttpTransport({
     endpoints,
@@ -55,7 +58,7 @@ export function httpDeployment(options: HttpDeploymentOptions): Deployment {
   })
   return {
     transport(region) {
-      requireEndpoint(endpoints, region)
+      requireEndpoints(endpoints, region)
       return transport
     },
     runtime: webRuntime,
@@ -67,6 +70,12 @@ export function httpDeployment(options: HttpDeploymentOptions): Deployment {
     hedge: requireHedge(options.hedge),
     tracer: options.tracer,
   }
+}
+
+/** Where the nodes of a region take messages. */
+function endpointsOf(region: string, urls: string | readonly string[]): readonly string[] {
+  const endpoints = [urls].flat().map((url) => endpointOf(region, url))
+  return endpoints.length > 0 ? endpoints : [endpointOf(region, '')]
 }
 
 /** Where a node takes messages. Nothing of the URL is repeated in an error: it may hold a secret. */

@@ -3,11 +3,14 @@
  * a call is one round trip; bodies are the protocol's own bytes.
  */
 import { MeridianError } from '../../core/errors.ts'
+import { NodeChoice } from '../../core/node-choice.ts'
 import type { Transport } from '../../core/ports/transport.ts'
-import { MESSAGE_CONTENT_TYPE, REGION_HEADER } from '../../core/wire-http.ts'
+import { MESSAGE_CONTENT_TYPE, PASSED_HEADER, REGION_HEADER } from '../../core/wire-http.ts'
 import { fetchFailure } from './fetch-failure.ts'
 import { foreignAnswer } from './foreign-answer.ts'
 import type { TokenSource } from './token-source.ts'
+
+const UNAVAILABLE = 503
 
 /** `fetch`, as far as it is used here. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -15,7 +18,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 /** What requests are made with. */
 export interface HttpTransportOptions {
   /** Where messages go, by region. */
-  readonly endpoints: ReadonlyMap<string, string>
+  readonly endpoints: ReadonlyMap<string, readonly string[]>
   readonly tokens: TokenSource
   readonly fetch: Fetch
 }
@@ -23,19 +26,45 @@ export interface HttpTransportOptions {
 /** Makes the transport of a client. It opens no channels: those are between nodes. */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
   const { endpoints, tokens, fetch } = options
+  const choice = new NodeChoice(endpoints)
+  /** Copies of a message that are under way: each is for another node (a read that is hedged). */
+  const copies = new Map<Uint8Array, number>()
 
   async function request(
     region: string,
     message: Uint8Array,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const endpoint = requireEndpoint(endpoints, region)
+    requireEndpoints(endpoints, region)
     const asked = tokens.current()
-    const answer = await exchange(endpoint, region, message, await asked, signal)
+    const answer = await inTurn(region, message, await asked, signal)
     if (answer.status !== 401 || !tokens.renew(asked)) return messageOf(region, answer)
     // Refused before anything was done: a write may be sent again as well.
     const renewed = await tokens.current()
-    return messageOf(region, await exchange(endpoint, region, message, renewed, signal))
+    return messageOf(region, await inTurn(region, message, renewed, signal))
+  }
+
+  async function inTurn(
+    region: string,
+    message: Uint8Array,
+    token: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpAnswer> {
+    const others = copies.get(message) ?? 0
+    copies.set(message, others + 1)
+    const ask = async (endpoint: string): Promise<HttpAnswer> => {
+      const answer = await exchange(endpoint, region, message, token, signal)
+      if (answer.isPassed || answer.status === UNAVAILABLE) choice.avoid(region, endpoint)
+      else choice.prefer(region, endpoint)
+      return answer
+    }
+    try {
+      return await choice.ask(region, ask, others)
+    } finally {
+      const left = (copies.get(message) ?? 1) - 1
+      if (left === 0) copies.delete(message)
+      else copies.set(message, left)
+    }
   }
 
   async function exchange(
@@ -57,7 +86,9 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
         ...(signal === undefined ? {} : { signal }),
       })
       const body = new Uint8Array(await response.arrayBuffer())
-      return { status: response.status, type: response.headers.get('content-type'), body }
+      const { status, headers } = response
+      const isPassed = headers.get(PASSED_HEADER) !== null
+      return { status, type: headers.get('content-type'), isPassed, body }
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason
       throw fetchFailure(region, error)
@@ -76,6 +107,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
 interface HttpAnswer {
   readonly status: number
   readonly type: string | null
+  /** Whether the node that was asked had it from another one. */
+  readonly isPassed: boolean
   readonly body: Uint8Array
 }
 
@@ -94,9 +127,11 @@ function messageOf(region: string, { status, type, body }: HttpAnswer): Uint8Arr
 }
 
 /** @throws MeridianError `REGION_UNKNOWN` */
-export function requireEndpoint(endpoints: ReadonlyMap<string, string>, region: string): string {
-  const endpoint = endpoints.get(region)
-  if (endpoint !== undefined) return endpoint
+export function requireEndpoints(
+  endpoints: HttpTransportOptions['endpoints'],
+  region: string,
+): void {
+  if (endpoints.has(region)) return
   throw new MeridianError(
     'REGION_UNKNOWN',
     `There is no URL for region ${JSON.stringify(region)}.`,

@@ -15,7 +15,7 @@ import { clientCaller } from './claims.ts'
 import { NODE_ISSUER, NODE_TOKEN_LIFE_MS, nodeAudience } from './node-identity.ts'
 import { unauthenticated } from './unauthenticated.ts'
 import {
-  fixedKey,
+  fixedKeys,
   openVerificationKeys,
   readPublicKey,
   type VerificationKeys,
@@ -29,7 +29,8 @@ const MAX_CACHED_TOKENS = 10_000
 /** What a verifier is made of. */
 export interface TokenVerifierOptions {
   readonly auth: AuthConfig
-  readonly nodes: Readonly<Record<string, NodeConfig>>
+  /** By region: any of them proves the region. */
+  readonly nodes: Readonly<Record<string, readonly NodeConfig[]>>
   /** The regions served here: tokens of nodes must be for one of them. */
   readonly regions: readonly string[]
   readonly readText: (path: string) => Promise<string>
@@ -56,9 +57,10 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
     authorities.set(issuer.issuer, { keys, audience: issuer.audience })
   }
   const peers = new Map<string, Authority>()
-  for (const [region, { publicKey }] of Object.entries(nodes)) {
-    if (publicKey === undefined) continue
-    const keys = fixedKey(readPublicKey(publicKey))
+  for (const [region, ofRegion] of Object.entries(nodes)) {
+    const texts = ofRegion.flatMap((node) => node.publicKey ?? [])
+    if (texts.length === 0) continue
+    const keys = fixedKeys([...new Set(texts)].map(readPublicKey))
     peers.set(region, { keys, audience: regions.map(nodeAudience) })
   }
   return new JwtVerifier(authorities, peers, clock)
@@ -251,7 +253,9 @@ function expiryMs(claims: JWTPayload): number {
 /** An issuer of clients' tokens that passed for a node could speak for anyone. */
 function requireDistinct(auth: AuthConfig, nodes: TokenVerifierOptions['nodes']): void {
   const names = new Set<string>()
-  const nodeKeys = new Set(Object.values(nodes).map((node) => node.publicKey))
+  const nodeKeys = new Set(
+    Object.values(nodes).flatMap((ofRegion) => ofRegion.map((node) => node.publicKey)),
+  )
   for (const { issuer, publicKey } of auth.issuers) {
     if (issuer === NODE_ISSUER) throw invalid(`'${NODE_ISSUER}' is reserved`, 'Call it otherwise.')
     if (names.has(issuer)) throw invalid(`'${issuer}' is there twice`, 'Leave one of them out.')

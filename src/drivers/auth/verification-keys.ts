@@ -23,9 +23,9 @@ export function readPublicKey(x: string): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
 }
 
-/** The one key of an issuer that names it, whatever key id a token has. */
-export function fixedKey(key: KeyObject): VerificationKeys {
-  return { find: async () => [key], refresh: async () => false }
+/** The keys of an issuer that names them, whatever key id a token has. */
+export function fixedKeys(keys: readonly KeyObject[]): VerificationKeys {
+  return { find: async () => keys, refresh: async () => false }
 }
 
 /** The keys of an issuer. @throws MeridianError `CONFIG_INVALID` */
@@ -34,7 +34,7 @@ export async function openVerificationKeys(
   readText: (path: string) => Promise<string>,
   clock: Clock,
 ): Promise<VerificationKeys> {
-  if (issuer.publicKey !== undefined) return fixedKey(readPublicKey(issuer.publicKey))
+  if (issuer.publicKey !== undefined) return fixedKeys([readPublicKey(issuer.publicKey)])
   const keys = new KeySetFile(issuer.jwksFile ?? '', readText, clock)
   await keys.load()
   return keys

@@ -21,6 +21,8 @@ export interface DelayProxyOptions {
   readonly oneWayDelayMs: () => number
   /** Default: the system's. */
   readonly timers?: Timers
+  /** Where it listens, an address of the loopback interface. Default: 127.0.0.1. */
+  readonly host?: string
   /** Default: any that is free. */
   readonly port?: number
 }
@@ -42,7 +44,7 @@ export interface DelayProxy {
   close(): Promise<void>
 }
 
-const HOST = '127.0.0.1'
+const DEFAULT_HOST = '127.0.0.1'
 /** Bytes of one direction that are under way, beyond which its source is read no further. */
 const MAX_UNDER_WAY_BYTES = 16 * 1024 * 1024
 /** While the proxy refuses, somebody else may get its port for a moment. */
@@ -57,7 +59,7 @@ export async function startDelayProxy(options: DelayProxyOptions): Promise<Delay
 }
 
 class TcpDelayProxy implements DelayProxy {
-  readonly host = HOST
+  readonly host: string
   readonly #options: DelayProxyOptions
   readonly #timers: Timers
   readonly #carrier: Carrier
@@ -70,6 +72,7 @@ class TcpDelayProxy implements DelayProxy {
   #isClosed = false
 
   constructor(options: DelayProxyOptions) {
+    this.host = options.host ?? DEFAULT_HOST
     this.#options = options
     this.#timers = options.timers ?? systemRuntime.timers
     this.#carrier = new Carrier(this.#timers)
@@ -80,7 +83,7 @@ class TcpDelayProxy implements DelayProxy {
   }
 
   get url(): string {
-    return `http://${HOST}:${this.#port}`
+    return `http://${this.host}:${this.#port}`
   }
 
   async listen(port: number): Promise<void> {
@@ -90,7 +93,7 @@ class TcpDelayProxy implements DelayProxy {
     })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(port, HOST, resolve)
+      server.listen(port, this.host, resolve)
     })
     this.#port = (server.address() as AddressInfo).port
     this.#server = server

@@ -4,11 +4,13 @@
  *
  * The serving side is a handler of the HTTP server, which finds here what a region serves. Its
  * answers carry `MESSAGE_CONTENT_TYPE` whatever their status; status 421 (RFC 9110, 15.5.20)
- * without one says that the region is not served there and nothing was done.
+ * without one says that the region is not served there and nothing was done. Of several nodes of a
+ * region the next one is asked where one cannot be reached.
  */
 import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { MeridianError } from '../../core/errors.ts'
+import { NodeChoice } from '../../core/node-choice.ts'
 import type { MessageSocket } from '../../core/ports/http.ts'
 import type { Runtime } from '../../core/ports/runtime.ts'
 import type {
@@ -32,8 +34,10 @@ import { WsChannel } from './ws-channel.ts'
 
 /** Who is where. */
 export interface HttpNetworkOptions {
-  /** The node of each region. */
-  readonly nodes: Readonly<Record<string, { readonly url: string }>>
+  /** The nodes of each region. */
+  readonly nodes: Readonly<Record<string, readonly { readonly url: string }[]>>
+  /** The URL of this process among them: it is not asked. */
+  readonly own?: string
   /** The regions of this process. */
   readonly local: readonly string[]
   /** The `authorization` header for calls from a region to another, asked for every call. */
@@ -65,6 +69,7 @@ const IDLE_TIMEOUT_MS = 30_000
 const MAX_CONNECTIONS_PER_NODE = 256
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 const MISDIRECTED_REQUEST = 421
+const UNAVAILABLE = 503
 
 /** Makes the network; nothing is connected before the first call. */
 export function createHttpNetwork(options: HttpNetworkOptions): HttpNetwork {
@@ -75,6 +80,8 @@ class NodeNetwork implements HttpNetwork {
   readonly #options: HttpNetworkOptions
   readonly #local: InProcessNetwork
   readonly #served = new Map<string, TransportHandlers>()
+  /** URLs of the other processes, by region. */
+  readonly #others: NodeChoice<string>
   /** Open channels; those that were accepted with the region that serves them. */
   readonly #channels = new Map<WsChannel, string | undefined>()
   readonly #plainAgent: Agent
@@ -83,6 +90,7 @@ class NodeNetwork implements HttpNetwork {
 
   constructor(options: HttpNetworkOptions) {
     this.#options = options
+    this.#others = new NodeChoice(otherNodes(options))
     this.#local = createInProcessNetwork({
       oneWayDelayMs: () => 0,
       timers: options.runtime.timers,
@@ -159,8 +167,10 @@ class NodeNetwork implements HttpNetwork {
     return this.#closed.signal.aborted
   }
 
+  /** Whether it is asked without a connection. One that has other nodes may be held by them. */
   #isLocal(region: string): boolean {
-    return this.#options.local.includes(region)
+    if (!this.#options.local.includes(region)) return false
+    return this.#served.has(region) || this.#others.inTurn(region).length === 0
   }
 
   #keep(socket: MessageSocket): WsChannel {
@@ -176,8 +186,24 @@ class NodeNetwork implements HttpNetwork {
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
     if (isAborted(signal)) throw cancelled(signal, 'safe')
+    return this.#ask(from, to, (node) => this.#post(node, from, to, message, signal))
+  }
+
+  /** @throws MeridianError `REGION_UNREACHABLE` where there is nobody to ask, too */
+  #ask<Answer>(from: string, to: string, ask: (node: string) => Promise<Answer>): Promise<Answer> {
+    if (this.#others.inTurn(to).length === 0) throw unreachable(from, to, 'safe')
+    return this.#others.ask(to, ask)
+  }
+
+  async #post(
+    node: string,
+    from: string,
+    to: string,
+    message: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
     const { runtime, requestTimeoutMs } = this.#options
-    const url = this.#urlOf(from, to, REQUEST_PATH)
+    const url = new URL(node + REQUEST_PATH)
     const headers = await this.#headers(from, to)
     // As over every network: a call that was given up after it began has an unknown outcome.
     if (isAborted(signal)) throw cancelled(signal, 'unknown-outcome')
@@ -194,7 +220,10 @@ class NodeNetwork implements HttpNetwork {
       signal,
     }
     try {
-      return answerOf(from, to, await post(request))
+      const answer = await post(request)
+      if (isByAnother(answer)) this.#others.avoid(to, node)
+      else this.#others.prefer(to, node)
+      return answerOf(from, to, answer)
     } catch (error) {
       if (!(error instanceof PostFailure)) throw error
       if (error.isAborted && signal !== undefined) throw cancelled(signal, 'unknown-outcome')
@@ -203,9 +232,12 @@ class NodeNetwork implements HttpNetwork {
   }
 
   async #connect(from: string, to: string, service: ChannelService): Promise<Channel> {
+    return this.#ask(from, to, (node) => this.#open(node, from, to, service))
+  }
+
+  async #open(node: string, from: string, to: string, service: ChannelService): Promise<Channel> {
     const { runtime, ca } = this.#options
-    const path = `${CHANNEL_PATH_PREFIX}/${encodeURIComponent(to)}/${service}`
-    const url = this.#urlOf(from, to, path)
+    const url = new URL(`${node}${CHANNEL_PATH_PREFIX}/${encodeURIComponent(to)}/${service}`)
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
     const headers = await this.#headers(from, to)
     if (this.#isClosed()) throw unreachable(from, to, 'safe')
@@ -224,16 +256,24 @@ class NodeNetwork implements HttpNetwork {
     return channel
   }
 
-  #urlOf(from: string, to: string, path: string): URL {
-    const node = this.#options.nodes[to]
-    if (node === undefined) throw unreachable(from, to, 'safe')
-    return new URL(node.url.replace(/\/+$/, '') + path)
-  }
-
   async #headers(from: string, to: string): Promise<Record<string, string>> {
     const authorization = await this.#options.authorization?.(to, from)
     return authorization === undefined ? {} : { authorization }
   }
+}
+
+function otherNodes({ nodes, own }: HttpNetworkOptions): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    Object.entries(nodes).map(([region, ofRegion]) => [
+      region,
+      ofRegion.filter(({ url }) => url !== own).map(({ url }) => url.replace(/\/+$/, '')),
+    ]),
+  )
+}
+
+/** Whether it would have come sooner from another node, or might come from one. */
+function isByAnother({ status, isPassed }: PostAnswer): boolean {
+  return isPassed || status === UNAVAILABLE
 }
 
 function isAborted(signal: AbortSignal | undefined): signal is AbortSignal {

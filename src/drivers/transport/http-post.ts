@@ -5,6 +5,7 @@
 import { request as requestPlain, type Agent, type IncomingMessage } from 'node:http'
 import { request as requestTls } from 'node:https'
 import type { Timers } from '../../core/ports/runtime.ts'
+import { PASSED_HEADER } from '../../core/wire-http.ts'
 
 /** What is sent where. */
 export interface PostOptions {
@@ -25,6 +26,8 @@ export interface PostOptions {
 export interface PostAnswer {
   readonly status: number
   readonly contentType: string | undefined
+  /** Whether the node that was asked had it from another one. */
+  readonly isPassed: boolean
   readonly body: Uint8Array
 }
 
@@ -106,6 +109,7 @@ async function readAnswer(incoming: IncomingMessage, maxBytes: number): Promise<
   return {
     status: incoming.statusCode ?? 0,
     contentType: incoming.headers['content-type'],
+    isPassed: incoming.headers[PASSED_HEADER] !== undefined,
     body,
   }
 }

@@ -72,7 +72,7 @@ export async function openHttpRegions(
     ...(tls === undefined ? {} : { tls }),
   })
   const a = createHttpNetwork({
-    nodes: { b: { url: via === undefined ? server.url : await via(server) } },
+    nodes: { b: [{ url: via === undefined ? server.url : await via(server) }] },
     local: ['a'],
     runtime,
     ...(tls === undefined ? {} : { ca: tls.certificate }),

@@ -58,7 +58,7 @@ auth:
       withNodes(key('A'), key('B')),
       withNodes(key('A'), key('A'), 'https://us.example'),
     ]) {
-      expect(parseConfig(text, 'meridian.yaml').nodes['eu-west']?.url).toBeDefined()
+      expect(parseConfig(text, 'meridian.yaml').nodes['eu-west']?.[0]?.url).toBeDefined()
     }
   })
 })

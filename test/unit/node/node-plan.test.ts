@@ -43,6 +43,7 @@ describe('a process', () => {
   it('serves the region that is named, at the port of its URL', () => {
     expect(planNode(configOf({ nodes: nodes(THREE) }), ['us-east'])).toEqual({
       regions: ['us-east'],
+      shared: [],
       url: 'http://127.0.0.1:7002',
       listen: { host: '127.0.0.1', port: 7002 },
       keepsCommitLog: false,

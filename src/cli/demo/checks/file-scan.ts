@@ -18,12 +18,20 @@ export async function scanFiles(folder: string, texts: readonly string[]): Promi
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name))
   let bytes = 0
+  let files = 0
   for (const path of paths) {
-    const { size, present } = await scanFile(path, texts)
-    bytes += size
-    for (const text of present) found.get(text)?.push(relative(folder, path))
+    const scanned = await scanFile(path, texts).catch(unlessGone)
+    if (scanned === undefined) continue
+    files++
+    bytes += scanned.size
+    for (const text of scanned.present) found.get(text)?.push(relative(folder, path))
   }
-  return { files: paths.length, bytes, found }
+  return { files, bytes, found }
+}
+
+/** Engines that run delete files of their own meanwhile. */
+function unlessGone(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
 }
 
 async function scanFile(

@@ -20,9 +20,9 @@ const stranger = generateKeyPair()
 const AUTH: AuthConfig = {
   issuers: [{ issuer: 'shop', audience: 'meridian', publicKey: issuer.publicKey }],
 }
-const NODES: Record<string, NodeConfig> = {
-  'us-east': { url: 'http://us', publicKey: us.publicKey },
-  'eu-west': { url: 'http://eu', publicKey: eu.publicKey },
+const NODES: Record<string, readonly NodeConfig[]> = {
+  'us-east': [{ url: 'http://us', publicKey: us.publicKey }],
+  'eu-west': [{ url: 'http://eu', publicKey: eu.publicKey }],
 }
 
 /** Time that moves when a test says so. */

@@ -20,7 +20,7 @@ const UNKNOWN = { code: 'REGION_UNREACHABLE', retry: 'unknown-outcome' }
 
 /** What region `a` has, whose region `b` is at the URL. */
 function networkTo(url: string, options: Partial<HttpNetworkOptions> = {}): HttpNetwork {
-  const network = createHttpNetwork({ nodes: { b: { url } }, local: ['a'], runtime, ...options })
+  const network = createHttpNetwork({ nodes: { b: [{ url }] }, local: ['a'], runtime, ...options })
   onTestFinished(() => network.close())
   return network
 }

@@ -1,0 +1,232 @@
+/** etcd as native processes: a member alone, or a cluster of several on this machine. */
+import { join } from 'node:path'
+import { MeridianError } from '../../../core/errors.ts'
+import {
+  openFolder,
+  RunningEngine,
+  startWithPorts,
+  type Engine,
+  type EngineOptions,
+  type EnginePlan,
+} from './engine.ts'
+import { enableAuth, type EtcdRoot } from './etcd-auth.ts'
+import { findProgram } from './find-program.ts'
+import { freePorts } from './free-ports.ts'
+import { passedEnvironment } from './kept-process.ts'
+
+/** TLS of an engine's own port: PEM files. */
+export interface ServerTls {
+  readonly ca: string
+  readonly certificate: string
+  readonly key: string
+  /** Whether clients must show a certificate of `ca`. */
+  readonly requireClientCertificate?: boolean | undefined
+}
+
+/** How members of etcd run. */
+export interface EtcdSettings {
+  /** Bytes at which it takes no more writes: `NOSPACE`. Default: etcd's own, 2 GiB. */
+  readonly quotaBytes?: number | undefined
+  readonly maxRequestBytes?: number | undefined
+  readonly tls?: ServerTls | undefined
+  /** Default true: a member that was cut off does not depose the leader when it returns. */
+  readonly preVote?: boolean | undefined
+  readonly heartbeatMs?: number | undefined
+  readonly electionMs?: number | undefined
+  /** Raft entries between two snapshots. */
+  readonly snapshotCount?: number | undefined
+  /** More arguments of the program. */
+  readonly arguments?: readonly string[] | undefined
+}
+
+export interface EtcdOptions extends EngineOptions, EtcdSettings {
+  /** Default: a free one. */
+  readonly port?: number | undefined
+  /** Turns authentication on. */
+  readonly root?: EtcdRoot | undefined
+}
+
+export interface EtcdClusterOptions extends EtcdSettings {
+  /** The members' names. Each has a folder of its name in `directory`. */
+  readonly names: readonly string[]
+  readonly directory?: string | undefined
+  readonly root?: EtcdRoot | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A running member. */
+export interface EtcdEngine extends Engine {
+  /** `http://host:port` or `https://…`. */
+  readonly url: string
+  /** Peers reach it there. */
+  readonly peerUrl: string
+}
+
+/** Running members. */
+export interface EtcdCluster {
+  readonly members: readonly EtcdEngine[]
+  /** `host:port` of each. */
+  readonly addresses: readonly string[]
+  close(): Promise<void>
+}
+
+/** Values of at most 8 MiB: what a group of the commit log may hold, and room. */
+const MAX_REQUEST_BYTES = 8_388_608
+const HEALTH_TIMEOUT_MS = 5_000
+
+/** Starts a member that is a cluster of its own. @throws MeridianError `CONFIG_INVALID`, `LOG_UNAVAILABLE` */
+export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdEngine> {
+  const engine = await startWithPorts(
+    options.port !== undefined,
+    async () => {
+      const [port = 0, peer = 0, health = 0] = await freePorts(3)
+      const ports = { client: options.port ?? port, peer, health }
+      const peers = [{ name: 'etcd', ports }]
+      return makeMember({ ...options, name: 'etcd', ports, peers })
+    },
+    options.signal,
+  )
+  if (options.root !== undefined)
+    await orClose(engine, enableAuth(engine.url, options.root, options.tls))
+  return engine
+}
+
+/** Starts a cluster. @throws MeridianError `CONFIG_INVALID`, `LOG_UNAVAILABLE` */
+export async function startEtcdCluster(options: EtcdClusterOptions): Promise<EtcdCluster> {
+  const { names, directory, signal } = options
+  const ports = await freePorts(names.length * 3)
+  const peers = names.map((name, i) => {
+    const [client = 0, peer = 0, health = 0] = ports.slice(i * 3, i * 3 + 3)
+    return { name, ports: { client, peer, health } }
+  })
+  const members = await Promise.all(
+    peers.map(({ name, ports: own }) =>
+      makeMember({
+        ...options,
+        directory: directory === undefined ? undefined : join(directory, name),
+        name,
+        ports: own,
+        peers,
+      }),
+    ),
+  )
+  const close = async (): Promise<void> => {
+    await Promise.all(members.map((member) => member.close()))
+  }
+  try {
+    // None serves before most of them run.
+    await Promise.all(members.map((member) => member.start(signal)))
+    const [first] = members
+    if (options.root !== undefined && first !== undefined) {
+      await enableAuth(first.url, options.root, options.tls)
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { members, addresses: members.map(({ address }) => address), close }
+}
+
+async function orClose(engine: RunningEngine, work: Promise<void>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+interface Ports {
+  readonly client: number
+  readonly peer: number
+  readonly health: number
+}
+
+interface Peer {
+  readonly name: string
+  readonly ports: Ports
+}
+
+interface MemberOptions extends EngineOptions, EtcdSettings, Peer {
+  readonly peers: readonly Peer[]
+}
+
+async function makeMember(options: MemberOptions): Promise<RunningMember> {
+  const { path, version } = await findProgram('etcd')
+  const folder = await openFolder('etcd', options.directory)
+  const { name, ports } = options
+  const healthUrl = `http://127.0.0.1:${ports.health}/health`
+  const plan: EnginePlan = {
+    name: name === 'etcd' ? name : `etcd ${name}`,
+    address: `127.0.0.1:${ports.client}`,
+    version,
+    folder,
+    logFile: options.logFile ?? join(folder.path, 'etcd.log'),
+    process: {
+      command: path,
+      args: memberArguments(options, join(folder.path, 'data')),
+      environment: passedEnvironment(),
+      directory: folder.path,
+    },
+    failure: 'LOG_UNAVAILABLE',
+    probe: () => requireHealth(healthUrl),
+  }
+  const scheme = options.tls === undefined ? 'http' : 'https'
+  return new RunningMember(plan, `${scheme}://${plan.address}`, peerUrl(ports))
+}
+
+class RunningMember extends RunningEngine implements EtcdEngine {
+  readonly url: string
+  readonly peerUrl: string
+
+  constructor(plan: EnginePlan, url: string, peer: string) {
+    super(plan)
+    this.url = url
+    this.peerUrl = peer
+  }
+}
+
+function peerUrl(ports: Ports): string {
+  return `http://127.0.0.1:${ports.peer}`
+}
+
+function memberArguments(options: MemberOptions, dataFolder: string): readonly string[] {
+  const { name, ports, peers, tls } = options
+  const clientUrl = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports.client}`
+  const values: Readonly<Record<string, string | number | boolean | undefined>> = {
+    name,
+    'data-dir': dataFolder,
+    'listen-client-urls': clientUrl,
+    'advertise-client-urls': clientUrl,
+    'listen-peer-urls': peerUrl(ports),
+    'initial-advertise-peer-urls': peerUrl(ports),
+    // Health is asked there without certificates and passwords.
+    'listen-metrics-urls': `http://127.0.0.1:${ports.health}`,
+    'initial-cluster': peers.map((peer) => `${peer.name}=${peerUrl(peer.ports)}`).join(','),
+    'initial-cluster-state': 'new',
+    'initial-cluster-token': `meridian-${peers.map((peer) => peer.ports.peer).join('-')}`,
+    'pre-vote': options.preVote ?? true,
+    'max-request-bytes': options.maxRequestBytes ?? MAX_REQUEST_BYTES,
+    'quota-backend-bytes': options.quotaBytes,
+    'heartbeat-interval': options.heartbeatMs,
+    'election-timeout': options.electionMs,
+    'snapshot-count': options.snapshotCount,
+    logger: 'zap',
+    'log-outputs': 'stderr',
+    'cert-file': tls?.certificate,
+    'key-file': tls?.key,
+    'trusted-ca-file': tls?.ca,
+    'client-cert-auth': tls?.requireClientCertificate === true ? true : undefined,
+  }
+  const given = Object.entries(values).flatMap(([flag, value]) =>
+    value === undefined ? [] : [`--${flag}=${value}`],
+  )
+  return [...given, ...(options.arguments ?? [])]
+}
+
+/** A member is healthy when the cluster has a leader and answers a linearizable read. */
+async function requireHealth(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) })
+  const { health } = (await response.json()) as { health?: string }
+  if (health !== 'true') throw new MeridianError('LOG_UNAVAILABLE', 'etcd has no leader yet.')
+}
