@@ -32,7 +32,8 @@ const ALLOWED = {
   benchmarks: [...ENGINES, 'drivers', 'client', 'node', 'testing'],
   cli: [...ENGINES, 'drivers', 'client', 'node', 'testing', 'benchmarks'],
   examples: ['client', 'node', 'testing'],
-  scripts: [],
+  // Services for tests are the engines that `meridian cluster` starts.
+  scripts: ['core', 'cli'],
 }
 
 const TOP_LEVEL = ['replication', 'cdc', 'crdt', 'benchmarks', 'examples', 'scripts', 'test']

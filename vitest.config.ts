@@ -14,6 +14,9 @@ const TEST_TIMEOUT_MS = {
   simulation: 300_000,
 }
 
+/** Of tests on etcd, Kafka and Redis, which may start a Kafka of their own. */
+const ENGINES_TIMEOUT_MS = 180_000
+
 /**
  * Kinds whose tests talk to processes and sockets get a second attempt where CI's machine may stand
  * still for seconds. `scripts/lib/flaky-reporter.ts` names every test that needed it.
@@ -47,6 +50,18 @@ export default defineConfig({
           retry: SECOND_ATTEMPT.includes(kind) ? retry : 0,
         },
       })),
+      {
+        extends: true,
+        test: {
+          name: 'engines',
+          include: ['test/engines/**/*.test.ts'],
+          globalSetup: 'test/engines/support/global-setup.ts',
+          runner: 'test/engines/support/runner.ts',
+          testTimeout: ENGINES_TIMEOUT_MS,
+          hookTimeout: ENGINES_TIMEOUT_MS,
+          retry,
+        },
+      },
       {
         extends: true,
         test: {

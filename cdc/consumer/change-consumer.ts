@@ -29,6 +29,8 @@ export interface ChangeConsumerOptions {
   readonly random: Random
   /** Changes that the handler gets at once, about. Default 1,000. */
   readonly maxChanges?: number
+  /** Told of what has ended the consumer for good. */
+  readonly onStopped?: (error: MeridianError) => void
 }
 
 /** A running consumer; its position is the last one that the handler took. */
@@ -54,6 +56,7 @@ export function createChangeConsumer(options: ChangeConsumerOptions): ChangeCons
     step,
     timers: options.timers,
     random: options.random,
+    onStopped: options.onStopped,
     position: () => position,
     subscribe: (wake) => changeLog.onAppend(wake),
   })

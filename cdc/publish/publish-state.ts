@@ -72,7 +72,9 @@ export class PublishState {
    * @throws MeridianError `CONFLICT` when another publisher has taken over, or the store's own
    */
   async save(next: Published, before: Published): Promise<void> {
-    const changed = [...next.previous].filter(([topic, seqs]) => before.previous.get(topic) !== seqs)
+    const changed = [...next.previous].filter(
+      ([topic, seqs]) => before.previous.get(topic) !== seqs,
+    )
     const guard: Statement = {
       sql: `INSERT INTO _guard SELECT 1 WHERE
         (SELECT value->>'holder' FROM _meta WHERE key = ?) IS NOT ?`,

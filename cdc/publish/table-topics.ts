@@ -4,12 +4,10 @@ import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts
 
 /** Records are kept this long where the configuration does not say. */
 export const DEFAULT_RETENTION_MS: number = 7 * 24 * 60 * 60 * 1000
-/** A batch or a record of a topic: twice the largest cell, before and after, in base64. */
-const MAX_MESSAGE_BYTES = 12 * 1024 * 1024
-/** What a broker adds to a record: headers and framing, generously. */
-const OVERHEAD_BYTES = 16 * 1024
-/** A record with more is not sent; the topic of dead letters says so. */
-export const MAX_RECORD_BYTES: number = MAX_MESSAGE_BYTES - OVERHEAD_BYTES
+/** Key and value of a record: room for the largest cell, before and after, in base64. */
+export const DEFAULT_MAX_RECORD_BYTES: number = 12 * 1024 * 1024
+/** What headers and framing add to a record or to a small batch, generously. */
+const OVERHEAD_BYTES = 1024 * 1024
 /** No table can have this name: names of tables have no dash. */
 const DEAD_LETTERS = 'dead-letter'
 
@@ -23,10 +21,15 @@ export interface TableTopicsOptions {
   readonly partitions: number
   readonly replicationFactor: number
   readonly retentionMs: number
+  readonly maxRecordBytes: number
 }
 
 /** The name of a table's topic. It follows the table's public name, also where that changes. */
-export function tableTopic(name: string, region: string, table: Pick<CompiledTable, 'name'>): string {
+export function tableTopic(
+  name: string,
+  region: string,
+  table: Pick<CompiledTable, 'name'>,
+): string {
   return `${name}.${region}.${table.name}`
 }
 
@@ -79,7 +82,7 @@ export class TableTopics {
 }
 
 function shapeOf(options: TableTopicsOptions, name: string, partitions: number): TopicShape {
-  const { replicationFactor, retentionMs } = options
+  const { replicationFactor, retentionMs, maxRecordBytes } = options
   return {
     name,
     partitions,
@@ -87,7 +90,7 @@ function shapeOf(options: TableTopicsOptions, name: string, partitions: number):
     settings: {
       'cleanup.policy': 'delete',
       'retention.ms': String(retentionMs),
-      'max.message.bytes': String(MAX_MESSAGE_BYTES),
+      'max.message.bytes': String(maxRecordBytes + OVERHEAD_BYTES),
       // The broker's time: a record is kept for the whole retention, however old its change is, and
       // a clock that runs ahead has no record refused.
       'message.timestamp.type': 'LogAppendTime',

@@ -50,6 +50,8 @@ export class Applier<C extends Command> {
   #applied: number
   #logTimeMs: number
   #backlog: LogEntry[] = []
+  /** What runs between two batches. */
+  #pauses: (() => Promise<void>)[] = []
   #draining: Promise<void> | undefined
   #stopped = false
 
@@ -80,11 +82,35 @@ export class Applier<C extends Command> {
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#draining
+    for (const pause of this.#pauses.splice(0)) await pause()
+  }
+
+  /**
+   * Runs `run` between two batches: what it reads of the group's state is of `applied()`.
+   *
+   * @throws MeridianError `CLOSED` when the applier has stopped, and what `run` throws
+   */
+  quiesce<T>(run: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const pause = async (): Promise<void> => {
+        const { group } = this.#options
+        if (this.#stopped) reject(new MeridianError('CLOSED', `Log group '${group}' is closed.`))
+        else await run().then(resolve, reject)
+      }
+      if (this.#stopped) return void pause()
+      this.#pauses.push(pause)
+      this.#draining ??= this.#drain()
+    })
   }
 
   async #drain(): Promise<void> {
     try {
-      while (!this.#stopped && this.#backlog.length > 0) await this.#applyNext()
+      while (!this.#stopped) {
+        const pause = this.#pauses.shift()
+        if (pause !== undefined) await pause()
+        else if (this.#backlog.length > 0) await this.#applyNext()
+        else break
+      }
     } catch (error) {
       this.#stopped = true
       this.#options.onFailure(this.#failure(error))

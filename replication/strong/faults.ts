@@ -11,4 +11,10 @@ export interface StrongFaults {
   readonly ignoreBasis?: boolean
   /** Rule 13: evaluation sees what was read before the batch, not what the batch did. */
   readonly ignoreOverlay?: boolean
+  /** Rule 9: a region that is seeded again does not hold the log from where it will go on. */
+  readonly skipRetentionHold?: boolean
+  /** A seeded region keeps rows that the snapshot does not have. */
+  readonly keepAbsentRows?: boolean
+  /** Rule 5: a region that is being seeded counts as whole from its first part on. */
+  readonly positionBeforeEnd?: boolean
 }

@@ -14,6 +14,7 @@ export class IndexWaiters {
   readonly #waiters = new Set<Waiter>()
   #applied: number
   #failure: MeridianError | undefined
+  #suspended: (() => MeridianError) | undefined
 
   constructor(timers: Timers, applied: number) {
     this.#timers = timers
@@ -22,6 +23,7 @@ export class IndexWaiters {
 
   /** @throws MeridianError `DEADLINE_EXCEEDED`, or what `fail` was called with */
   wait(index: number, timeoutMs: number = DEFAULT_DEADLINE_MS): Promise<void> {
+    if (this.#suspended !== undefined) return Promise.reject(this.#suspended())
     if (this.#applied >= index) return Promise.resolve()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
@@ -46,6 +48,18 @@ export class IndexWaiters {
   advance(index: number): void {
     this.#applied = index
     for (const waiter of this.#waiters) if (waiter.index <= index) waiter.resolve()
+  }
+
+  /** What was applied does not count until `resume`: whoever waits or comes is told why. */
+  suspend(why: () => MeridianError): void {
+    this.#suspended = why
+    for (const waiter of this.#waiters) waiter.reject(why())
+  }
+
+  /** Everything up to `index` is applied, and counts. */
+  resume(index: number): void {
+    this.#suspended = undefined
+    this.advance(index)
   }
 
   /** Nothing more will be applied. */

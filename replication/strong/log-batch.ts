@@ -127,7 +127,7 @@ export class LogBatch<C extends Command> {
     }
     statements.push(...this.#outcomes.takeWrites(first.index, last.index))
     statements.push(setPosition(this.#group, last.index, this.#logTimeMs))
-    statements.push(setLastRecord(this.#group, last))
+    statements.push(setLastRecord(this.#group, last.index, last.id))
     return statements
   }
 
@@ -190,7 +190,7 @@ export function readPosition(result: StatementResult | undefined): LogPosition {
   if (index === undefined) return { index: 0, logTimeMs: 0, lastId: undefined }
   // A node that did not keep ids may have moved the index since.
   const [of, lastId] = String(lastRecord ?? '').split(' ')
-  const isKnown = of === String(index)
+  const isKnown = of === String(index) && lastId !== ''
   return {
     index: Number(index),
     logTimeMs: Number(logTimeMs),
@@ -206,7 +206,8 @@ function positionGuard(group: string, index: number): Statement {
   }
 }
 
-function setPosition(group: string, index: number, logTimeMs: number): Statement {
+/** Sets a group's position, whatever it was. */
+export function setPosition(group: string, index: number, logTimeMs: number): Statement {
   return {
     sql: `INSERT INTO _log_positions (log_group, log_index, log_time_ms) VALUES (?, ?, ?)
       ON CONFLICT (log_group) DO UPDATE SET log_index = excluded.log_index,
@@ -220,7 +221,7 @@ function lastRecordKey(group: string): string {
 }
 
 /** In `_meta`, which stores of every age have. Ids hold no space. */
-function setLastRecord(group: string, { index, id }: PlacedRecord<Command>): Statement {
+export function setLastRecord(group: string, index: number, id: string): Statement {
   return {
     sql: `INSERT INTO _meta (key, value) VALUES (?, ?)
       ON CONFLICT (key) DO UPDATE SET value = excluded.value`,

@@ -2,119 +2,66 @@
  * One log group in one region: a state machine that every region applies in the same order. Sends
  * commands, applies the log to the store, and tells readers how far it is.
  */
-import { logSource } from '../../src/core/change.ts'
-import { asMeridianError, MeridianError } from '../../src/core/errors.ts'
+import { asMeridianError, isErrorCode, MeridianError } from '../../src/core/errors.ts'
 import { newTxId } from '../../src/core/ids.ts'
-import {
-  DEFAULT_DEADLINE_MS,
-  MAX_MESSAGE_BYTES,
-  STRONG_OUTCOME_WINDOW,
-} from '../../src/core/limits.ts'
-import type { CommitLog, LogTail } from '../../src/core/ports/commit-log.ts'
-import type { Runtime } from '../../src/core/ports/runtime.ts'
-import type { Store } from '../../src/core/ports/store.ts'
-import type { StoreClock } from '../../src/core/store-clock.ts'
+import { DEFAULT_DEADLINE_MS } from '../../src/core/limits.ts'
+import type { LogTail } from '../../src/core/ports/commit-log.ts'
 import { Applier, type AppliedRecord } from './applier.ts'
-import type { StrongFaults } from './faults.ts'
 import { IndexWaiters } from './index-waiters.ts'
 import { readPosition, selectPosition, type LogPosition } from './log-batch.ts'
-import { DEFAULT_PROPOSER_LIMITS, Proposer, type ProposerLimits } from './proposer.ts'
+import { failureOf, halfSeeded, replacedLog, tooLate } from './log-group-errors.ts'
+import {
+  DEFAULT_LIMITS,
+  type Applied,
+  type CallOptions,
+  type LogGroupLimits,
+  type LogGroupOptions,
+  type LogGroupStatus,
+} from './log-group-options.ts'
+import { Proposer } from './proposer.ts'
 import { encodeRecord } from './record.ts'
+import { readMarker, selectMarker } from './reseed-marker.ts'
+import { Reseeder, reseedingError, type ReseedProgress, type Seeding } from './reseeder.ts'
 import { SharedReadIndex } from './shared-read-index.ts'
-import type { Command, Failure, StateMachine } from './state-machine.ts'
-
-/** What a log group needs. */
-export interface LogGroupOptions<C extends Command> {
-  readonly group: string
-  readonly machine: StateMachine<C>
-  readonly log: CommitLog
-  readonly store: Store
-  /** The store's clock, shared with every writer of the store. */
-  readonly clock: StoreClock
-  readonly runtime: Runtime
-  /** The schema that this node knows; records of a newer one stop it. */
-  readonly schemaVersion: number
-  /** Told once when the group has stopped because of a record or the log. */
-  readonly onFailure: (error: MeridianError) => void
-  readonly limits?: Partial<LogGroupLimits>
-  /** Test-only. */
-  readonly faults?: StrongFaults
-}
-
-/** Bounds of a log group. */
-export interface LogGroupLimits extends ProposerLimits {
-  readonly maxRecordsPerBatch: number
-  readonly maxCommandsPerBatch: number
-  /** Of records applied together, but for a single one: their rows become one text each table. */
-  readonly maxBytesPerBatch: number
-  /** Part of the state machine: the same in every region, for ever. */
-  readonly outcomeWindowRecords: number
-}
-
-const DEFAULT_LIMITS: LogGroupLimits = {
-  ...DEFAULT_PROPOSER_LIMITS,
-  maxRecordsPerBatch: 256,
-  maxCommandsPerBatch: 2048,
-  maxBytesPerBatch: MAX_MESSAGE_BYTES,
-  outcomeWindowRecords: STRONG_OUTCOME_WINDOW,
-}
-
-/** An outcome with its place in the log. */
-export interface Applied {
-  readonly value: unknown
-  readonly index: number
-  readonly logTimeMs: number
-}
-
-/** Bounds a call. */
-export interface CallOptions {
-  readonly timeoutMs?: number
-}
+import type { Command } from './state-machine.ts'
 
 export class LogGroup<C extends Command> {
   readonly group: string
   readonly #options: LogGroupOptions<C>
-  readonly #applier: Applier<C>
-  readonly #proposer: Proposer
+  readonly #limits: LogGroupLimits
+  #applier: Applier<C>
+  #proposer: Proposer
   readonly #readIndex: SharedReadIndex
   readonly #waiters: IndexWaiters
   readonly #listeners = new Set<(commands: readonly C[]) => void>()
+  readonly #resetListeners = new Set<() => void>()
   #tail: LogTail | undefined
   #failure: MeridianError | undefined
+  #reseeder: Reseeder | undefined
+  #reseeding: Promise<void> | undefined
+  /** How often the copy was seeded again: what was read across one is of no moment. */
+  #reseeds = 0
+  #logEnd = 0
 
   /** Reads the store's position and starts to follow the log from there. */
   static async open<C extends Command>(options: LogGroupOptions<C>): Promise<LogGroup<C>> {
-    const [result] = await options.store.read([selectPosition(options.group)])
+    const { store, group: name } = options
+    const [result, marker] = await store.read([selectPosition(name), selectMarker(name)])
     const position = readPosition(result)
     const group = new LogGroup(options, position)
-    group.#follow(position)
+    if (readMarker(marker) === undefined) group.#follow(position)
+    else group.#reseed(halfSeeded(name))
     return group
   }
 
   private constructor(options: LogGroupOptions<C>, position: LogPosition) {
-    const { group, machine, runtime, log, schemaVersion } = options
-    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const { group, runtime } = options
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.group = group
     this.#options = options
     this.#waiters = new IndexWaiters(runtime.timers, position.index)
-    this.#applier = new Applier(
-      {
-        ...options,
-        ...limits,
-        ignoreBasis: options.faults?.ignoreBasis === true,
-        onApplied: (records) => this.#onApplied(records),
-        onFailure: (error) => this.#fail(error),
-      },
-      position.index,
-      position.logTimeMs,
-    )
-    this.#proposer = new Proposer({
-      runtime,
-      limits,
-      schemaVersion,
-      machineVersion: machine.version,
-      append: (id, payload) => log.append(group, id, payload),
-    })
+    this.#applier = this.#newApplier(position)
+    this.#proposer = this.#newProposer()
     this.#readIndex = new SharedReadIndex(
       () => this.#askIndex(),
       runtime.timers,
@@ -131,9 +78,10 @@ export class LogGroup<C extends Command> {
    * group stopped
    */
   async propose(command: C, options: CallOptions = {}): Promise<Applied> {
+    this.requireNotReseeding()
     const bytes = this.#options.machine.encode(command)
     const { outcome, index, logTimeMs } = await this.#proposer.propose(bytes, options.timeoutMs)
-    if (!outcome.ok) throw this.#explain(outcome.failure)
+    if (!outcome.ok) throw failureOf(this.group, this.#options.machine, outcome.failure)
     return { value: outcome.value, index, logTimeMs }
   }
 
@@ -142,7 +90,7 @@ export class LogGroup<C extends Command> {
    * expired; resolves once it is applied here.
    */
   async tick(options: CallOptions = {}): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure
+    this.requireWhole()
     const { runtime, machine, schemaVersion, log } = this.#options
     const payload = encodeRecord({
       machineVersion: machine.version,
@@ -200,6 +148,60 @@ export class LogGroup<C extends Command> {
     return this.#applier.logTimeMs()
   }
 
+  /** @throws MeridianError `LOG_UNAVAILABLE` while the copy is being seeded again */
+  requireNotReseeding(): void {
+    if (this.#reseeder !== undefined) throw this.#reseedingError()
+  }
+
+  /** @throws MeridianError `LOG_UNAVAILABLE` as above, or why the group stopped */
+  requireWhole(): void {
+    this.requireNotReseeding()
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /**
+   * For reads of the group's rows: call it before, and what it returns after them.
+   *
+   * @throws MeridianError `LOG_UNAVAILABLE` while the copy is being seeded again; afterwards, where
+   * that began meanwhile
+   */
+  seal(): () => void {
+    this.requireNotReseeding()
+    const reseeds = this.#reseeds
+    return () => {
+      if (reseeds !== this.#reseeds) throw this.#reseedingError()
+    }
+  }
+
+  /** Runs `run` while nothing is being applied. @throws MeridianError as `requireWhole` */
+  async quiesce<T>(run: () => Promise<T>): Promise<T> {
+    this.requireWhole()
+    return this.#applier.quiesce(run)
+  }
+
+  /** The log is needed from here on; undefined while that is not known. */
+  retainFrom(): number | undefined {
+    if (this.#reseeder === undefined) return this.applied() + 1
+    const held = this.#reseeder.held()
+    return held === 0 ? undefined : held + 1
+  }
+
+  status(): LogGroupStatus {
+    return {
+      group: this.group,
+      applied: this.applied(),
+      logEnd: this.#logEnd,
+      reseeding: this.#reseeder?.progress(),
+      error: this.#failure ?? null,
+    }
+  }
+
+  /** Runs after the state was replaced as a whole. Returns its removal. */
+  onReset(listener: () => void): () => void {
+    this.#resetListeners.add(listener)
+    return () => this.#resetListeners.delete(listener)
+  }
+
   /** Runs after commands were applied here. Returns its removal. */
   onApplied(listener: (commands: readonly C[]) => void): () => void {
     this.#listeners.add(listener)
@@ -209,9 +211,84 @@ export class LogGroup<C extends Command> {
   /** Stops following the log; what was sent and not answered ends with `UNKNOWN_OUTCOME`. */
   async close(): Promise<void> {
     this.#end(new MeridianError('CLOSED', `Log group '${this.group}' is closed.`))
+    this.#reseeder?.stop()
     const applied = this.#applier.stop()
     await this.#tail?.stop()
     await applied
+    await this.#reseeding
+  }
+
+  #newApplier(position: LogPosition): Applier<C> {
+    const applier: Applier<C> = new Applier<C>(
+      {
+        ...this.#options,
+        ...this.#limits,
+        ignoreBasis: this.#options.faults?.ignoreBasis === true,
+        onApplied: (records) => this.#onApplied(records),
+        onFailure: (error) => {
+          // One that a reseed replaces has nothing more to say.
+          if (this.#reseeder === undefined && this.#applier === applier) this.#fail(error)
+        },
+      },
+      position.index,
+      position.logTimeMs,
+    )
+    return applier
+  }
+
+  #newProposer(): Proposer {
+    const { group, machine, runtime, log, schemaVersion } = this.#options
+    return new Proposer({
+      runtime,
+      limits: this.#limits,
+      schemaVersion,
+      machineVersion: machine.version,
+      append: (id, payload) => log.append(group, id, payload),
+    })
+  }
+
+  /** Nobody reads or writes the group here until its copy is that of a peer. */
+  #reseed(cause: MeridianError): void {
+    const { seeding, group, state, machine, faults = {} } = this.#options
+    if (this.#failure !== undefined) return
+    if (seeding === undefined || seeding.peers.length === 0) return this.#fail(cause)
+    this.#reseeds += 1
+    this.#reseeder = new Reseeder(
+      {
+        ...this.#options,
+        ...state,
+        group,
+        seeding,
+        faults,
+        machineVersion: machine.version,
+        outcomeWindowRecords: this.#limits.outcomeWindowRecords,
+      },
+      () => this.applied(),
+    )
+    this.#waiters.suspend(() => this.#reseedingError())
+    this.#proposer.close(this.#reseedingError())
+    this.#reseeding = this.#runReseed(this.#reseeder, seeding).catch((error: unknown) =>
+      this.#fail(asMeridianError(error)),
+    )
+  }
+
+  async #runReseed(reseeder: Reseeder, seeding: Seeding): Promise<void> {
+    await this.#tail?.stop()
+    await this.#applier.stop()
+    const position = await reseeder.run()
+    if (this.#failure !== undefined) return
+    this.#applier = this.#newApplier(position)
+    this.#proposer = this.#newProposer()
+    this.#reseeder = undefined
+    for (const listener of this.#resetListeners) listener()
+    this.#waiters.resume(position.index)
+    seeding.onProgress?.(this.group, null)
+    this.#follow(position)
+  }
+
+  #reseedingError(): MeridianError {
+    const nothing: ReseedProgress = { peer: null, parts: 0, failures: {} }
+    return reseedingError(this.group, this.#reseeder?.progress() ?? nothing)
   }
 
   /** From the record that was applied last, where its id is known: it must be the log's. */
@@ -221,32 +298,26 @@ export class LogGroup<C extends Command> {
       onEntries: async (entries) => {
         const isOther = expectedId !== undefined && entries[0]?.id !== expectedId
         expectedId = undefined
-        if (isOther) this.#fail(this.#replaced(index))
+        if (isOther) this.#fail(replacedLog(this.group, index))
         else await this.#applier.push(entries)
       },
-      onFailure: (error) => this.#fail(asMeridianError(error)),
+      onFailure: (error) => {
+        if (isErrorCode(error, 'LOG_COMPACTED')) this.#reseed(error)
+        else this.#fail(asMeridianError(error))
+      },
     })
   }
 
   /** A log never ends before what was applied, unless it is another one. */
   async #askIndex(): Promise<number> {
+    this.requireNotReseeding()
     if (this.#failure?.code === 'POSITION_LOST') throw this.#failure
     const applied = this.#applier.applied()
     const index = await this.#options.log.readIndex(this.group)
+    this.#logEnd = Math.max(this.#logEnd, index)
     if (index >= applied) return index
-    this.#fail(this.#replaced(applied))
+    this.#fail(replacedLog(this.group, applied))
     throw this.#failure as MeridianError
-  }
-
-  #replaced(index: number): MeridianError {
-    return new MeridianError(
-      'POSITION_LOST',
-      `Record ${index} of log group '${this.group}' is not the one that this region applied.`,
-      {
-        fix: 'The log was restored or replaced: restore the log that the regions followed, or seed this region again from one that follows this log.',
-        details: { group: this.group, index },
-      },
-    )
   }
 
   #onApplied(records: readonly AppliedRecord<C>[]): void {
@@ -268,33 +339,4 @@ export class LogGroup<C extends Command> {
     this.#waiters.fail(error)
     this.#proposer.close(error)
   }
-
-  #explain(failure: Failure): MeridianError {
-    switch (failure.code) {
-      case 'IDEMPOTENCY_REUSED':
-        return new MeridianError(failure.code, 'The idempotency key was used for another write.', {
-          fix: 'Use a new key for a new write.',
-        })
-      case 'IDEMPOTENCY_EXPIRED':
-        return new MeridianError(
-          failure.code,
-          'The write was first sent too long ago to tell whether it took effect.',
-          { fix: 'Read what is stored, then write again under a new idempotency key.' },
-        )
-      case 'POSITION_LOST':
-        return new MeridianError(
-          failure.code,
-          `The caller has seen more of ${logSource(this.group)} than the log holds.`,
-          { fix: 'The log was restored or replaced: begin a new session.' },
-        )
-      default:
-        return this.#options.machine.explain(failure)
-    }
-  }
-}
-
-function tooLate(): MeridianError {
-  return new MeridianError('DEADLINE_EXCEEDED', 'The commit log has not answered in time.', {
-    fix: 'Repeat the read, or allow an older state.',
-  })
 }

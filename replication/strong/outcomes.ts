@@ -95,7 +95,7 @@ export class OutcomeBatch {
   takeWrites(first: number, last: number): Statement[] {
     const statements: Statement[] = []
     if (this.#decided.size > 0) statements.push(this.#insert())
-    const prunePoint = last - (last % PRUNE_EVERY_RECORDS)
+    const prunePoint = lastPrunedIndex(last)
     if (prunePoint >= first) {
       statements.push({
         sql: 'DELETE FROM _strong_outcomes WHERE log_group = ? AND log_index < ?',
@@ -120,6 +120,11 @@ export class OutcomeBatch {
       args: [this.#group, JSON.stringify(rows)],
     }
   }
+}
+
+/** The last record at or before `index` at which outcomes are pruned. */
+export function lastPrunedIndex(index: number): number {
+  return index - (index % PRUNE_EVERY_RECORDS)
 }
 
 /** The bytes of an outcome: MessagePack of `[logTimeMs, 1, value]` or `[logTimeMs, 0, code, details]`. */

@@ -42,7 +42,10 @@ export function snapshotTable(compiled: CompiledTable): SnapshotTable {
   ]
   const placeOf = (place: number): number =>
     columns.findIndex((column) => column.name === compiled.physical[place]?.name)
-  const uniques = factsOf(compiled).uniques.map(({ columns: places }) => [0, ...places.map(placeOf)])
+  const uniques = factsOf(compiled).uniques.map(({ columns: places }) => [
+    0,
+    ...places.map(placeOf),
+  ])
   return { name: compiled.physicalName, columns, keyWidth: key.length, uniques, compiled }
 }
 
@@ -162,7 +165,9 @@ export function deleteHolders(table: SnapshotTable, rows: string): Statement[] {
   return table.uniques.map((places) => {
     const cells = places.map((place) => columns[place] as CellColumn)
     const same = (all: readonly CellColumn[], at: readonly number[]): string =>
-      all.map((c, i) => `o.${c.name} = ${fromJsonCell(c, 'j.value', at[i] as number)}`).join(' AND ')
+      all
+        .map((c, i) => `o.${c.name} = ${fromJsonCell(c, 'j.value', at[i] as number)}`)
+        .join(' AND ')
     return {
       // CROSS JOIN: one seek in the constraint's index for each row.
       sql: `DELETE FROM ${name} WHERE (${names(key)}) IN (

@@ -11,8 +11,16 @@ import type {
 import type { TransactionEngine } from '../../src/core/ports/engine.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import { sha256Hex } from '../../src/tenancy/sha256.ts'
-import { LogGroup, type CallOptions, type LogGroupOptions } from './log-group.ts'
+import {
+  LogGroup,
+  type CallOptions,
+  type LogGroupOptions,
+  type LogGroupStatus,
+} from './log-group.ts'
 import { selectAnyExpired } from './row-reads.ts'
+import type { OfferedGroup } from './snapshot-server.ts'
+import { tableSnapshot, type SnapshotChanges } from './snapshot-source.ts'
+import { snapshotTable } from './snapshot-tables.ts'
 import { groupTables, type TransactionValue } from './transaction-batch.ts'
 import { TransactionMachine } from './transaction-machine.ts'
 import type { TransactionCommand } from './transaction-codec.ts'
@@ -20,7 +28,7 @@ import type { TransactionCommand } from './transaction-codec.ts'
 /** What a strong engine needs. */
 export interface StrongEngineOptions extends Omit<
   LogGroupOptions<TransactionCommand>,
-  'group' | 'machine' | 'schemaVersion'
+  'group' | 'machine' | 'schemaVersion' | 'state'
 > {
   readonly schema: CompiledSchema
   /** The log group of the tables that this engine serves. */
@@ -36,8 +44,9 @@ export interface StrongEngineOptions extends Omit<
 export async function createStrongEngine(options: StrongEngineOptions): Promise<StrongEngine> {
   const { schema, group, faults } = options
   const machine = new TransactionMachine(schema, group, faults)
-  const log = await LogGroup.open({ ...options, machine, schemaVersion: schema.version })
-  return new StrongEngine(options, log)
+  const state = { schema, tables: groupTables(schema, group).map(snapshotTable) }
+  const log = await LogGroup.open({ ...options, machine, schemaVersion: schema.version, state })
+  return new StrongEngine(options, log, machine.version)
 }
 
 export class StrongEngine implements TransactionEngine {
@@ -45,8 +54,14 @@ export class StrongEngine implements TransactionEngine {
   readonly source: string
   readonly #options: StrongEngineOptions
   readonly #log: LogGroup<TransactionCommand>
+  readonly #machineVersion: number
 
-  constructor(options: StrongEngineOptions, log: LogGroup<TransactionCommand>) {
+  constructor(
+    options: StrongEngineOptions,
+    log: LogGroup<TransactionCommand>,
+    machineVersion: number,
+  ) {
+    this.#machineVersion = machineVersion
     this.source = logSource(options.group)
     this.#options = options
     this.#log = log
@@ -109,12 +124,45 @@ export class StrongEngine implements TransactionEngine {
   async sweep(call: CallOptions = {}): Promise<void> {
     const { schema, group, store, runtime } = this.#options
     const tables = groupTables(schema, group).filter((table) => table.ttl !== null)
-    if (tables.length === 0) return
+    if (tables.length === 0 || this.status().reseeding !== undefined) return
     for (;;) {
       const nowMs = Math.max(runtime.clock.nowMs(), this.logTimeMs())
       const [result] = await store.read([selectAnyExpired(tables, nowMs)])
       if (result?.rows[0]?.[0] !== 1) return
       await this.#log.tick(call)
+    }
+  }
+
+  /**
+   * For reads of strong rows: call it before, and what it returns after them.
+   *
+   * @throws MeridianError `LOG_UNAVAILABLE` while this region is being seeded again
+   */
+  seal(): () => void {
+    return this.#log.seal()
+  }
+
+  status(): LogGroupStatus {
+    return this.#log.status()
+  }
+
+  /** The log is needed from here on; undefined while that is not known. */
+  retainFrom(): number | undefined {
+    return this.#log.retainFrom()
+  }
+
+  /** What other regions are seeded with. `changes`: the outbox of this region's store. */
+  offer(changes: SnapshotChanges, maxPageRows?: number): OfferedGroup {
+    const { schema, group, store } = this.#options
+    const tables = groupTables(schema, group).map(snapshotTable)
+    const pages = maxPageRows === undefined ? {} : { maxPageRows }
+    return {
+      group,
+      machineVersion: this.#machineVersion,
+      schema,
+      applied: () => this.applied(),
+      requireWhole: () => this.#log.requireWhole(),
+      snapshot: () => tableSnapshot({ group, store, ...pages }, tables, changes),
     }
   }
 

@@ -38,6 +38,7 @@ export const STEPS: readonly Step[] = [
   tests('test:property'),
   tests('test:conformance'),
   tests('test:package'),
+  tests('test:engines'),
   tests('test:integration'),
   tests('test:http'),
   tests('test:e2e'),

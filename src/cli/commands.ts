@@ -25,6 +25,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'How every node of a deployment stands.',
     load: async () => (await import('./status/command.ts')).statusCommand,
   },
+  config: {
+    summary: 'Whether a configuration can work, and what it survives.',
+    load: async () => (await import('./config/command.ts')).configCommand,
+  },
   keygen: {
     summary: 'A key pair for an issuer of tokens or for a node.',
     load: async () => (await import('./keygen/command.ts')).keygenCommand,

@@ -164,10 +164,13 @@ export const configSchema: z.ZodType<ConfigFile> = z
       ),
     keys: z
       .discriminatedUnion('kind', [
-        z.strictObject({ kind: z.literal('development') }),
+        z.strictObject({ kind: z.literal('development').describe('Where they come from.') }),
         z.strictObject({
           kind: z.literal('keyring'),
-          file: z.string().min(1).describe('The keyring; relative to the folder of the data.'),
+          file: z
+            .string()
+            .min(1)
+            .describe('The keyring of kind `keyring`; relative to the folder of the data.'),
         }),
       ])
       .optional()

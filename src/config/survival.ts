@@ -42,15 +42,17 @@ const ALL_KEPT = { strong: 'kept', pinned: 'kept', eventual: 'kept' } as const
 
 /** The table of a deployment. */
 export function survivalTable(facts: DeploymentFacts): readonly SurvivalRow[] {
-  if (facts.isEmbedded) return embeddedTable(facts)
   const { regions } = facts
+  const isOnFiles = regions.every(({ store, kafkaCopies }) => store === 'file' && kafkaCopies === 0)
+  if (facts.isEmbedded && isOnFiles && facts.members === 0) return embeddedTable(facts)
+  const isApart = regions.some(({ together }) => together.length < regions.length)
   const rows = (
     loss: string,
     outcome: (facts: DeploymentFacts, one: RegionFacts) => Outcome,
     among: readonly RegionFacts[] = regions,
   ): readonly SurvivalRow[] => grouped(loss, facts, among, outcome)
   return [
-    ...rows('a node', nodeLoss),
+    ...rows(facts.isEmbedded ? 'the process' : 'a node', nodeLoss),
     ...rows(
       'a store server',
       storeLoss,
@@ -68,7 +70,7 @@ export function survivalTable(facts: DeploymentFacts): readonly SurvivalRow[] {
       regions.filter(({ hasCache }) => hasCache),
     ),
     ...rows('the machine with the rows, its disk too', machineLoss),
-    ...(regions.length > 1 ? rows('a region, for good', regionLoss) : []),
+    ...(isApart ? rows('a region, for good', regionLoss) : []),
     powerCut(facts),
   ]
 }

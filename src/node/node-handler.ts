@@ -22,12 +22,13 @@ import {
   STATUS_PATH,
 } from '../core/wire-http.ts'
 import { MAX_CHANNEL_MESSAGE_BYTES } from '../drivers/transport/ws-channel.ts'
-import { encodeResponse } from '../protocol/codec.ts'
+import { decodeRequest, encodeResponse } from '../protocol/codec.ts'
 import type { Admission } from './admission.ts'
 import type { NodeCallers } from './node-callers.ts'
 import type { ReadinessReport } from './readiness.ts'
 import { requireMessage } from './require-message.ts'
 import { responseStatus, statusOf } from './response-status.ts'
+import type { ForRegion, SharedRegion } from './shared-region/shared-region.ts'
 
 /** The SQL endpoint, as a node mounts it; `path` is what follows its prefix. */
 export interface SqlMount {
@@ -47,6 +48,8 @@ export interface NodeHandlerParts {
   /** A region's handlers; `undefined` while it is being opened. */
   readonly serving: (region: string) => TransportHandlers | undefined
   readonly acceptChannel: (socket: MessageSocket) => Channel
+  /** A region that other nodes have, too; `undefined` for one that is this process's alone. */
+  readonly shared: (region: string) => SharedRegion | undefined
   readonly callers: NodeCallers
   readonly admission: Admission
   readonly maxBodyBytes: number
@@ -59,8 +62,10 @@ export interface NodeHandlerParts {
   readonly log: Log
 }
 
+/** Below the time in which who opens a channel gives up, so that it learns why. */
+const CHANNEL_WAIT_MS = 4_000
 const RETRY_AFTER = { 'retry-after': '1' }
-const SERVICES: readonly ChannelService[] = ['stream', 'commit-log']
+const SERVICES: readonly ChannelService[] = ['stream', 'commit-log', 'snapshot']
 
 export function createNodeHandler(parts: NodeHandlerParts): HttpHandler {
   return new NodeHandler(parts)
@@ -101,7 +106,12 @@ class NodeHandler implements HttpHandler {
         return { kind: 'refuse', response: text(404, 'There is nothing here.\n') }
       }
       const path = request.path.slice(SQL_PATH_PREFIX.length)
-      return await sql.upgrade(request, path, protocols, (jwt) => callers.ofToken(jwt))
+      const serve = async (): Promise<UpgradeDecision> =>
+        sql.upgrade(request, path, protocols, (jwt) => callers.ofToken(jwt))
+      const target = this.#sqlTarget(request)
+      if (target === undefined) return await serve()
+      const wanted = { ...target, limitMs: () => CHANNEL_WAIT_MS }
+      return await target.shared.upgrade(wanted, protocols, serve)
     } catch (error) {
       return { kind: 'refuse', response: this.#refusal(error) }
     }
@@ -115,11 +125,18 @@ class NodeHandler implements HttpHandler {
       requireMessage(request)
       callers.admitHost(request)
       const caller = await callers.of(request)
-      const handlers = this.#handlers(request.headers[REGION_HEADER])
+      const region = this.#region(request.headers[REGION_HEADER])
+      const shared = this.#parts.shared(region)
+      if (shared === undefined) this.#handlers(region)
       const bodyBytes = announcedBytes(request, maxBodyBytes)
       leave = admission.enter(callers.areToldApart ? caller : null, bodyBytes)
-      const answer = await handlers.onRequest(await request.body(maxBodyBytes), caller)
-      return message(responseStatus(answer), answer)
+      const body = await request.body(maxBodyBytes)
+      const serve = async (): Promise<HttpResponse> => {
+        const answer = await this.#handlers(region).onRequest(body, caller)
+        return message(responseStatus(answer), answer)
+      }
+      if (shared === undefined) return await serve()
+      return await shared.request({ request, limitMs: () => timeoutOf(body) }, body, serve)
     } catch (thrown) {
       const error = asMeridianError(thrown)
       this.#report(error)
@@ -130,16 +147,18 @@ class NodeHandler implements HttpHandler {
     }
   }
 
-  #handlers(named: string | undefined): TransportHandlers {
-    const { regions, serving } = this.#parts
+  #region(named: string | undefined): string {
+    const { regions } = this.#parts
     const region = named ?? (regions.length === 1 ? regions[0] : undefined)
-    if (region === undefined || !regions.includes(region)) {
-      const which = region === undefined ? 'The request names no region' : `Not ${region}`
-      throw new MeridianError('REGION_UNKNOWN', `${which}: ${regions.join(', ')} served here.`, {
-        fix: `Send the header \`${REGION_HEADER}\` to the node of its region.`,
-      })
-    }
-    const handlers = serving(region)
+    if (region !== undefined && regions.includes(region)) return region
+    const which = region === undefined ? 'The request names no region' : `Not ${region}`
+    throw new MeridianError('REGION_UNKNOWN', `${which}: ${regions.join(', ')} served here.`, {
+      fix: `Send the header \`${REGION_HEADER}\` to the node of its region.`,
+    })
+  }
+
+  #handlers(region: string): TransportHandlers {
+    const handlers = this.#parts.serving(region)
     if (handlers !== undefined) return handlers
     throw new MeridianError('REGION_UNREACHABLE', `Region ${region} is not open.`, {
       fix: 'Repeat once the node is ready.',
@@ -148,9 +167,9 @@ class NodeHandler implements HttpHandler {
 
   async #channel(request: HttpRequest): Promise<UpgradeDecision> {
     const { callers, acceptChannel } = this.#parts
-    const [region, service, ...rest] = request.path.slice(CHANNEL_PATH_PREFIX.length + 1).split('/')
+    const [named, service, ...rest] = request.path.slice(CHANNEL_PATH_PREFIX.length + 1).split('/')
     const known = SERVICES.find((one) => one === service)
-    if (region === undefined || known === undefined || rest.length > 0) {
+    if (named === undefined || known === undefined || rest.length > 0) {
       return { kind: 'refuse', response: text(404, 'There is no such channel.\n') }
     }
     const caller = await callers.of(request)
@@ -159,12 +178,18 @@ class NodeHandler implements HttpHandler {
         fix: 'Send requests instead.',
       })
     }
-    const handlers = this.#handlers(region)
-    return {
-      kind: 'open',
-      maxMessageBytes: MAX_CHANNEL_MESSAGE_BYTES,
-      open: (socket) => handlers.onChannel(acceptChannel(socket), known, caller),
+    const region = this.#region(named)
+    const serve = (): UpgradeDecision => {
+      const handlers = this.#handlers(region)
+      return {
+        kind: 'open',
+        maxMessageBytes: MAX_CHANNEL_MESSAGE_BYTES,
+        open: (socket) => handlers.onChannel(acceptChannel(socket), known, caller),
+      }
     }
+    const shared = this.#parts.shared(region)
+    if (shared === undefined) return serve()
+    return shared.upgrade({ request, limitMs: () => CHANNEL_WAIT_MS }, [], serve)
   }
 
   async #sql(request: HttpRequest, sql: SqlMount): Promise<HttpResponse> {
@@ -173,11 +198,30 @@ class NodeHandler implements HttpHandler {
     const caller = await callers.of(request)
     const bodyBytes = announcedBytes(request, maxBodyBytes)
     const leave = admission.enter(callers.areToldApart ? caller : null, bodyBytes)
+    const path = request.path.slice(SQL_PATH_PREFIX.length)
     try {
-      return await sql.request(request, request.path.slice(SQL_PATH_PREFIX.length), caller)
+      const target = this.#sqlTarget(request)
+      if (target === undefined) return await sql.request(request, path, caller)
+      const body = await request.body(maxBodyBytes)
+      const again = { ...request, body: async () => body }
+      // It reads and does nothing else: to ask twice is harmless.
+      return await target.shared.request({ ...target, isRepeatable: true }, body, () =>
+        sql.request(again, path, caller),
+      )
     } finally {
       leave()
     }
+  }
+
+  /** The region that SQL is for, where other nodes have it as well: named, or the first one here. */
+  #sqlTarget(request: HttpRequest): (ForRegion & { readonly shared: SharedRegion }) | undefined {
+    const { regions, shared } = this.#parts
+    const named = request.headers[REGION_HEADER] ?? request.query.get('region') ?? undefined
+    const isAnyShared = regions.some((region) => shared(region) !== undefined)
+    const region = named ?? (isAnyShared ? regions[0] : undefined)
+    const found = region === undefined ? undefined : shared(region)
+    if (region === undefined || found === undefined) return undefined
+    return { shared: found, request, headers: { [REGION_HEADER]: region } }
   }
 
   #ready(): HttpResponse {
@@ -215,6 +259,16 @@ class NodeHandler implements HttpHandler {
     this.#parts.onRefused(error.code)
     if (error.code !== 'INTERNAL') return
     this.#parts.log.write('error', 'request failed unexpectedly', { error })
+  }
+}
+
+/** How long the caller of a message waits for its answer. */
+function timeoutOf(body: Uint8Array): number {
+  try {
+    return decodeRequest(body).header.timeoutMs
+  } catch {
+    // Whoever serves it says what is wrong with it.
+    return Infinity
   }
 }
 

@@ -2,6 +2,7 @@
 import { PROTOCOL_VERSION } from '../protocol/messages.ts'
 import type { ReadinessReport } from './readiness.ts'
 import type { NodeStatus, RegionNode } from './region-node.ts'
+import type { SharedRegionReport } from './shared-region/shared-region.ts'
 
 /** A stream into a region. */
 export interface ImportReport {
@@ -47,7 +48,10 @@ export interface NodeReport extends ReadinessReport {
   readonly leader: string
   readonly connections: number
   readonly requestsInProgress: number
+  /** Those that are open here. */
   readonly regions: readonly RegionReport[]
+  /** Those that have other nodes, too: what this one is to them, and who holds them. */
+  readonly shared: readonly SharedRegionReport[]
 }
 
 /** What the report is drawn from. */
@@ -59,6 +63,7 @@ export interface NodeReportParts {
   readonly requestsInProgress: () => number
   readonly readiness: () => ReadinessReport
   readonly nodes: ReadonlyMap<string, RegionNode>
+  readonly shared: () => readonly SharedRegionReport[]
 }
 
 export function nodeReport(parts: NodeReportParts): NodeReport {
@@ -71,6 +76,7 @@ export function nodeReport(parts: NodeReportParts): NodeReport {
     connections: parts.connections(),
     requestsInProgress: parts.requestsInProgress(),
     regions: [...parts.nodes.values()].map((node) => regionReport(node.status())),
+    shared: parts.shared(),
   }
 }
 

@@ -1,17 +1,16 @@
 /** A node as a process: the regions of one URL, served over HTTP to clients and other nodes. */
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/parse-config.ts'
+import type { Coordination } from '../core/ports/coordination.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { RunningHttpServer } from '../drivers/http/http-server.ts'
 import { keepProcessAlive } from '../drivers/runtime/keep-alive.ts'
 import { systemRuntime } from '../drivers/runtime/system-runtime.ts'
-import type { HttpNetwork } from '../drivers/transport/http-network.ts'
 import type { Schema } from '../schema/define.ts'
 import { Admission } from './admission.ts'
-import { allSettled, Closing } from './closing.ts'
-import { CatchUp } from './catch-up.ts'
-import { openNodeCommitLog, type NodeCommitLog } from './node-commit-log.ts'
+import { Closing } from './closing.ts'
+import { openNodeCommitLog } from './node-commit-log.ts'
 import { createNodeHandler } from './node-handler.ts'
 import { createNodeNetwork } from './node-network.ts'
 import { planNode, type NodePlan } from './node-plan.ts'
@@ -19,22 +18,23 @@ import { openIdentity, type NodeIdentity } from './node-identity.ts'
 import { startNodeServer } from './node-server.ts'
 import { nodeReport, type NodeReport } from './node-status.ts'
 import { NodeMetrics } from './observe/node-metrics.ts'
-import { logFailures } from './observe/request-log.ts'
-import { composeObservers } from './observe/request-observer.ts'
 import { openTracing } from './observe/trace-exporter.ts'
-import type { Tracing } from './observe/tracing.ts'
-import { checks, Readiness, SERVING } from './readiness.ts'
-import { makeDataFolder, openRegionFiles, type RegionFiles } from './region-files.ts'
-import { openRegionNode, type RegionNode } from './region-node.ts'
+import { openOwnRegions, type Shared } from './open-region.ts'
+import { Readiness, SERVING } from './readiness.ts'
+import { makeDataFolder } from './region-files.ts'
+import { SharedRegions } from './shared-region/shared-regions.ts'
 import { createSqlEndpoint, type SqlEndpoint } from './sql-endpoint/sql-endpoint.ts'
-import { LOCK_FILE, openSchemaLock, requireSchemaLock, type LockedSchema } from './schema-lock.ts'
-import type { SecretSources } from './secrets.ts'
+import { LOCK_FILE, openSchemaLock, requireSchemaLock } from './schema-lock.ts'
 
 /** What a node is opened with. */
 export interface NodeOptions {
   readonly config: Config
   /** Regions of one URL; all that have it are served. */
   readonly regions: readonly string[]
+  /** The URL of this process, where the regions have several nodes. */
+  readonly node?: string
+  /** Elects one node of a region that has several. Default: the etcd of the configuration. */
+  readonly coordination?: Coordination
   readonly schema: Schema
   readonly log: Log
   /** What relative paths of the configuration are relative to. Default: where the process runs. */
@@ -87,30 +87,12 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
   }
 }
 
-/** Roles whose failure takes nothing from what the region says of its own rows. */
-const SERVES_WITHOUT: readonly string[] = ['sweeper', 'importer', 'pruner']
-
-/** What the parts of a node share. */
-interface Shared {
-  readonly config: Config
-  readonly plan: NodePlan
-  readonly runtime: Runtime
-  readonly log: Log
-  readonly directory: string
-  readonly writer: 'inline' | 'worker'
-  readonly sources: SecretSources
-  readonly locked: LockedSchema
-  readonly network: HttpNetwork
-  readonly tracing: Tracing
-  readonly metrics: NodeMetrics
-  readonly readiness: Readiness
-  readonly nodes: Map<string, RegionNode>
-  readonly closing: Closing
-}
+/** How long connections that are in use are told to end, rather than cut. */
+const LINGER_MS = 500
 
 async function start(options: NodeOptions, closing: Closing): Promise<RunningNode> {
   const { config, schema, log, environment = {}, runtime = systemRuntime } = options
-  const plan = planNode(config, options.regions)
+  const plan = planNode(config, options.regions, options.node)
   const baseDirectory = options.baseDirectory ?? process.cwd()
   const directory = options.directory ?? resolve(baseDirectory, config.data.directory)
   const lockFile = options.lockFile ?? join(directory, LOCK_FILE)
@@ -129,20 +111,19 @@ async function start(options: NodeOptions, closing: Closing): Promise<RunningNod
     network: createNodeNetwork({ ...identity, ca: identity.tls?.ca, config, plan, runtime }),
     tracing: closing.add(await openTracing(environment)),
     metrics: new NodeMetrics(runtime.clock),
-    readiness: new Readiness(plan.regions),
+    readiness: new Readiness(plan.regions, plan.shared),
     nodes: new Map(),
     closing,
   }
-  const serving = await serve(shared, identity, options.version ?? 'unknown')
+  const regions = new SharedRegions()
+  const serving = await serve(shared, regions, identity, options.version ?? 'unknown')
   try {
-    await openRegions(shared)
+    await openRegions(shared, regions, options.coordination, identity.tls?.ca)
   } catch (error) {
     await Promise.all([serving.server.close({ drainTimeoutMs: 0 }), serving.sql.close()])
     throw error
   }
-  const { leader } = config.commitLog
-  closing.add(new CatchUp({ ...shared, leader }))
-  return run(shared, serving)
+  return run(shared, regions, serving)
 }
 
 /** The first line of a node's log. */
@@ -162,7 +143,12 @@ interface Serving {
   readonly report: () => NodeReport
 }
 
-async function serve(shared: Shared, identity: NodeIdentity, version: string): Promise<Serving> {
+async function serve(
+  shared: Shared,
+  regions: SharedRegions,
+  identity: NodeIdentity,
+  version: string,
+): Promise<Serving> {
   const { config, plan, runtime, log, network, readiness, nodes, metrics } = shared
   const admission = new Admission(config.limits)
   const report = (): NodeReport =>
@@ -174,6 +160,7 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
       requestsInProgress: () => admission.inProgress(),
       readiness: () => readiness.report(),
       nodes,
+      shared: () => regions.reports(),
     })
   const sql = createSqlEndpoint({
     regions: plan.regions,
@@ -186,6 +173,7 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
     regions: plan.regions,
     serving: (region) => network.serving(region),
     acceptChannel: (socket) => network.acceptChannel(socket),
+    shared: (region) => regions.of(region),
     callers: identity.callers,
     admission,
     maxBodyBytes: config.limits.maxBodyBytes,
@@ -209,8 +197,13 @@ async function serve(shared: Shared, identity: NodeIdentity, version: string): P
   return { server, report, sql }
 }
 
-async function openRegions(shared: Shared): Promise<void> {
-  const { config, plan, runtime, directory, writer, sources, network, closing, locked } = shared
+async function openRegions(
+  shared: Shared,
+  regions: SharedRegions,
+  coordination: Coordination | undefined,
+  ca: string | undefined,
+): Promise<void> {
+  const { config, plan, runtime, directory, writer, network, closing, locked } = shared
   await makeDataFolder(directory)
   const { leader } = config.commitLog
   const isHere = plan.keepsCommitLog
@@ -220,60 +213,16 @@ async function openRegions(shared: Shared): Promise<void> {
   )
   // Closed after the regions, whose roles end in order only while it lasts.
   closing.add(network)
-  // All files before any region: one that cannot be used keeps the others from being written.
-  const files = await allSettled(
-    plan.regions.map((region) =>
-      openRegionFiles(
-        { region, directory, config, runtime, writer, queries: 'process', sources },
-        closing,
-      ),
-    ),
-  )
-  await allSettled(
-    plan.regions.map((region, i) => openRegion(shared, region, files[i] as RegionFiles, commitLog)),
-  )
+  await openOwnRegions(shared, commitLog)
   await locked.save(runtime.random)
+  regions.start(shared, { coordination, commitLog, ca })
 }
 
-async function openRegion(
+function run(
   shared: Shared,
-  region: string,
-  files: RegionFiles,
-  commitLog: NodeCommitLog,
-): Promise<void> {
-  const { config, runtime, network, readiness, nodes, tracing, metrics, closing, locked, log } =
-    shared
-  const { serve: serveCommitLog } = commitLog
-  const { store, roles } = checks(region)
-  // Before they run: one that fails at once says so afterwards.
-  readiness.meet(roles)
-  const node = await openRegionNode({
-    region,
-    config,
-    schema: locked.compiled,
-    store: tracing.traceStore(region, metrics.countWrites(region, files.store)),
-    observe: composeObservers(
-      metrics.observer(region),
-      logFailures(region, log, runtime.clock),
-      tracing.observer(region),
-    ),
-    changeLog: files.changeLog,
-    commitLog: commitLog.handle(region),
-    network,
-    runtime,
-    ...(serveCommitLog === undefined ? {} : { serveCommitLog }),
-    onFailure: (role, error) => {
-      log.write('error', 'role failed', { region, role, error })
-      // A sweep that failed is repeated; whatever else fails has stopped for good.
-      if (!SERVES_WITHOUT.includes(role))
-        readiness.wait(roles, `a restart: ${role} stopped (${error.code})`)
-    },
-  })
-  readiness.meet(store)
-  nodes.set(region, closing.add(node))
-}
-
-function run(shared: Shared, { server, sql, report }: Serving): RunningNode {
+  sharedRegions: SharedRegions,
+  { server, sql, report }: Serving,
+): RunningNode {
   const { config, plan, readiness, nodes, closing, log } = shared
   const release = keepProcessAlive()
   const { url } = server
@@ -285,7 +234,10 @@ function run(shared: Shared, { server, sql, report }: Serving): RunningNode {
     readiness.wait(SERVING, 'its end: the node is stopping')
     log.write('info', 'node stops', { regions, drainTimeoutMs })
     try {
+      await leave(shared, sharedRegions, server)
+      const stopTimer = sharedRegions.stopWaitingWithin(shared, drainTimeoutMs)
       await Promise.all([server.close({ drainTimeoutMs }), sql.close()])
+      stopTimer()
       await closing.close()
       log.write('info', 'node stopped', { regions })
     } finally {
@@ -304,4 +256,21 @@ function run(shared: Shared, { server, sql, report }: Serving): RunningNode {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/**
+ * Hands over what other nodes have, too, while the port is still open: who calls this node meanwhile
+ * is passed to the next holder, and told to connect elsewhere for its next call.
+ */
+async function leave(
+  { runtime }: Shared,
+  regions: SharedRegions,
+  server: RunningHttpServer,
+): Promise<void> {
+  if (regions.isEmpty()) return
+  server.retire()
+  await regions.handOver()
+  await new Promise<void>((resolve) => {
+    runtime.timers.after(LINGER_MS, resolve)
+  })
 }

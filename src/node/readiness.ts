@@ -2,7 +2,10 @@
 
 /** One thing that must be so before a node is ready. */
 export interface ReadinessCheck {
-  /** `serving`, or of a region: `store eu-west`, `log eu-west`, `roles eu-west`. */
+  /**
+   * `serving`, or of a region: `store eu-west`, `log eu-west`, `roles eu-west`; `leader eu-west`
+   * where it has several nodes.
+   */
   readonly name: string
   readonly ok: boolean
   /** Why it is not, or what it waits for. */
@@ -20,6 +23,11 @@ export function checks(region: string): Readonly<Record<'store' | 'log' | 'roles
   return { store: `store ${region}`, log: `log ${region}`, roles: `roles ${region}` }
 }
 
+/** The check of a region that this process has with others: that it is held, and by whom. */
+export function leaderCheck(region: string): string {
+  return `leader ${region}`
+}
+
 /** The check that a node which stops does not meet. */
 export const SERVING = 'serving'
 
@@ -28,11 +36,24 @@ export class Readiness {
   readonly #checks = new Map<string, ReadinessCheck>()
   readonly #waiters = new Set<() => void>()
 
-  constructor(regions: readonly string[]) {
+  /** `shared`: those of the regions that other nodes have, too. */
+  constructor(regions: readonly string[], shared: readonly string[] = []) {
     this.meet(SERVING)
     for (const region of regions) {
-      for (const name of Object.values(checks(region))) this.wait(name, 'the start')
+      if (shared.includes(region)) this.wait(leaderCheck(region), 'the start')
+      else this.begin(region)
     }
+  }
+
+  /** The region is being opened here. */
+  begin(region: string): void {
+    for (const name of Object.values(checks(region))) this.wait(name, 'the start')
+  }
+
+  /** The region is not here any more, and nothing of it is waited for. */
+  end(region: string): void {
+    for (const name of Object.values(checks(region))) this.#checks.delete(name)
+    this.#wake()
   }
 
   meet(name: string): void {
@@ -60,6 +81,10 @@ export class Readiness {
 
   #set(check: ReadinessCheck): void {
     this.#checks.set(check.name, check)
+    this.#wake()
+  }
+
+  #wake(): void {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const waiter of waiters) waiter()

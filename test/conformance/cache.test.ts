@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Cache } from '../../src/core/ports/cache.ts'
 import type { Clock } from '../../src/core/ports/runtime.ts'
 import { createMemoryCache } from '../../src/drivers/cache/memory-cache.ts'
 import { describeCacheSuite } from './cache-suite.ts'
@@ -19,27 +20,46 @@ function movableClock(): Clock & { advance(ms: number): Promise<void> } {
 describeCacheSuite('memory cache', async () => {
   const clock = movableClock()
   return {
-    cache: createMemoryCache({ clock, maxEntries: 100 }),
+    cache: createMemoryCache({ clock, maxEntries: 1000 }),
     advance: (ms) => clock.advance(ms),
   }
 })
 
+async function put(cache: Cache, key: string, bytes = 0): Promise<void> {
+  const lease = (await cache.acquireLease(key, 1000)) ?? ''
+  const entry = { position: 1, value: new Uint8Array(bytes), expiresAtMs: null }
+  expect(await cache.fill(key, lease, entry, 1000)).toBe(true)
+}
+
+const KEYS = ['a', 'b', 'c', 'd']
+
+async function keptOf(cache: Cache): Promise<boolean[]> {
+  return (await cache.read(KEYS)).entries.map((entry) => entry !== undefined)
+}
+
 test('memory cache: the least recently used keys go first', async () => {
   const cache = createMemoryCache({ clock: movableClock(), maxEntries: 3 })
-  const put = (key: string): Promise<boolean> =>
-    cache.put(key, { version: '1', value: null, asOfMs: 0 }, 1000)
-  await put('a')
-  await put('b')
-  await put('c')
-  await cache.get('a')
-  await put('d')
-  const kept = await Promise.all(['a', 'b', 'c', 'd'].map((key) => cache.get(key)))
-  expect(kept.map((entry) => entry !== undefined)).toEqual([true, false, true, true])
+  await cache.begin('i', 0)
+  for (const key of ['a', 'b', 'c']) await put(cache, key)
+  await cache.read(['a'])
+  await put(cache, 'd')
+  expect(await keptOf(cache)).toEqual([true, false, true, true])
+})
+
+test('memory cache: bytes are bounded, too, also where a change makes an entry longer', async () => {
+  const cache = createMemoryCache({ clock: movableClock(), maxEntries: 100, maxBytes: 5000 })
+  await cache.begin('i', 0)
+  for (const key of ['a', 'b', 'c', 'd']) await put(cache, key, 1000)
+  expect(await keptOf(cache)).toEqual([true, true, true, true])
+  const longer = { key: 'd', position: 2, value: new Uint8Array(3000), expiresAtMs: null }
+  await cache.apply([longer], 0, 2)
+  expect(await keptOf(cache)).toEqual([false, false, true, true])
 })
 
 test('memory cache: leases without entries do not grow it', async () => {
   const cache = createMemoryCache({ clock: movableClock(), maxEntries: 3 })
-  await cache.put('kept', { version: '1', value: null, asOfMs: 0 }, 1000)
+  await cache.begin('i', 0)
+  await put(cache, 'a')
   for (let i = 0; i < 10; i++) await cache.acquireLease(`${i}`, 1000)
-  expect(await cache.get('kept')).toBeUndefined()
+  expect(await keptOf(cache)).toEqual([false, false, false, false])
 })

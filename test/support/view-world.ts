@@ -8,7 +8,6 @@ import { createViewMaintainer, type ViewMaintainer } from '../../cdc/views/maint
 import type { Cause, Change, RowImage } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
-import type { ChangeLog, ChangeLogRecord } from '../../src/core/ports/change-log.ts'
 import { StatementFailed, type Statement, type Store } from '../../src/core/ports/store.ts'
 import { StoreClock } from '../../src/core/store-clock.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
@@ -21,46 +20,9 @@ import { beginContext, setCause } from '../../src/schema/system-tables.ts'
 import { outboxRows, type NewOutboxChange } from '../../src/sql/outbox-rows.ts'
 import { deleteRows, upsertRows } from '../../src/sql/write-rows.ts'
 import { sameRows, showKey } from './row-text.ts'
+import { MemoryChangeLog } from './memory-change-log.ts'
 import { MemoryStore } from './memory-store.ts'
 import { recompute, type LiveRow } from './view-model.ts'
-
-/** A change log in memory. */
-class MemoryChangeLog implements ChangeLog {
-  readonly records: ChangeLogRecord[] = []
-  readonly #listeners = new Set<() => void>()
-  #trimmed = 0
-
-  append(records: readonly ChangeLogRecord[]): Promise<void> {
-    this.records.push(...records)
-    for (const listener of this.#listeners) listener()
-    return Promise.resolve()
-  }
-
-  end(): Promise<number> {
-    return Promise.resolve(this.records.length)
-  }
-
-  read(position: number, maxRecords: number): Promise<readonly ChangeLogRecord[]> {
-    if (position < this.#trimmed) {
-      return Promise.reject(new MeridianError('LOG_COMPACTED', 'The log was trimmed.'))
-    }
-    return Promise.resolve(this.records.slice(position, position + maxRecords))
-  }
-
-  onAppend(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  trim(position: number): Promise<void> {
-    this.#trimmed = position
-    return Promise.resolve()
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve()
-  }
-}
 
 /** How the maintainer's next write fails: before it, inside it, or after it, its answer lost. */
 export type WriteFailure = 'before' | 'inside' | 'after'

@@ -17,6 +17,8 @@ export interface ExchangeContext {
   readonly onError: (error: unknown) => void
   /** Whether the server closes: then no answer keeps its connection. */
   readonly isDraining: () => boolean
+  /** Whether it is about to: likewise, while it still accepts. */
+  readonly isRetiring: () => boolean
 }
 
 /** How long the rest of a request that was answered early is read, so that the answer arrives. */
@@ -91,7 +93,7 @@ export async function send(
   const { timers } = context
   // Whoever has not sent all of a request cannot send another after it.
   const isPartial = !incoming.complete
-  const isLast = isPartial || context.isDraining()
+  const isLast = isPartial || context.isDraining() || context.isRetiring()
   const linger = { beforeEnd: () => readRest(incoming, timers) }
   const options = { timers, isLast, ...(isPartial ? linger : {}) }
   try {

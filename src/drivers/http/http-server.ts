@@ -45,6 +45,8 @@ export interface RunningHttpServer {
   readonly url: string
   /** Open connections, those of WebSockets included. */
   connections(): number
+  /** From now on every answer is the last of its connection; new ones are still accepted. */
+  retire(): void
   /**
    * Stops accepting, closes idle connections and WebSockets (1001), answers what is in progress
    * with `connection: close`, and cuts what is left after `drainTimeoutMs` (default 5,000).
@@ -99,6 +101,7 @@ class NodeHttpServer implements RunningHttpServer {
   readonly #sockets = new Set<Socket>()
   readonly #webSockets = new Set<WebSocket>()
   #port = 0
+  #isRetiring = false
   #isDraining = false
   #closing: Promise<void> | undefined
 
@@ -142,6 +145,10 @@ class NodeHttpServer implements RunningHttpServer {
     return this.#connections.size
   }
 
+  retire(): void {
+    this.#isRetiring = true
+  }
+
   close(options: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#drain(options.drainTimeoutMs ?? DEFAULT_DRAIN_TIMEOUT_MS)
     return this.#closing
@@ -159,6 +166,7 @@ class NodeHttpServer implements RunningHttpServer {
       bodyTimeoutMs: bodyTimeoutMs ?? DEFAULT_BODY_TIMEOUT_MS,
       onError: (error) => onError?.(error),
       isDraining: () => this.#isDraining,
+      isRetiring: () => this.#isRetiring,
     }
     const onOpen = (socket: WebSocket): void => {
       this.#webSockets.add(socket)

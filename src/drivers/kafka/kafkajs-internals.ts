@@ -128,7 +128,7 @@ export interface BrokerPool {
 export type SocketFactory = (to: {
   readonly host: string
   readonly port: number
-  readonly ssl: object | undefined
+  readonly ssl: object | null | undefined
   readonly onConnect: () => void
 }) => Socket
 
@@ -139,7 +139,7 @@ export interface PoolOptions {
   readonly sasl:
     | { readonly mechanism: string; readonly username: string; readonly password: string }
     | undefined
-  readonly ssl: object | undefined
+  readonly ssl: object | null | undefined
   readonly socketFactory: SocketFactory
   readonly connectionTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -150,7 +150,7 @@ export interface PoolOptions {
 interface Connection {
   readonly socket: Socket | undefined
   readonly bytesNeeded: number
-  processData(data: Buffer): void
+  processData: (this: Connection, data: Buffer) => void
 }
 
 interface RequestQueue {
@@ -238,7 +238,7 @@ function mendConnections(): void {
     )
   }
   const connection = ConnectionClass.prototype
-  const processData = connection.processData
+  const { processData } = connection
   // Bytes that are no answer of Kafka's threw in the socket's event, which ends the process.
   connection.processData = function (this: Connection, data: Buffer): void {
     try {

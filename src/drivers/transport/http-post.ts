@@ -8,7 +8,13 @@ import type { Timers } from '../../core/ports/runtime.ts'
 import { PASSED_HEADER } from '../../core/wire-http.ts'
 
 /** What is sent where. */
-export interface PostOptions {
+export interface PostOptions extends Omit<SendOptions, 'method'> {
+  readonly maxAnswerBytes: number
+}
+
+/** A request of any kind. */
+export interface SendOptions {
+  readonly method: string
   readonly url: URL
   readonly agent: Agent
   readonly headers: Readonly<Record<string, string>>
@@ -17,7 +23,6 @@ export interface PostOptions {
   readonly timeoutMs: number
   /** How long a new connection may take, TLS included. */
   readonly connectTimeoutMs: number
-  readonly maxAnswerBytes: number
   readonly timers: Timers
   readonly signal?: AbortSignal | undefined
 }
@@ -47,15 +52,25 @@ export class PostFailure extends Error {
 
 /** Sends the request. Rejects with a `PostFailure` alone. */
 export function post(options: PostOptions): Promise<PostAnswer> {
+  return sendRequest({ ...options, method: 'POST' }, (incoming) =>
+    readAnswer(incoming, options.maxAnswerBytes),
+  )
+}
+
+/**
+ * Sends a request and resolves with what `read` makes of its answer, until which its times and its
+ * signal bound it. Rejects with a `PostFailure` alone.
+ */
+export function sendRequest<Answer>(
+  options: SendOptions,
+  read: (incoming: IncomingMessage) => Promise<Answer>,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const { url, agent, headers, body, timers, signal } = options
+    const { url, method, agent, headers, body, timers, signal } = options
     let isSent = false
     const send = url.protocol === 'https:' ? requestTls : requestPlain
-    const outgoing = send(url, {
-      method: 'POST',
-      agent,
-      headers: { ...headers, 'content-length': body.length },
-    })
+    const length = body.length > 0 || method === 'POST' ? { 'content-length': body.length } : {}
+    const outgoing = send(url, { method, agent, headers: { ...headers, ...length } })
     const fail = (cause: unknown, isAborted = false): void => {
       settle()
       reject(new PostFailure(isSent, isAborted, cause))
@@ -83,7 +98,7 @@ export function post(options: PostOptions): Promise<PostAnswer> {
       else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', noteSent)
     })
     outgoing.on('response', (incoming) => {
-      readAnswer(incoming, options.maxAnswerBytes).then((answer) => {
+      read(incoming).then((answer) => {
         settle()
         resolve(answer)
       }, fail)

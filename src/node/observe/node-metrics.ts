@@ -7,6 +7,7 @@ import { asMeridianError, type ErrorCode } from '../../core/errors.ts'
 import type { Clock } from '../../core/ports/runtime.ts'
 import type { Store } from '../../core/ports/store.ts'
 import type { NodeReport, RegionReport } from '../node-status.ts'
+import type { SharedRegionReport } from '../shared-region/shared-region.ts'
 import type { RequestObserver } from './request-observer.ts'
 
 /** The text of all metrics. */
@@ -26,6 +27,8 @@ export class NodeMetrics {
   readonly #durations: Histogram<'region' | 'kind' | 'code'>
   readonly #refusals: Counter<'code'>
   readonly #waitingWrites: Gauge<'region'>
+  readonly #passed: Counter<'region'>
+  readonly #shared: SharedGauges
   readonly #node: NodeGauges
   readonly #regions: RegionGauges
 
@@ -53,6 +56,13 @@ export class NodeMetrics {
       labelNames: ['region'],
       registers,
     })
+    this.#passed = new Counter({
+      name: 'meridian_passed_requests_total',
+      help: 'Requests that the node of the region which holds it answered.',
+      labelNames: ['region'],
+      registers,
+    })
+    this.#shared = new SharedGauges(this.#registry)
     this.#node = new NodeGauges(this.#registry)
     this.#regions = new RegionGauges(this.#registry)
   }
@@ -82,6 +92,11 @@ export class NodeMetrics {
     this.#refusals.inc({ code })
   }
 
+  /** Counts a request that another node of the region answered. */
+  passed(region: string): void {
+    this.#passed.inc({ region })
+  }
+
   /** The store, with its waiting writes counted. */
   countWrites(region: string, store: Store): Store {
     const waiting = this.#waitingWrites.labels({ region })
@@ -98,6 +113,8 @@ export class NodeMetrics {
       read: (statements) => store.read(statements),
       query: (statement) => store.query(statement),
       ...(store.snapshot === undefined ? {} : { snapshot: store.snapshot.bind(store) }),
+      ...(store.durability === undefined ? {} : { durability: store.durability }),
+      ...(store.takesStatistics === undefined ? {} : { takesStatistics: store.takesStatistics }),
       onCommit: (listener) => store.onCommit(listener),
       close: () => store.close(),
     }
@@ -107,6 +124,7 @@ export class NodeMetrics {
   async render(report: NodeReport): Promise<RenderedMetrics> {
     this.#node.set(report)
     for (const region of report.regions) this.#regions.set(region)
+    for (const region of report.shared) this.#shared.set(region)
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
   }
 }
@@ -128,6 +146,24 @@ class NodeGauges {
     this.#ready.set(Number(report.ready))
     this.#connections.set(report.connections)
     this.#inProgress.set(report.requestsInProgress)
+  }
+}
+
+/** The gauges of a region that several nodes have. */
+class SharedGauges {
+  readonly #leader: Gauge<'region'>
+  readonly #handovers: Gauge<'region'>
+
+  constructor(registry: Registry) {
+    const holds = 'Whether this node holds the region: 1 or 0.'
+    const times = 'How often this node has taken the region over since it started.'
+    this.#leader = gauge(registry, 'meridian_region_leader', holds, 'region')
+    this.#handovers = gauge(registry, 'meridian_region_handovers', times, 'region')
+  }
+
+  set({ region, state, handovers }: SharedRegionReport): void {
+    this.#leader.set({ region }, Number(state === 'leading'))
+    this.#handovers.set({ region }, handovers)
   }
 }
 

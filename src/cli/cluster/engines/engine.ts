@@ -54,8 +54,8 @@ export interface EnginePlan {
   readonly process: Omit<ProcessSpec, 'logFile' | 'temporaryFolder'>
   /** The code of the error when it does not start. */
   readonly failure: ErrorCode
-  /** Resolves when it serves; rejects while it does not. */
-  probe(): Promise<void>
+  /** Resolves when this process, not another on its port, serves; rejects while it does not. */
+  probe(pid: number): Promise<void>
 }
 
 /** The folder of an engine. */
@@ -79,6 +79,21 @@ export async function openFolder(
   }
   await mkdir(directory, { recursive: true })
   return { path: directory, isTemporary: false }
+}
+
+/** The last lines of a log; none where there is no log. */
+export function lastLinesOf(logFile: string, count: number = SHOWN_LINES): readonly string[] {
+  try {
+    return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-count)
+  } catch {
+    return []
+  }
+}
+
+/** The same for a message, which may outlive the log. */
+export function quoteEnd(logFile: string): string {
+  const said = lastLinesOf(logFile)
+  return said.length === 0 ? '' : ` It said:\n${said.join('\n')}\n`
 }
 
 /** The engine of a plan. Subclasses add what clients of their kind need. */
@@ -123,7 +138,7 @@ export class RunningEngine implements Engine {
     try {
       started = await startKept({ ...process, logFile, temporaryFolder })
     } catch (error) {
-      throw this.#failed('cannot be started', error)
+      throw this.#failed(`cannot be started: ${(error as Error).message}`, error)
     }
     this.#process = started
     this.#isRunning = true
@@ -139,11 +154,7 @@ export class RunningEngine implements Engine {
   }
 
   lastLines(count = SHOWN_LINES): readonly string[] {
-    try {
-      return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-count)
-    } catch {
-      return []
-    }
+    return lastLinesOf(this.logFile, count)
   }
 
   signal(name: NodeJS.Signals): void {
@@ -193,8 +204,7 @@ export class RunningEngine implements Engine {
       if (!this.#isRunning) throw this.#failed('has ended while it started', last)
       if (performance.now() > deadlineMs) throw this.#failed('does not answer', last)
       try {
-        await this.#plan.probe()
-        // The answer may be another program's, on a port that this one did not get.
+        await this.#plan.probe(this.pid)
         if (this.#isRunning) return
       } catch (error) {
         last = error
@@ -209,8 +219,7 @@ export class RunningEngine implements Engine {
   }
 
   #failed(what: string, cause?: unknown): MeridianError {
-    const said = this.lastLines()
-    const end = said.length === 0 ? '' : ` It said:\n${said.join('\n')}\n`
+    const end = quoteEnd(this.logFile)
     return new MeridianError(this.#plan.failure, `${this.name} at ${this.address} ${what}.${end}`, {
       fix: `See ${this.logFile}.`,
       cause,

@@ -53,7 +53,7 @@ const SPECS: Readonly<Record<ProgramName, ProgramSpec>> = {
     version: /version "?(\d[^"\s]*)/,
     // Brokers of Kafka 4 run on no older one.
     leastMajor: 17,
-    debian: 'openjdk-17-jre-headless',
+    debian: 'default-jre-headless',
   },
   maven: {
     title: 'Maven',

@@ -62,6 +62,9 @@ function baseProperties(options: PropertiesOptions): Readonly<Record<string, str
     'share.coordinator.state.topic.min.isr': '1',
     'group.initial.rebalance.delay.ms': '0',
     'auto.create.topics.enable': 'false',
+    // One that was killed is let in again once its last session is over: 9 s would be long.
+    'broker.session.timeout.ms': '5000',
+    'broker.heartbeat.interval.ms': '1000',
     ...(tls === undefined ? {} : tlsProperties(tls, options)),
   }
 }

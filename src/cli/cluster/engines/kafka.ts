@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { MeridianError } from '../../../core/errors.ts'
 import {
   openFolder,
+  quoteEnd,
   RunningEngine,
   startWithPorts,
   type Engine,
@@ -153,10 +154,13 @@ async function format({ java, folder, logFile, start, layout, users }: Format): 
     temporaryFolder: folder.isTemporary ? folder.path : undefined,
   })
   const force = setTimeout(() => process.signal('SIGKILL'), FORMAT_TIMEOUT_MS)
-  const { code } = await process.ended
+  const { code, signal } = await process.ended
   clearTimeout(force)
   if (code === 0) return
-  throw new MeridianError('LOG_UNAVAILABLE', 'The data folder of Kafka could not be formatted.', {
-    fix: `See ${logFile}.`,
-  })
+  const how = signal === null ? `with code ${code}` : `by ${signal}`
+  throw new MeridianError(
+    'LOG_UNAVAILABLE',
+    `The data folder of Kafka could not be formatted: it ended ${how}.${quoteEnd(logFile)}`,
+    { fix: `See ${logFile}.` },
+  )
 }

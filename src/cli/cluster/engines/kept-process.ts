@@ -1,5 +1,7 @@
 /** Engines as children of a keeper (`keeper.ts`), of which a process has one while it needs it. */
 import { fork, type ChildProcess } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import type { KeeperReply, KeeperRequest, ProcessSpec } from './keeper.ts'
 
 /** How a process has ended. */
@@ -138,7 +140,7 @@ function forkKeeper(): ChildProcess {
   const isSource = import.meta.url.endsWith('.ts')
   const program = new URL(`./keeper.${isSource ? 'ts' : 'js'}`, import.meta.url)
   const readsTypeScript = Boolean(Reflect.get(process.features, 'typescript'))
-  const loader = isSource && !readsTypeScript ? ['--import', import.meta.resolve('tsx')] : []
+  const loader = isSource && !readsTypeScript ? ['--import', tsxLoader()] : []
   return fork(program, [], {
     execArgv: [`--max-old-space-size=${MAX_HEAP_MB}`, ...loader],
     env: { ...passedEnvironment() },
@@ -146,4 +148,9 @@ function forkKeeper(): ChildProcess {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
+}
+
+/** Found without `import.meta.resolve`, which not everything that loads sources has. */
+function tsxLoader(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 }

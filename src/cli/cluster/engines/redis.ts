@@ -1,6 +1,7 @@
 /** Redis as a native process: a server, a replica of one, or one that is part of a cluster. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { MeridianError } from '../../../core/errors.ts'
 import {
   openFolder,
   RunningEngine,
@@ -95,12 +96,17 @@ export async function makeRedisProcess(spec: RedisProcess): Promise<RunningRedis
         directory: folder.path,
       },
       failure: 'CACHE_UNAVAILABLE',
-      probe: async () => {
-        await askRedis(ask, ['PING'])
-      },
+      probe: (pid) => requireProcess(ask, pid),
     },
     ask,
   )
+}
+
+/** Another Redis may have the port: then this one is about to end. */
+async function requireProcess(ask: RedisAsk, pid: number): Promise<void> {
+  const info = await askRedis(ask, ['INFO', 'server'])
+  if (/^process_id:(\d+)/m.exec(info)?.[1] === `${pid}`) return
+  throw new MeridianError('CACHE_UNAVAILABLE', `Another Redis has port ${ask.port}.`)
 }
 
 export class RunningRedis extends RunningEngine implements RedisEngine {

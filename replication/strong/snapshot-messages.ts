@@ -1,0 +1,255 @@
+/**
+ * Messages of a snapshot channel, version 1: MessagePack arrays that begin with version and kind.
+ *
+ * ```
+ * asking region → peer   open      [1, 1, region, group, machineVersion, [schema version, fingerprint]]
+ *                        begin     [1, 2, credit]
+ *                        more      [1, 3, credit]
+ * peer → asking region   offer     [1, 4, source, index, machineVersion, [schema version, fingerprint]]
+ *                        range     [1, 5, table, after | null, upTo | null, rows]
+ *                        keys      [1, 6, table, width, prefixes, rows]
+ *                        outcomes  [1, 7, after | null, upTo | null, rows]
+ *                        mark      [1, 8, index]
+ *                        end       [1, 9, index, logTimeMs, lastId | null]
+ *                        refuse    [1, 10, error]
+ * ```
+ *
+ * Credit is in bytes of what follows `begin`. `rows` and `prefixes` are JSON lists of cells. `range`
+ * and `outcomes` say what there is between two keys, `keys` what there is under some keys; whatever
+ * the asking region has there besides is to go.
+ */
+import { Packr } from 'msgpackr'
+import { MeridianError, type WireError } from '../../src/core/errors.ts'
+import { requireBounded } from '../../src/protocol/bounded-bytes.ts'
+import { shapeChecks } from '../../src/protocol/shape.ts'
+import type { Cells } from './snapshot-tables.ts'
+
+const { malformed, list, text, count } = shapeChecks('a snapshot message')
+
+/** The version that is spoken; the only one so far. */
+const SNAPSHOT_VERSION = 1
+
+/** Which schema the rows are of: `CompiledSchema` is one. */
+export interface SchemaOf {
+  readonly version: number
+  readonly fingerprint: string
+}
+
+/** From the region that asks. */
+export type AskMessage =
+  | {
+      readonly kind: 'open'
+      readonly region: string
+      readonly group: string
+      readonly machineVersion: number
+      readonly schema: SchemaOf
+    }
+  | { readonly kind: 'begin' | 'more'; readonly credit: number }
+
+/** What the peer has, before anything of it is sent. */
+export interface SnapshotOffer {
+  readonly kind: 'offer'
+  /** `<region>.<incarnation>` of its store. */
+  readonly source: string
+  /** What it has applied; the snapshot's index is at or above it. */
+  readonly index: number
+  readonly machineVersion: number
+  readonly schema: SchemaOf
+}
+
+/** A part of the rows. */
+export type SnapshotPart =
+  | {
+      readonly kind: 'range'
+      readonly table: string
+      readonly after: Cells | null
+      readonly upTo: Cells | null
+      readonly rows: string
+    }
+  | {
+      readonly kind: 'keys'
+      readonly table: string
+      /** Columns of the key that each prefix names. */
+      readonly width: number
+      readonly prefixes: string
+      readonly rows: string
+    }
+  | {
+      readonly kind: 'outcomes'
+      /** Index and transaction. */
+      readonly after: readonly [number, string] | null
+      readonly upTo: readonly [number, string] | null
+      readonly rows: string
+    }
+
+/** What was sent so far is the state at this index. */
+export interface SnapshotMark {
+  readonly kind: 'mark'
+  readonly index: number
+}
+
+/** All was sent: it is the state at this index. */
+export interface SnapshotEnd {
+  readonly kind: 'end'
+  readonly index: number
+  readonly logTimeMs: number
+  /** The id of the record at `index`, where the peer knows it. */
+  readonly lastId: string | null
+}
+
+/** From the peer. */
+export type PeerMessage =
+  | SnapshotOffer
+  | SnapshotPart
+  | SnapshotMark
+  | SnapshotEnd
+  | { readonly kind: 'refuse'; readonly error: WireError }
+
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
+
+const schemaWire = ({ version, fingerprint }: SchemaOf): readonly unknown[] => [
+  version,
+  fingerprint,
+]
+
+/** Encodes what the asking region says. */
+export function encodeAskMessage(message: AskMessage): Uint8Array {
+  if (message.kind !== 'open') {
+    return packr.pack([SNAPSHOT_VERSION, message.kind === 'begin' ? 2 : 3, message.credit])
+  }
+  const { region, group, machineVersion, schema } = message
+  return packr.pack([SNAPSHOT_VERSION, 1, region, group, machineVersion, schemaWire(schema)])
+}
+
+/** Decodes what the asking region says. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
+export function decodeAskMessage(bytes: Uint8Array): AskMessage {
+  const [, kind, ...rest] = unpack(bytes)
+  switch (kind) {
+    case 1:
+      return {
+        kind: 'open',
+        region: text(rest[0]),
+        group: text(rest[1]),
+        machineVersion: count(rest[2]),
+        schema: schemaOf(rest[3]),
+      }
+    case 2:
+      return { kind: 'begin', credit: count(rest[0]) }
+    case 3:
+      return { kind: 'more', credit: count(rest[0]) }
+    default:
+      throw malformed()
+  }
+}
+
+/** Encodes what the peer says. */
+export function encodePeerMessage(message: PeerMessage): Uint8Array {
+  return packr.pack([SNAPSHOT_VERSION, ...fieldsOf(message)])
+}
+
+function fieldsOf(message: PeerMessage): readonly unknown[] {
+  switch (message.kind) {
+    case 'offer':
+      return [4, message.source, message.index, message.machineVersion, schemaWire(message.schema)]
+    case 'range':
+      return [5, message.table, message.after, message.upTo, message.rows]
+    case 'keys':
+      return [6, message.table, message.width, message.prefixes, message.rows]
+    case 'outcomes':
+      return [7, message.after, message.upTo, message.rows]
+    case 'mark':
+      return [8, message.index]
+    case 'end':
+      return [9, message.index, message.logTimeMs, message.lastId]
+    case 'refuse':
+      return [10, message.error]
+  }
+}
+
+/** Decodes what the peer says. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
+export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
+  const [, kind, ...rest] = unpack(bytes)
+  switch (kind) {
+    case 4:
+      return {
+        kind: 'offer',
+        source: text(rest[0]),
+        index: count(rest[1]),
+        machineVersion: count(rest[2]),
+        schema: schemaOf(rest[3]),
+      }
+    case 5:
+      return {
+        kind: 'range',
+        table: text(rest[0]),
+        after: orNull(rest[1], list),
+        upTo: orNull(rest[2], list),
+        rows: text(rest[3]),
+      }
+    case 6:
+      return {
+        kind: 'keys',
+        table: text(rest[0]),
+        width: count(rest[1]),
+        prefixes: text(rest[2]),
+        rows: text(rest[3]),
+      }
+    case 7:
+      return {
+        kind: 'outcomes',
+        after: orNull(rest[0], place),
+        upTo: orNull(rest[1], place),
+        rows: text(rest[2]),
+      }
+    case 8:
+      return { kind: 'mark', index: count(rest[0]) }
+    case 9:
+      return {
+        kind: 'end',
+        index: count(rest[0]),
+        logTimeMs: count(rest[1]),
+        lastId: orNull(rest[2], text),
+      }
+    case 10:
+      return { kind: 'refuse', error: wireError(rest[0]) }
+    default:
+      throw malformed()
+  }
+}
+
+function unpack(bytes: Uint8Array): readonly unknown[] {
+  requireBounded(bytes)
+  let raw: unknown
+  try {
+    raw = packr.unpack(bytes)
+  } catch (error) {
+    throw malformed(error)
+  }
+  if (!Array.isArray(raw) || typeof raw[0] !== 'number') throw malformed()
+  if (raw[0] === SNAPSHOT_VERSION) return raw
+  throw new MeridianError(
+    'PROTOCOL_VERSION',
+    `Version ${raw[0]} of snapshots is not spoken here (${SNAPSHOT_VERSION} is).`,
+    { fix: 'Bring the regions to versions that are at most one apart.' },
+  )
+}
+
+function orNull<T>(value: unknown, read: (value: unknown) => T): T | null {
+  return value === null || value === undefined ? null : read(value)
+}
+
+function place(value: unknown): readonly [number, string] {
+  const [index, tx] = list(value)
+  return [count(index), text(tx)]
+}
+
+function schemaOf(value: unknown): SchemaOf {
+  const [version, fingerprint] = list(value)
+  return { version: count(version), fingerprint: text(fingerprint) }
+}
+
+function wireError(value: unknown): WireError {
+  const error = value as Partial<WireError> | null
+  if (typeof error?.code !== 'string' || typeof error.message !== 'string') throw malformed()
+  return error as WireError
+}

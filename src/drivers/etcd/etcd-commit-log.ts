@@ -1,0 +1,149 @@
+/**
+ * Driver: the commit log in etcd. A group is one key, which every record overwrites: its version is
+ * the dense index, the watch is the tail, compaction the trim. Invariants: docs/spec/etcd-log.md.
+ */
+import { setMaxListeners } from 'node:events'
+import type { IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
+import { MeridianError } from '../../core/errors.ts'
+import type { CommitLog, LogTail, LogTailHandlers } from '../../core/ports/commit-log.ts'
+import type { DeploymentMark } from './deployment-mark.ts'
+import type { EtcdConnection } from './etcd-connection.ts'
+import { closedError, isLeaseGone } from './etcd-errors.ts'
+import type { EtcdFaults } from './etcd-faults.ts'
+import { encodeEntry, type EtcdKeys } from './etcd-keys.ts'
+import { EtcdTail } from './etcd-tail.ts'
+import type { IdLease } from './id-lease.ts'
+import { LogTrim } from './log-trim.ts'
+
+/** What the handles of one process share. */
+export interface EtcdLogOptions {
+  readonly connection: EtcdConnection
+  readonly mark: DeploymentMark
+  readonly keys: EtcdKeys
+  readonly idLease: IdLease
+  readonly faults: EtcdFaults
+}
+
+/** One region's handle; closing it leaves the connection open. */
+export class EtcdCommitLog implements CommitLog {
+  readonly #options: EtcdLogOptions
+  readonly #trim: LogTrim
+  readonly #tails = new Set<EtcdTail>()
+  readonly #closing = new AbortController()
+
+  constructor(options: EtcdLogOptions) {
+    const { connection, mark, keys } = options
+    // One of each call that is under way.
+    setMaxListeners(0, this.#closing.signal)
+    this.#options = options
+    this.#trim = new LogTrim(connection, mark, keys)
+  }
+
+  async append(group: string, id: string, payload: Uint8Array): Promise<number> {
+    const { connection, idLease } = this.#options
+    const value = encodeEntry(id, payload)
+    try {
+      this.#checkOpen()
+      const lease = await idLease.get()
+      try {
+        return await this.#append(group, id, value, lease)
+      } catch (error) {
+        if (!isLeaseGone(error)) throw error
+        idLease.drop(lease)
+        return await this.#append(group, id, value, await idLease.get())
+      }
+    } catch (error) {
+      throw connection.typed(error, 'write')
+    }
+  }
+
+  tail(group: string, fromIndex: number, handlers: LogTailHandlers): LogTail {
+    this.#checkOpen()
+    const tail: EtcdTail = new EtcdTail({
+      ...this.#options,
+      group,
+      fromIndex,
+      handlers,
+      onEnd: () => this.#tails.delete(tail),
+    })
+    this.#tails.add(tail)
+    return tail
+  }
+
+  async readIndex(group: string): Promise<number> {
+    const { connection, mark, keys } = this.#options
+    try {
+      this.#checkOpen()
+      const response = await mark.txn(
+        { success: [{ request_range: { key: keys.log(group), keys_only: true } }] },
+        this.#callOptions('read'),
+      )
+      return versionIn(response, 0)
+    } catch (error) {
+      throw connection.typed(error)
+    }
+  }
+
+  async trim(group: string, beforeIndex: number): Promise<void> {
+    try {
+      this.#checkOpen()
+      await this.#trim.trim(group, beforeIndex)
+    } catch (error) {
+      throw this.#options.connection.typed(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(closedError())
+    await Promise.all(Array.from(this.#tails, (tail) => tail.fail(closedError())))
+  }
+
+  async #append(group: string, id: string, value: Buffer, lease: string): Promise<number> {
+    const { mark, keys, faults } = this.#options
+    const [log, idKey] = [keys.log(group), keys.id(group, id)]
+    const success: IRequestOp[] = [
+      { request_put: { key: log, value } },
+      { request_put: { key: idKey, value: Buffer.alloc(0), lease } },
+      { request_range: { key: log, keys_only: true } },
+    ]
+    const isNew = { key: idKey, target: 'Version', result: 'Equal', version: 0 } as const
+    const response = await mark.txn(
+      {
+        compare: faults.appendWithoutIdCheck === true ? [] : [isNew],
+        success,
+        failure: [{ request_range: { key: idKey, keys_only: true } }],
+      },
+      this.#callOptions('write'),
+    )
+    if (response.succeeded) return versionIn(response, 2)
+    const revision = response.responses[0]?.response_range.kvs[0]?.mod_revision
+    return this.#indexAt(log, Number(revision))
+  }
+
+  /** The index that an append of before got: the log as it was when its id was written. */
+  async #indexAt(log: Buffer, revision: number): Promise<number> {
+    const { kvs } = await this.#options.connection.call<IRangeResponse>(
+      'KV',
+      'range',
+      { key: log, revision, keys_only: true },
+      this.#callOptions('write'),
+    )
+    return Number(kvs[0]?.version)
+  }
+
+  #callOptions(purpose: 'read' | 'write'): { purpose: 'read' | 'write'; signal: AbortSignal } {
+    return { purpose, signal: this.#closing.signal }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted || this.#options.connection.closed.aborted) {
+      throw closedError()
+    }
+  }
+}
+
+function versionIn(response: ITxnResponse, at: number): number {
+  const range = response.responses[at]?.response_range
+  if (range === undefined) throw new MeridianError('INTERNAL', 'etcd left out an answer.')
+  return Number(range.kvs[0]?.version ?? 0)
+}

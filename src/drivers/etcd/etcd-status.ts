@@ -1,0 +1,65 @@
+/** The health of each member of etcd, as the member itself tells it. */
+import type { IAlarmResponse, IStatusResponse } from 'etcd3'
+import type { EtcdConnection } from './etcd-connection.ts'
+import { EtcdCallError } from './etcd-errors.ts'
+
+/** One member. */
+export interface EtcdMemberStatus {
+  /** `host:port`. */
+  readonly address: string
+  readonly reachable: boolean
+  /** Why it is not. */
+  readonly reason?: string
+  /** Of the server, `3.4.23` for example. */
+  readonly version?: string
+  readonly isLeader?: boolean
+  /** Whether it knows a leader: without one it serves nothing that is ordered. */
+  readonly hasLeader?: boolean
+  /** Allocated; shrinks by defragmentation alone. */
+  readonly databaseBytes?: number
+  readonly usedBytes?: number
+  /** What it complains of: its quota, or corruption. */
+  readonly alarms?: readonly string[]
+}
+
+const TIMEOUT_MS = 2000
+
+/** Asks each member by itself. Never rejects. */
+export async function etcdStatus(
+  connection: EtcdConnection,
+): Promise<readonly EtcdMemberStatus[]> {
+  const [statuses, alarms] = await Promise.all([
+    connection.askEach<IStatusResponse>({
+      service: 'Maintenance',
+      method: 'status',
+      request: {},
+      timeoutMs: TIMEOUT_MS,
+    }),
+    connection.askEach<IAlarmResponse>({
+      service: 'Maintenance',
+      method: 'alarm',
+      request: { action: 'GET' },
+      timeoutMs: TIMEOUT_MS,
+    }),
+  ])
+  const raised = alarms.flatMap(({ answer }) =>
+    answer instanceof EtcdCallError ? [] : answer.alarms,
+  )
+  return statuses.map(({ address, answer }) => {
+    if (answer instanceof EtcdCallError) {
+      return { address, reachable: false, reason: answer.message }
+    }
+    const { header, version, leader, dbSize, dbSizeInUse } = answer
+    const own = raised.filter((alarm) => alarm.memberID === header.member_id)
+    return {
+      address,
+      reachable: true,
+      version,
+      isLeader: leader === header.member_id,
+      hasLeader: leader !== '0',
+      databaseBytes: Number(dbSize),
+      usedBytes: Number(dbSizeInUse),
+      alarms: [...new Set(own.map((alarm) => String(alarm.alarm).toUpperCase()))],
+    }
+  })
+}

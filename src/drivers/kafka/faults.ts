@@ -1,0 +1,9 @@
+/** Deliberate breaches, for tests alone: a checker that stays green with one proves nothing. */
+export interface KafkaLogFaults {
+  /** Readers take what another writer stored a second time. */
+  readonly keepsDuplicates?: boolean
+  /** An append that failed is taken for one that stored nothing: the end is not asked anew. */
+  readonly trustsOldEnd?: boolean
+  /** What other writers stored in between is not looked at. */
+  readonly ignoresOthers?: boolean
+}

@@ -1,0 +1,62 @@
+/** The suite of the Cache port on Redis: one server, a master behind Sentinels, a Cluster; TLS. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  startRedisCluster,
+  startSentinel,
+  type RedisCluster,
+} from '../../../src/cli/cluster/engines/redis-groups.ts'
+import { startRedis, type RedisEngine } from '../../../src/cli/cluster/engines/redis.ts'
+import { describeCacheSuite, type CacheSetup } from '../../conformance/cache-suite.ts'
+import { engines } from '../../support/engines.ts'
+import { openTestCache } from '../../support/redis-cache.ts'
+import type { RedisEndpoint } from '../../../src/drivers/redis/redis-connection.ts'
+
+async function setup(config: RedisEndpoint): Promise<CacheSetup> {
+  return { cache: await openTestCache(config), advance: async (ms) => void (await pause(ms)) }
+}
+
+describeCacheSuite('Redis', () => setup({ address: engines().redis.address }))
+
+const PASSWORD = 'a word to pass'
+
+describe('behind Sentinels', () => {
+  let redis: RedisEngine
+  let sentinel: RedisEngine
+
+  beforeAll(async () => {
+    redis = await startRedis({ password: PASSWORD })
+    sentinel = await startSentinel({ primary: redis.address, password: PASSWORD, name: 'main' })
+  })
+  afterAll(async () => {
+    await Promise.all([sentinel.close(), redis.close()])
+  })
+
+  describeCacheSuite('Redis with Sentinel', () =>
+    setup({
+      sentinels: { addresses: [sentinel.address], name: 'main' },
+      password: PASSWORD,
+      user: 'default',
+    }),
+  )
+})
+
+describe('in a Cluster', () => {
+  let cluster: RedisCluster
+
+  beforeAll(async () => {
+    cluster = await startRedisCluster({ password: PASSWORD })
+  })
+  afterAll(() => cluster.close())
+
+  describeCacheSuite('Redis Cluster', () =>
+    setup({ cluster: cluster.addresses, password: PASSWORD }),
+  )
+
+  test('every server has a share of the cache', async () => {
+    const cache = await openTestCache({ cluster: cluster.addresses, password: PASSWORD })
+    await cache.begin('i', 0)
+    const sizes = await Promise.all(cluster.servers.map((server) => server.ask('DBSIZE')))
+    expect(sizes.every((size) => Number(/\d+/.exec(size)?.[0]) > 0)).toBe(true)
+  })
+})
