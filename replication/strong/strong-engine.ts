@@ -11,12 +11,8 @@ import type {
 import type { TransactionEngine } from '../../src/core/ports/engine.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import { sha256Hex } from '../../src/tenancy/sha256.ts'
-import {
-  LogGroup,
-  type CallOptions,
-  type LogGroupOptions,
-  type LogGroupStatus,
-} from './log-group.ts'
+import { LogGroup } from './log-group.ts'
+import type { CallOptions, LogGroupOptions, LogGroupStatus } from './log-group-options.ts'
 import { selectAnyExpired } from './row-reads.ts'
 import type { OfferedGroup } from './snapshot-server.ts'
 import { tableSnapshot, type SnapshotChanges } from './snapshot-source.ts'
@@ -151,8 +147,8 @@ export class StrongEngine implements TransactionEngine {
     return this.#log.retainFrom()
   }
 
-  /** What other regions are seeded with. `changes`: the outbox of this region's store. */
-  offer(changes: SnapshotChanges, maxPageRows?: number): OfferedGroup {
+  /** What other regions are seeded with. `changes`: the outbox of this region's store, for one of them. */
+  offer(changes: () => SnapshotChanges, maxPageRows?: number): OfferedGroup {
     const { schema, group, store } = this.#options
     const tables = groupTables(schema, group).map(snapshotTable)
     const pages = maxPageRows === undefined ? {} : { maxPageRows }
@@ -162,7 +158,7 @@ export class StrongEngine implements TransactionEngine {
       schema,
       applied: () => this.applied(),
       requireWhole: () => this.#log.requireWhole(),
-      snapshot: () => tableSnapshot({ group, store, ...pages }, tables, changes),
+      snapshot: () => tableSnapshot({ group, store, ...pages }, tables, changes()),
     }
   }
 

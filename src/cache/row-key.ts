@@ -30,11 +30,16 @@ function cellText(column: CompiledColumn, value: SqlValue): string | undefined {
     case 'BLOB':
       return value instanceof Uint8Array ? toHex(value) : undefined
     case 'INTEGER':
-      if (typeof value === 'bigint') return String(value)
-      return Number.isSafeInteger(value) ? String(value) : undefined
+      if (typeof value === 'bigint' && column.type === 'bigint') return String(value)
+      // Beyond, a change would not name its row exactly.
+      return Number.isSafeInteger(Number(value)) && isInteger(value) ? String(value) : undefined
     case 'REAL':
       return typeof value === 'number' && Number.isFinite(value) ? String(value) : undefined
   }
+}
+
+function isInteger(value: SqlValue): boolean {
+  return typeof value === 'bigint' || Number.isInteger(value)
 }
 
 function isWellFormed(text: string): boolean {

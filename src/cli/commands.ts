@@ -21,6 +21,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'A node as a process, for clients and other nodes.',
     load: async () => (await import('./node/command.ts')).nodeCommand,
   },
+  cluster: {
+    summary: 'Regions with etcd, Kafka, Redis, stores and nodes, all on this machine.',
+    load: async () => (await import('./cluster/command.ts')).clusterCommand,
+  },
   status: {
     summary: 'How every node of a deployment stands.',
     load: async () => (await import('./status/command.ts')).statusCommand,

@@ -34,12 +34,8 @@ function sizeOf(facts: DeploymentFacts): DeploymentSize {
 
 function partsOf({ regions, isEmbedded, members, leader }: DeploymentFacts): string {
   const having = (has: (one: RegionFacts) => boolean): string => whichOf(regions, has)
-  const several = regions.filter(({ nodes }) => nodes > 1)
-  const counts = several.map(({ region, nodes }) => `${nodes} in ${region}`).join(', ')
   return [
-    isEmbedded
-      ? 'every region in one process'
-      : `nodes: ${counts === '' ? 'one a region' : `one a region, but ${counts}`}`,
+    isEmbedded ? 'every region in one process' : `nodes: ${countsOf(regions)}`,
     members > 0
       ? `etcd: ${members} ${members === 1 ? 'member' : 'members'}`
       : `commit log: a file${isEmbedded ? '' : ` of ${leader}`}`,
@@ -53,4 +49,11 @@ function whichOf(regions: readonly RegionFacts[], has: (one: RegionFacts) => boo
   const names = regions.filter(has).map(({ region }) => region)
   if (names.length === 0) return 'none'
   return names.length === regions.length ? 'every region' : names.join(', ')
+}
+
+function countsOf(regions: readonly RegionFacts[]): string {
+  const counts = new Set(regions.map(({ nodes }) => nodes))
+  const [only = 0] = counts
+  if (counts.size === 1) return `${only === 1 ? 'one' : only} a region`
+  return regions.map(({ region, nodes }) => `${nodes} in ${region}`).join(', ')
 }

@@ -15,9 +15,9 @@ export interface OptionLine {
 
 interface Node {
   readonly type?: string
-  readonly const?: unknown
-  readonly enum?: readonly unknown[]
-  readonly default?: unknown
+  readonly const?: string
+  readonly enum?: readonly string[]
+  readonly default?: string | number | boolean | object
   readonly description?: string
   readonly properties?: Readonly<Record<string, Node>>
   readonly required?: readonly string[]
@@ -34,7 +34,7 @@ export function configJsonSchema(): object {
 
 /** Every option with its default and what it means, sections before what is in them. */
 export function listOptions(): readonly OptionLine[] {
-  return partsOf(configJsonSchema() as Node, '')
+  return partsOf(configJsonSchema(), '')
 }
 
 /** What stands in the path for a key of the user's. */
@@ -99,8 +99,8 @@ function isSecret({ anyOf }: Node): boolean {
 
 function typeOf(node: Node): string {
   if (isSecret(node)) return 'secret'
-  if (node.const !== undefined) return `\`${String(node.const)}\``
-  if (node.enum !== undefined) return node.enum.map((one) => `\`${String(one)}\``).join(', ')
+  if (node.const !== undefined) return `\`${node.const}\``
+  if (node.enum !== undefined) return node.enum.map((one) => `\`${one}\``).join(', ')
   const shapes = node.anyOf ?? node.oneOf
   if (shapes !== undefined) return [...new Set(shapes.map(typeOf))].join(' or ')
   if (node.type === 'array')

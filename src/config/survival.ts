@@ -99,7 +99,7 @@ function nodeLoss(facts: DeploymentFacts, one: RegionFacts): Outcome {
       ...ALL_KEPT,
       reads: 'go on',
       writes: 'go on',
-      why: `The ${nodesOf(one.nodes - 1)} of the region serve; roles that it had move to another once its leases have run out.`,
+      why: `The ${one.nodes === 2 ? 'other node serves' : `other ${one.nodes - 1} nodes serve`} the region; the roles that it had move once its leases have run out.`,
     }
   }
   const keepsLog = facts.members === 0 && one.together.includes(facts.leader)
@@ -113,10 +113,6 @@ function nodeLoss(facts: DeploymentFacts, one: RegionFacts): Outcome {
         ? 'It keeps the file of the commit log: strong writes, strong reads and new tenants stop everywhere.'
         : 'Other regions go on.'),
   }
-}
-
-function nodesOf(count: number): string {
-  return count === 1 ? 'other node' : `other ${count} nodes`
 }
 
 function storeLoss(): Outcome {

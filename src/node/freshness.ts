@@ -22,6 +22,11 @@ export interface StrongReads {
   readIndex(timeoutMs: number): Promise<number>
   /** Resolves once the index is applied here. @throws MeridianError `DEADLINE_EXCEEDED` */
   waitApplied(index: number, timeoutMs: number): Promise<void>
+  /**
+   * Call it before strong rows are read, and what it returns after them. @throws MeridianError
+   * `LOG_UNAVAILABLE` while, or where meanwhile, this region was seeded again
+   */
+  seal(): () => void
   /** Round trips between regions that a read index costs from here. */
   readonly readIndexRoundTrips: number
 }
@@ -90,6 +95,17 @@ export class Freshness {
       admission = weaker(admission, one)
     }
     return admission
+  }
+
+  /**
+   * Call it before `admit`, and what it returns after the rows were read: what a read gave while
+   * this region's copy of strong tables was being replaced is of no one moment.
+   *
+   * @throws MeridianError `LOG_UNAVAILABLE`; so does what it returns
+   */
+  seal(scope: ReadScope): () => void {
+    const isStrong = scope.tables.some((table) => table.consistency === 'strong')
+    return isStrong ? this.#parts.strong.seal() : () => undefined
   }
 
   /** The part of a session that reads of these tables must have reached. */

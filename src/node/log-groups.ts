@@ -1,11 +1,25 @@
-/** The two log groups of a region: the directory's, and that of strong tables. */
+/**
+ * The two log groups of a region: the directory's, and that of strong tables. What other regions are
+ * seeded from, and what is seeded from them.
+ */
+import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
+import type { LogGroupStatus } from '../../replication/strong/log-group-options.ts'
+import type { Seeding } from '../../replication/strong/reseeder.ts'
+import {
+  createSnapshotServer,
+  type OfferedGroup,
+  type SnapshotServer,
+} from '../../replication/strong/snapshot-server.ts'
+import type { RetainedGroup } from '../../replication/strong/trimmer.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
 import type { StoreClock } from '../core/store-clock.ts'
 import type { MeridianError } from '../core/errors.ts'
 import { createStrongEngine, type StrongEngine } from '../../replication/strong/strong-engine.ts'
-import { openSystemGroup } from '../../replication/strong/system-group.ts'
+import { offerSystemGroup, openSystemGroup } from '../../replication/strong/system-group.ts'
+import type { Channel } from '../core/ports/transport.ts'
+import type { Caller } from '../core/principal.ts'
 import type { CompiledSchema } from '../schema/compiled.ts'
 import { Directory } from '../tenancy/directory.ts'
 import type { Residency } from '../tenancy/residency.ts'
@@ -21,13 +35,26 @@ export interface LogGroupParts {
   readonly runtime: Runtime
   readonly schema: CompiledSchema
   readonly residency: Residency
+  /** `<region>.<incarnation>` of the store. */
+  readonly source: string
+  readonly seeding: Seeding
   readonly onFailure: (group: string, error: MeridianError) => void
 }
+
+/** A snapshot reads the outbox page by page: it keeps no more of it in memory than a page takes. */
+const SNAPSHOT_TAIL_CHANGES = 1_000
 
 /** The running groups. */
 export interface LogGroups {
   readonly directory: Directory
   readonly strong: StrongEngine
+  /** Both, as the log's trimmer knows them. */
+  readonly retained: readonly RetainedGroup[]
+  /** Serves a region that is being seeded. */
+  acceptSnapshot(channel: Channel, caller: Caller): void
+  /** Positions of the outbox behind which snapshots still read. */
+  snapshotPositions(): readonly number[]
+  status(): readonly LogGroupStatus[]
   /** Resolves once this region has applied all that is in both logs now. */
   catchUp(): Promise<void>
   close(): Promise<void>
@@ -35,7 +62,7 @@ export interface LogGroups {
 
 /** Begins to follow both groups. */
 export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
-  const { residency, schema, store, onFailure, ...shared } = parts
+  const { residency, schema, store, source: _source, onFailure, ...shared } = parts
   const system = await openSystemGroup({
     ...shared,
     store,
@@ -50,15 +77,50 @@ export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
     admit: (tenant) => directory.requireEverywhere(tenant),
     onFailure: (error) => onFailure(MAIN_GROUP, error),
   })
+  const held = new Map<object, number>()
+  const offered = [offerSystemGroup(system, store), offerStrong(parts, strong, held)]
+  const snapshots = serveSnapshots(parts, offered)
   return {
     directory,
     strong,
+    retained: [
+      { group: system.group, retainFrom: () => system.retainFrom() },
+      { group: MAIN_GROUP, retainFrom: () => strong.retainFrom() },
+    ],
+    acceptSnapshot: (channel, caller) => snapshots.accept(channel, caller),
+    snapshotPositions: () => [...held.values()],
+    status: () => [system.status(), strong.status()],
     async catchUp() {
       await Promise.all([system.catchUp(), strong.catchUp()])
     },
     async close() {
+      snapshots.stop()
       directory.close()
       await Promise.all([system.close(), strong.close()])
     },
   }
+}
+
+/** Strong tables for other regions. `held`: where each snapshot that is being read stands. */
+function offerStrong(
+  { store, schema, source }: LogGroupParts,
+  strong: StrongEngine,
+  held: Map<object, number>,
+): OfferedGroup {
+  const feed = createOutboxFeed({ store, schema, source, tailChanges: SNAPSHOT_TAIL_CHANGES })
+  return strong.offer(() => {
+    const snapshot = {}
+    return {
+      feed,
+      onPosition: (seq) => {
+        if (seq === undefined) held.delete(snapshot)
+        else held.set(snapshot, seq)
+      },
+    }
+  })
+}
+
+function serveSnapshots(parts: LogGroupParts, groups: readonly OfferedGroup[]): SnapshotServer {
+  const { source, runtime, seeding } = parts
+  return createSnapshotServer({ source, runtime, groups, regions: seeding.peers })
 }

@@ -1,16 +1,20 @@
 /**
- * The commit log as a process has it: the file of the leader's process, served to the other
- * regions, or the way to it. Either opens at once, whether or not anybody else is there.
+ * The commit log as a process has it: etcd, or the file of the leader's process, served to the other
+ * regions, or the way to that. Each opens at once, whether or not anybody else is there.
  */
 import { join } from 'node:path'
 import { MeridianError } from '../core/errors.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
+import type { LogRetention } from '../core/ports/log-retention.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
+import type { Store } from '../core/ports/store.ts'
 import type { Channel, Network } from '../core/ports/transport.ts'
 import { serveCommitLog } from '../drivers/commit-log/commit-log-server.ts'
 import { openFileCommitLog } from '../drivers/commit-log/file-commit-log.ts'
 import { createRemoteCommitLog } from '../drivers/commit-log/remote-commit-log.ts'
+import type { EtcdEngine } from '../drivers/etcd/open-etcd.ts'
 import type { Closing } from './closing.ts'
+import { sameLog } from './same-log.ts'
 
 /** Where the log is. */
 export interface NodeCommitLogOptions {
@@ -21,14 +25,18 @@ export interface NodeCommitLogOptions {
   readonly network: Network
   readonly runtime: Runtime
   readonly writer: 'inline' | 'worker'
+  /** Keeps the log, where the configuration has it. */
+  readonly etcd?: EtcdEngine | undefined
 }
 
 /** The log for each region of the process. */
 export interface NodeCommitLog {
-  /** The log as a region sees it; whoever takes it closes it. */
-  handle(region: string): CommitLog
+  /** The log as the region of a store sees it; whoever takes it closes it. */
+  handle(region: string, store: Store): CommitLog
   /** Serves another region; without it the log is elsewhere. */
   readonly serve?: (channel: Channel) => void
+  /** How far regions are with it, where it is trimmed behind them. */
+  readonly retention?: LogRetention
 }
 
 /** @throws MeridianError `STORE_…` where the file is here */
@@ -36,7 +44,15 @@ export async function openNodeCommitLog(
   options: NodeCommitLogOptions,
   closing: Closing,
 ): Promise<NodeCommitLog> {
-  const { directory, leader, isHere, network, runtime, writer } = options
+  const { directory, leader, isHere, network, runtime, writer, etcd } = options
+  if (etcd !== undefined) {
+    const deploymentId = (): Promise<string> => etcd.deploymentId()
+    const { timers } = runtime
+    return {
+      handle: (_region, store) => sameLog(etcd.commitLog(), { store, deploymentId, timers }),
+      retention: etcd.retention,
+    }
+  }
   if (!isHere) {
     return {
       handle: (region) =>

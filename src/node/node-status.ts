@@ -1,4 +1,5 @@
 /** How a process stands, for `/v1/status` and `meridian status`: names, positions, lags, no values. */
+import type { PublisherStatus } from '../../cdc/publish/publisher.ts'
 import { PROTOCOL_VERSION } from '../protocol/messages.ts'
 import type { ReadinessReport } from './readiness.ts'
 import type { NodeStatus, RegionNode } from './region-node.ts'
@@ -24,6 +25,9 @@ export interface ExportReport {
   readonly error: string | null
 }
 
+/** The publisher of a region's topics; `error` is the code of why it stands. */
+export type PublisherReport = Omit<PublisherStatus, 'error'> & { readonly error: string | null }
+
 /** A region. */
 export interface RegionReport {
   readonly region: string
@@ -35,6 +39,8 @@ export interface RegionReport {
   readonly durability: 'full' | 'normal'
   readonly relayPosition: number
   readonly viewPosition: number
+  /** Topics for consumers outside; `null` where there are none. */
+  readonly publisher: PublisherReport | null
   readonly imports: readonly ImportReport[]
   readonly exports: readonly ExportReport[]
 }
@@ -81,9 +87,10 @@ export function nodeReport(parts: NodeReportParts): NodeReport {
 }
 
 function regionReport(status: NodeStatus): RegionReport {
-  const { imports, exports, ...rest } = status
+  const { imports, exports, publisher, ...rest } = status
   return {
     ...rest,
+    publisher: publisher && { ...publisher, error: publisher.error?.code ?? null },
     imports: imports.map((one) => ({ ...one, error: one.error?.code ?? null })),
     exports: exports.map(({ region, ...one }) => ({
       to: region,

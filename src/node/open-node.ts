@@ -11,6 +11,7 @@ import type { Schema } from '../schema/define.ts'
 import { Admission } from './admission.ts'
 import { Closing } from './closing.ts'
 import { openNodeCommitLog } from './node-commit-log.ts'
+import { openNodeEtcd } from './node-etcd.ts'
 import { createNodeHandler } from './node-handler.ts'
 import { createNodeNetwork } from './node-network.ts'
 import { planNode, type NodePlan } from './node-plan.ts'
@@ -22,6 +23,7 @@ import { openTracing } from './observe/trace-exporter.ts'
 import { openOwnRegions, type Shared } from './open-region.ts'
 import { Readiness, SERVING } from './readiness.ts'
 import { makeDataFolder } from './region-files.ts'
+import type { SharedRegionFaults } from './shared-region/faults.ts'
 import { SharedRegions } from './shared-region/shared-regions.ts'
 import { createSqlEndpoint, type SqlEndpoint } from './sql-endpoint/sql-endpoint.ts'
 import { LOCK_FILE, openSchemaLock, requireSchemaLock } from './schema-lock.ts'
@@ -48,6 +50,8 @@ export interface NodeOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
   /** Where commits wait for the disk: a worker thread a region (the default), or this thread. */
   readonly writer?: 'inline' | 'worker'
+  /** Test-only. */
+  readonly faults?: SharedRegionFaults
   /** This program's version, for status. */
   readonly version?: string
 }
@@ -118,7 +122,7 @@ async function start(options: NodeOptions, closing: Closing): Promise<RunningNod
   const regions = new SharedRegions()
   const serving = await serve(shared, regions, identity, options.version ?? 'unknown')
   try {
-    await openRegions(shared, regions, options.coordination, identity.tls?.ca)
+    await openRegions(shared, regions, options, identity.tls?.ca)
   } catch (error) {
     await Promise.all([serving.server.close({ drainTimeoutMs: 0 }), serving.sql.close()])
     throw error
@@ -200,22 +204,25 @@ async function serve(
 async function openRegions(
   shared: Shared,
   regions: SharedRegions,
-  coordination: Coordination | undefined,
+  options: Pick<NodeOptions, 'coordination' | 'faults'>,
   ca: string | undefined,
 ): Promise<void> {
   const { config, plan, runtime, directory, writer, network, closing, locked } = shared
   await makeDataFolder(directory)
   const { leader } = config.commitLog
   const isHere = plan.keepsCommitLog
+  const [region = ''] = plan.regions
+  const etcd = await openNodeEtcd({ config, region, runtime, sources: shared.sources }, closing)
   const commitLog = await openNodeCommitLog(
-    { directory, leader, isHere, network, runtime, writer },
+    { directory, leader, isHere, network, runtime, writer, etcd },
     closing,
   )
   // Closed after the regions, whose roles end in order only while it lasts.
   closing.add(network)
   await openOwnRegions(shared, commitLog)
   await locked.save(runtime.random)
-  regions.start(shared, { coordination, commitLog, ca })
+  const { faults, coordination = etcd?.coordination } = options
+  regions.start(shared, { coordination, commitLog, ca, faults })
 }
 
 function run(

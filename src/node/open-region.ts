@@ -39,7 +39,7 @@ export interface Shared {
 }
 
 /** Roles whose failure takes nothing from what the region says of its own rows. */
-const SERVES_WITHOUT: readonly string[] = ['sweeper', 'importer', 'pruner']
+const SERVES_WITHOUT: readonly string[] = ['sweeper', 'importer', 'pruner', 'publisher']
 
 /** Opens the regions that no other process has. */
 export async function openOwnRegions(shared: Shared, commitLog: NodeCommitLog): Promise<void> {
@@ -100,11 +100,12 @@ async function openRegion(
   commitLog: NodeCommitLog,
 ): Promise<RegionNode> {
   const { config, runtime, network, readiness, tracing, metrics, locked, log } = shared
-  const { serve: serveCommitLog } = commitLog
+  const { serve: serveCommitLog, retention } = commitLog
   const { store, roles } = checks(region)
   // Before they run: one that fails at once says so afterwards.
   readiness.meet(roles)
   const node = await openRegionNode({
+    ...files,
     region,
     config,
     schema: locked.compiled,
@@ -114,11 +115,11 @@ async function openRegion(
       logFailures(region, log, runtime.clock),
       tracing.observer(region),
     ),
-    changeLog: files.changeLog,
-    commitLog: commitLog.handle(region),
+    commitLog: commitLog.handle(region, files.store),
     network,
     runtime,
     ...(serveCommitLog === undefined ? {} : { serveCommitLog }),
+    ...(retention === undefined ? {} : { retention }),
     onFailure: (role, error) => {
       log.write('error', 'role failed', { region, role, error })
       // A sweep that failed is repeated; whatever else fails has stopped for good.

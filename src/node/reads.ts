@@ -32,6 +32,7 @@ import {
   type SeenKinds,
 } from '../session/positions.ts'
 import { rowsByKey, selectByKeys, selectList, takePage } from '../sql/select.ts'
+import type { CachedReads } from './cached-reads.ts'
 import { splitPosition, withPosition } from './positioned-row.ts'
 import type { Freshness, ReadScope } from './freshness.ts'
 import type { UserQueries } from './user-queries.ts'
@@ -48,6 +49,8 @@ export interface ReadParts {
   readonly freshness: Freshness
   readonly queries: UserQueries
   readonly views: ViewReads
+  /** Hot rows of the region; reads go to the store where it is left out. */
+  readonly cached?: CachedReads | undefined
   /** The log time that expiry of strong tables is judged at. */
   readonly logTimeMs: () => number
 }
@@ -63,6 +66,8 @@ export interface ServedRead {
 interface Rows {
   readonly value: ResponseValues[ReadBody['kind']]
   readonly seen: SessionState
+  /** Of the cache: how old at most, in ms; null: not known. */
+  readonly fromCache?: { readonly stalenessMs: number | null }
 }
 
 const MAX_ANSWER_MARGIN_MS = 50
@@ -90,17 +95,19 @@ export class Reads {
     const { freshness } = this.#parts
     const scope: ReadScope = { tables: this.#tablesOf(body), home }
     const timeoutMs = answerWithinMs(header.timeoutMs)
+    const unseal = freshness.seal(scope)
     const admission = await freshness.admit(scope, body.level, header.session, timeoutMs)
     if (admission.kind === 'forward') return undefined
     const rows = await this.#rows(body, scope, header)
+    unseal()
     return {
       value: rows.value,
       session: rows.seen,
       receipt: {
         level: body.level,
         region: this.#parts.region,
-        source: this.#sourceOf(body, scope),
-        stalenessMs: admission.stalenessMs,
+        source: rows.fromCache === undefined ? this.#sourceOf(body, scope) : 'cache',
+        stalenessMs: (rows.fromCache ?? admission).stalenessMs,
         crossRegionRoundTrips: admission.roundTrips,
       },
     }
@@ -145,13 +152,40 @@ export class Reads {
     const nowMs = this.#nowMs(table, header)
     const select = selectByKeys(table, body.tenant, body.keys, nowMs)
     const kinds = seenKinds(scope, this.#parts.region)
-    const atHome = kinds.own && kinds.imported === 'none' && !kinds.logs
+    const cached = await this.#getCached(body, scope, header, kinds, nowMs)
+    if (cached !== undefined) return cached
     const { found, seen } =
-      atHome && body.keys.length === 1 && body.level !== 'stale'
+      isAtHome(kinds) && body.keys.length === 1 && body.level !== 'stale'
         ? await this.#readAtHome(select, nowMs)
         : await this.#readRows(select, scope, body.level, nowMs)
     const rows = rowsByKey(table, body.keys.length, found)
     return { value: { rows: rows.map((row) => row ?? null) }, seen }
+  }
+
+  /** Through the cache; `undefined` where no cache can answer the read. */
+  async #getCached(
+    body: BodyOf<'get'>,
+    scope: ReadScope,
+    header: RequestHeader,
+    kinds: SeenKinds,
+    nowMs: number,
+  ): Promise<Rows | undefined> {
+    const { cached, freshness } = this.#parts
+    const { tenant, keys, level } = body
+    if (cached === undefined || level === 'strong') return undefined
+    const table = scope.tables[0] as CompiledTable
+    const required = freshness.required(scope, table.consistency, header.session.positions)
+    const got = await cached.get({ table, tenant, keys, level, required, kinds, nowMs })
+    if (got === undefined) return undefined
+    const seen = { positions: got.seen, nowMs: table.consistency === 'strong' ? 0 : nowMs }
+    return {
+      value: { rows: got.rows.map((row) => row ?? null) },
+      seen: level === 'stale' ? NOTHING_SEEN : seen,
+      // Of other regions' rows it is known how old they are in the store as it is, no further.
+      ...(got.fromCache
+        ? { fromCache: { stalenessMs: isAtHome(kinds) ? got.behindMs : null } }
+        : {}),
+    }
   }
 
   async #readAtHome(
@@ -301,6 +335,11 @@ function seenKinds(scope: ReadScope, region: string): SeenKinds {
     imported: !stores || oneHome === region ? 'none' : has('pinned') ? 'applied' : 'visible',
     logs: has('strong'),
   }
+}
+
+/** Nothing but the own store can be seen by such a read. */
+function isAtHome(kinds: SeenKinds): boolean {
+  return kinds.own && kinds.imported === 'none' && !kinds.logs
 }
 
 /** A caller should learn what was missing, not only that its own time is over. */

@@ -1,10 +1,12 @@
-/** The durable parts of one region: where its rows are, and its change log. */
+/** What a region keeps: its rows, its change log, and a cache of hot rows. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ChangeLog } from '../core/ports/change-log.ts'
+import type { Cache } from '../core/ports/cache.ts'
 import type { Store } from '../core/ports/store.ts'
-import { openFileChangeLog } from '../drivers/change-log/file-change-log.ts'
+import { openRedisCache } from '../drivers/redis/redis-cache.ts'
 import type { Closing } from './closing.ts'
+import { redisSettings } from './engine-settings.ts'
+import { openRegionChangeLog, type RegionChangeLog } from './region-change-log.ts'
 import { openRegionStore, type RegionStoreOptions } from './region-store.ts'
 
 /** How a region's files are opened. */
@@ -18,17 +20,15 @@ export async function makeDataFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 })
 }
 
-/** Opens the change log of a store (`<region>.<incarnation>`): positions are a store's own. */
-export type OpenChangeLog = (source: string) => Promise<ChangeLog>
-
 /** What a region keeps. */
-export interface RegionFiles {
+export interface RegionFiles extends RegionChangeLog {
   readonly store: Store
-  readonly changeLog: OpenChangeLog
+  /** Hot rows, for the nodes of the region together; reads go to the store where it is left out. */
+  readonly cache?: Cache
 }
 
 /**
- * Opens both; each is handed to `closing` as soon as it is open.
+ * Opens them; each is handed to `closing` as soon as it is open.
  *
  * @throws MeridianError `STORE_LOCKED`, `STORE_CORRUPT`, `STORE_FOREIGN`, `STORE_NEWER`,
  * `STORE_UNAVAILABLE`, and of a store on a server `CONFIG_INVALID`, `UNAUTHENTICATED`
@@ -37,12 +37,16 @@ export async function openRegionFiles(
   options: RegionFilesOptions,
   closing: Closing,
 ): Promise<RegionFiles> {
-  const { region, directory, runtime, writer } = options
+  const { region, directory, config, runtime, sources } = options
   const folder = join(directory, region)
   await makeDataFolder(folder)
-  const { timers } = runtime
   const store = closing.add(await openRegionStore({ ...options, folder }))
-  const path = join(folder, 'changes.db')
-  const changeLog = closing.add(await openFileChangeLog({ path, timers, writer }))
-  return { store, changeLog: async () => changeLog }
+  const changeLog = await openRegionChangeLog({ ...options, folder }, closing)
+  const redis = config.caches[region]
+  if (redis === undefined) return { store, ...changeLog }
+  const endpoint = await redisSettings(redis, region, sources)
+  const { name } = config
+  const { log } = sources
+  const cache = closing.add(openRedisCache({ name, region, config: endpoint, runtime, log }))
+  return { store, ...changeLog, cache }
 }

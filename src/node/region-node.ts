@@ -3,6 +3,7 @@ import { makeSource } from '../core/change.ts'
 import type { MeridianError } from '../core/errors.ts'
 import type { ChangeLog } from '../core/ports/change-log.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
+import type { LogRetention } from '../core/ports/log-retention.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
 import type { Channel, Network } from '../core/ports/transport.ts'
@@ -14,27 +15,36 @@ import { prepareStore } from '../schema/migrate.ts'
 import { PositionTracker } from '../session/positions.ts'
 import { Residency } from '../tenancy/residency.ts'
 import { openEngines } from './engines.ts'
-import { openLogGroups, type LogGroups } from './log-groups.ts'
+import { openLogGroups } from './log-groups.ts'
 import type { RequestObserver } from './observe/request-observer.ts'
-import { startRoles, type Roles, type RolesStatus } from './roles.ts'
-import type { OpenChangeLog } from './region-files.ts'
+import {
+  logGroupStatus,
+  seedingOf,
+  startRetention,
+  type OnReseed,
+  type RegionLogGroupStatus,
+} from './log-retention.ts'
+import { startRegionCache, type RegionCacheStatus } from './region-cache.ts'
+import { startRoles, type RolesStatus } from './roles.ts'
+import type { RegionFiles } from './region-files.ts'
 import { createServing } from './serving.ts'
 import type { SqlRegion } from './sql-endpoint/sql-region.ts'
 import type { ViewReads } from './view-reads.ts'
 
 /** What a node is made of. The node closes `store`, the change log and `commitLog`. */
-export interface RegionNodeParts {
+export interface RegionNodeParts extends RegionFiles {
   readonly region: string
   readonly config: Config
   readonly schema: CompiledSchema
-  readonly store: Store
-  /** The change log of the store that is `source`. */
-  readonly changeLog: OpenChangeLog
   readonly commitLog: CommitLog
   readonly network: Network
   readonly runtime: Runtime
   /** Serves the commit log to other regions' nodes, where it is kept in this one. */
   readonly serveCommitLog?: (channel: Channel, caller: Caller) => void
+  /** How far regions are with the log, where it is trimmed behind them. */
+  readonly retention?: LogRetention
+  /** Told when a log group of this region is seeded again from another, and when it is whole. */
+  readonly onReseed?: OnReseed
   /** Watches requests; nobody does where it is left out. */
   readonly observe?: RequestObserver
   /** Told of what stops a role for good; the node goes on with the rest. */
@@ -47,8 +57,11 @@ export interface NodeStatus extends RolesStatus {
   /** `<region>.<incarnation>` of its store. */
   readonly source: string
   readonly strongIndex: number
+  readonly logGroups: readonly RegionLogGroupStatus[]
   /** What an acknowledged write survives (`Store.durability`). */
   readonly durability: NonNullable<Store['durability']>
+  /** Its cache of hot rows; null where there is none. */
+  readonly cache: RegionCacheStatus | null
 }
 
 /** A running node. */
@@ -81,17 +94,30 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   const clock = new StoreClock(runtime.clock, prepared.lastHlc)
   const residency = new Residency(config.regions, config.residency)
   const { commitLog: log, onFailure } = parts
-  const groups = await openLogGroups({ log, store, clock, runtime, schema, residency, onFailure })
+  const groups = await openLogGroups({
+    log,
+    store,
+    clock,
+    runtime,
+    schema,
+    residency,
+    source,
+    seeding: seedingOf(parts),
+    onFailure,
+  })
+  const retention = startRetention(parts, groups)
   const changeLog = await parts.changeLog(source)
   const base = { ...parts, source, clock, residency, groups, changeLog }
   const engines = openEngines(base)
   const positions = new PositionTracker(store, source, runtime.timers)
   const roles = await startRoles({ ...base, engines })
-  const { handler, sql } = createServing({ ...base, engines, positions, roles })
+  const { handler, sql, cached } = createServing({ ...base, engines, positions, roles })
+  const hotRows = startRegionCache({ ...base, cached })
   const unlisten = network.listen(region, {
     onRequest: (message, caller) => handler.handle(message, caller),
     onChannel: (channel, service, caller) => {
       if (service === 'stream') roles.acceptChannel(channel, caller)
+      else if (service === 'snapshot') groups.acceptSnapshot(channel, caller)
       else if (parts.serveCommitLog === undefined) channel.close()
       else parts.serveCommitLog(channel, caller)
     },
@@ -107,6 +133,8 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
       source,
       strongIndex: groups.strong.applied(),
       durability: store.durability ?? 'full',
+      logGroups: logGroupStatus(groups, retention),
+      cache: hotRows?.status() ?? null,
       ...roles.status(),
     }),
     end: () => roles.end(),
@@ -118,13 +146,11 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
     async close() {
       unlisten()
       positions.close()
-      await closeAll(roles, groups)
+      await hotRows?.close()
+      await roles.stop()
+      await retention?.stop()
+      await groups.close()
       await Promise.all([changeLog.close(), store.close(), parts.commitLog.close()])
     },
   }
-}
-
-async function closeAll(roles: Roles, groups: LogGroups): Promise<void> {
-  await roles.stop()
-  await groups.close()
 }

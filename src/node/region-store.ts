@@ -24,6 +24,9 @@ export interface RegionStoreOptions {
   readonly sources: SecretSources
 }
 
+/** As long as the lease of the role: the next node does not wait longer for the one than the other. */
+const SHARED_LEASE_MS = 5_000
+
 /**
  * Opens the store of a region, alone.
  *
@@ -52,7 +55,9 @@ export async function openRegionStore(options: RegionStoreOptions): Promise<Stor
   const { url, token } = server
   const secret = token && (await readSecret(token, `stores.${region}.token`, sources))
   const owner = `region ${region}, process ${process.pid} on ${hostname()}`
-  const store = await openRemoteStore({ ...common, url, token: secret, runtime, owner })
+  const isShared = (config.nodes[region]?.length ?? 0) > 1
+  const lease = isShared ? { leaseMs: SHARED_LEASE_MS } : {}
+  const store = await openRemoteStore({ ...common, ...lease, url, token: secret, runtime, owner })
   if (store.durability === 'normal') {
     sources.log.write('warn', 'the server of the store does not force commits to the disk', {
       region,

@@ -4,6 +4,11 @@
  */
 import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
 import { createOutboxPruner } from '../../cdc/capture/outbox-pruner.ts'
+import {
+  createTopicPublisher,
+  type Publisher,
+  type PublisherStatus,
+} from '../../cdc/publish/publisher.ts'
 import { createRelay } from '../../cdc/relay/relay.ts'
 import { createViewMaintainer, type ViewMaintainer } from '../../cdc/views/maintainer.ts'
 import { createEventualApplier } from '../../crdt/applier.ts'
@@ -26,6 +31,7 @@ import type { CompiledTable } from '../schema/compiled.ts'
 import type { Residency } from '../tenancy/residency.ts'
 import type { EngineParts, Engines } from './engines.ts'
 import type { ReplicaFreshness } from './freshness.ts'
+import type { RegionTopics } from './region-change-log.ts'
 import { startSweepers, type Sweepers } from './sweepers.ts'
 
 /** What the roles are made of. */
@@ -34,6 +40,8 @@ export interface RoleParts extends EngineParts {
   readonly residency: Residency
   readonly engines: Engines
   readonly changeLog: ChangeLog
+  /** Topics for consumers outside. */
+  readonly topics?: RegionTopics
   readonly network: Network
   readonly onFailure: (role: string, error: MeridianError) => void
 }
@@ -44,6 +52,8 @@ export interface RolesStatus {
   readonly relayPosition: number
   /** The views hold all changes up to here. */
   readonly viewPosition: number
+  /** The topics of tables; `null` where there are none. */
+  readonly publisher: PublisherStatus | null
   readonly imports: readonly ImportStatus[]
   readonly exports: readonly ExportStatus[]
 }
@@ -91,7 +101,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     timers,
     random,
     relayPosition: () => relay.position(),
-    regionPositions: () => exporter.regionPositions(),
+    regionPositions: () => [...exporter.regionPositions(), ...parts.groups.snapshotPositions()],
     onStopped: (error) => parts.onFailure('pruner', error),
   })
   const views = await createViewMaintainer({
@@ -102,6 +112,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     nowMs: (table) => expiryNowMs(parts, table),
     onStopped: (error) => parts.onFailure('view maintainer', error),
   })
+  const publisher = await startPublisher(parts)
   const importers = createImporters(parts, others)
   await Promise.all(importers.map((importer) => importer.start()))
   const sweepers = startSweepers(parts)
@@ -112,6 +123,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     status: () => ({
       relayPosition: relay.position(),
       viewPosition: views.position(),
+      publisher: publisher?.status() ?? null,
       imports: importers.map((importer) => importer.status()),
       exports: exporter.status(),
     }),
@@ -121,7 +133,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
       await catchUp(feed, views)
     },
     sweep: () => sweepers.sweep(),
-    stop: () => stopAll({ sweepers, importers, exporter, pruner, views, relay }),
+    stop: () => stopAll({ sweepers, importers, exporter, pruner, publisher, views, relay }),
   }
 }
 
@@ -193,6 +205,24 @@ function replicaFreshness(importers: readonly Importer[]): ReplicaFreshness {
   }
 }
 
+async function startPublisher(parts: RoleParts): Promise<Publisher | undefined> {
+  const { topics, config, store, schema, source, changeLog, runtime } = parts
+  if (topics === undefined) return undefined
+  return createTopicPublisher({
+    store,
+    schema,
+    source,
+    changeLog,
+    runtime,
+    name: config.name,
+    topics: topics.topics,
+    format: topics.format,
+    partitions: topics.tablePartitions,
+    replicationFactor: topics.replicationFactor,
+    onStopped: (error) => parts.onFailure('publisher', error),
+  })
+}
+
 /** The views read the change log, so what they hold the log holds. */
 async function catchUp(feed: ChangeFeed, views: ViewMaintainer): Promise<void> {
   await views.waitApplied(await feed.end(), CATCH_UP_TIMEOUT_MS)
@@ -204,6 +234,7 @@ interface Running {
   readonly importers: readonly Importer[]
   readonly exporter: { stop(): void }
   readonly pruner: { stop(): Promise<void> }
+  readonly publisher: { stop(): Promise<void> } | undefined
   readonly views: { stop(): Promise<void> }
   readonly relay: { stop(): Promise<void> }
 }
@@ -213,6 +244,7 @@ async function stopAll(running: Running): Promise<void> {
   await Promise.all(running.importers.map((importer) => importer.stop()))
   running.exporter.stop()
   await running.pruner.stop()
+  await running.publisher?.stop()
   await running.views.stop()
   await running.relay.stop()
 }

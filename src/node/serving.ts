@@ -1,10 +1,13 @@
 /** Builds what answers requests: reads, commits, and the handler in front of them. */
 import { oneWayMs } from '../config/topology.ts'
 import type { Config } from '../config/parse-config.ts'
+import type { Cache } from '../core/ports/cache.ts'
+import type { Log } from '../core/ports/log.ts'
 import type { Network } from '../core/ports/transport.ts'
 import type { PositionTracker } from '../session/positions.ts'
 import type { Residency } from '../tenancy/residency.ts'
 import type { QueryScope } from '../sql/scope-query.ts'
+import { CachedReads } from './cached-reads.ts'
 import { Commits } from './commits.ts'
 import type { EngineParts, Engines } from './engines.ts'
 import { Freshness } from './freshness.ts'
@@ -24,12 +27,17 @@ export interface ServingParts extends EngineParts {
   readonly roles: Roles
   readonly network: Network
   readonly observe?: RequestObserver
+  /** Hot rows of the region; reads go to the store where it is left out. */
+  readonly cache?: Cache
+  readonly log?: Log
 }
 
 /** What answers requests, and what the SQL endpoint reads by. */
 export interface Serving {
   readonly handler: RequestHandler
   readonly sql: SqlRegion
+  /** Reads through the cache, where there is one. Close it before the cache and the store. */
+  readonly cached: CachedReads | undefined
 }
 
 export function createServing(parts: ServingParts): Serving {
@@ -45,11 +53,14 @@ export function createServing(parts: ServingParts): Serving {
     strong: {
       readIndex: (timeoutMs) => strong.readIndex({ timeoutMs }),
       waitApplied: (index, timeoutMs) => strong.waitApplied(index, { timeoutMs }),
+      seal: () => strong.seal(),
       readIndexRoundTrips: logRoundTrips,
     },
   })
   const viewSource: QueryScope['viewSource'] = (view, tenant, nowMs) =>
     roles.views.source(view, tenant, nowMs)
+  const { cache } = parts
+  const cached = cache === undefined ? undefined : new CachedReads({ ...parts, cache })
   const reads = new Reads({
     region,
     store,
@@ -60,6 +71,7 @@ export function createServing(parts: ServingParts): Serving {
     storeClock: parts.clock,
     queries: new UserQueries({ schema, store, viewSource }),
     views: roles.views,
+    cached,
     logTimeMs: () => strong.logTimeMs(),
   })
   const commits = new Commits({ region, schema, residency, engines: parts.engines.byMode })
@@ -90,7 +102,7 @@ export function createServing(parts: ServingParts): Serving {
     admit: (reader, timeoutMs) => handler.admitSql(reader, timeoutMs),
     admitViews: (reader, views) => handler.admitSqlViews(reader, views),
   }
-  return { handler, sql }
+  return { handler, sql, cached }
 }
 
 /** To the leader and back, unless it is here; the leader's own round trip to a majority. */

@@ -121,8 +121,9 @@ export class Milestones {
   /** Drops the last but one where it says little, or else the oldest. */
   #thin(): void {
     const [a, b, c] = this.#kept.slice(-3)
-    if (a !== undefined && b !== undefined && c !== undefined && c.others !== undefined) {
-      if (c.atMs - a.atMs < APART_MS) this.#kept.splice(-2, 1)
+    if (a !== undefined && b !== undefined && c !== undefined) {
+      const saysNothing = b.others === undefined || c.others !== undefined
+      if (saysNothing && c.atMs - a.atMs < APART_MS) this.#kept.splice(-2, 1)
     }
     if (this.#kept.length > MAX_KEPT) this.#kept.shift()
   }

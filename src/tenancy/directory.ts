@@ -32,6 +32,8 @@ export interface CommandLog {
   catchUp(options?: { readonly timeoutMs?: number }): Promise<void>
   /** Runs after commands were applied here. Returns its removal. */
   onApplied(listener: (commands: readonly DirectoryCommand[]) => void): () => void
+  /** Runs after this region's copy was replaced as a whole. Returns its removal. */
+  onReset(listener: () => void): () => void
 }
 
 /** What a directory needs. */
@@ -60,10 +62,19 @@ export class Directory {
     this.#log = options.log
     this.#residency = options.residency
     this.#cache = new Lru(options.maxCachedTenants ?? MAX_CACHED_TENANTS)
-    this.#stopListening = options.log.onApplied((commands) => {
-      this.#changes += 1
-      for (const command of commands) this.#cache.delete(command.tenantKey)
-    })
+    const ends = [
+      options.log.onApplied((commands) => {
+        this.#changes += 1
+        for (const command of commands) this.#cache.delete(command.tenantKey)
+      }),
+      options.log.onReset(() => {
+        this.#changes += 1
+        this.#cache.clear()
+      }),
+    ]
+    this.#stopListening = () => {
+      for (const end of ends) end()
+    }
   }
 
   /** The tenant as this region knows it; it may have been created or moved elsewhere since. */

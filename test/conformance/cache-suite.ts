@@ -35,6 +35,11 @@ async function textOf(cache: Cache, key: string): Promise<string | null | undefi
   return value instanceof Uint8Array ? decoder.decode(value) : value
 }
 
+function bytesOf(entry: CacheEntry | undefined): number[] | null {
+  const value = entry?.value ?? null
+  return value === null ? null : [...value]
+}
+
 async function fill(cache: Cache, key: string, filled: CacheEntry): Promise<boolean> {
   const lease = await cache.acquireLease(key, TTL_MS)
   if (lease === undefined) throw new Error(`The lease of ${key} is taken.`)
@@ -73,9 +78,9 @@ export function describeCacheSuite(name: string, open: () => Promise<CacheSetup>
       expect(applied).toBe(5)
       entries.forEach((found, i) => {
         const [, expected] = filled[i] as [string, CacheEntry]
-        expect({ ...found, value: found?.value == null ? null : [...found.value] }).toEqual({
+        expect({ ...found, value: bytesOf(found) }).toEqual({
           ...expected,
-          value: expected.value === null ? null : [...expected.value],
+          value: bytesOf(expected),
         })
       })
     })

@@ -24,6 +24,8 @@ export type AppendFault =
 
 export class MemoryCommitLog implements CommitLog {
   readonly entries = new Map<string, LogEntry[]>()
+  /** The first index that is kept, by group. */
+  readonly #first = new Map<string, number>()
   readonly #readers = new Set<Reader>()
   readonly #cuts: (entries: number) => number
   faults: AppendFault[] = []
@@ -45,7 +47,7 @@ export class MemoryCommitLog implements CommitLog {
     await Promise.resolve()
     if (fault === 'lost-request') throw unavailable()
     const log = this.#log(group)
-    const known = log.find((entry) => entry.id === id)
+    const known = log.find((entry) => entry.id === id && entry.index >= this.firstKept(group))
     if (known === undefined) log.push({ index: log.length + 1, id, payload })
     this.deliver()
     if (fault === 'lost-reply') throw unavailable()
@@ -78,8 +80,16 @@ export class MemoryCommitLog implements CommitLog {
     }
   }
 
-  trim(): Promise<void> {
-    return Promise.resolve()
+  async trim(group: string, beforeIndex: number): Promise<void> {
+    await Promise.resolve()
+    // The last entry stays: it carries the group's index.
+    const first = Math.min(beforeIndex, this.#log(group).length)
+    this.#first.set(group, Math.max(first, this.firstKept(group)))
+    this.deliver()
+  }
+
+  firstKept(group: string): number {
+    return this.#first.get(group) ?? 1
   }
 
   close(): Promise<void> {
@@ -89,8 +99,14 @@ export class MemoryCommitLog implements CommitLog {
 
   async #deliverTo(reader: Reader): Promise<void> {
     for (;;) {
+      if (!this.#readers.has(reader)) return
+      if (reader.next < this.firstKept(reader.group)) {
+        this.#readers.delete(reader)
+        reader.handlers.onFailure(compacted(reader.next, this.firstKept(reader.group)))
+        return
+      }
       const waiting = this.#log(reader.group).slice(reader.next - 1)
-      if (waiting.length === 0 || this.held || !this.#readers.has(reader)) return
+      if (waiting.length === 0 || this.held) return
       const taken = waiting.slice(0, Math.max(1, this.#cuts(waiting.length)))
       reader.next += taken.length
       await reader.handlers.onEntries(taken)
@@ -105,6 +121,12 @@ export class MemoryCommitLog implements CommitLog {
     }
     return log
   }
+}
+
+function compacted(wanted: number, firstKept: number): MeridianError {
+  return new MeridianError('LOG_COMPACTED', `Entry ${wanted} was trimmed.`, {
+    details: { wanted, firstKept },
+  })
 }
 
 function unavailable(): MeridianError {

@@ -9,7 +9,6 @@ import { EXIT, type Command, type GivenOptions } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
 import { checkFile } from './check-file.ts'
 import { printReport } from './print-report.ts'
-import { probeAll } from './live/probe-all.ts'
 
 const DEFAULT_FILE = 'meridian.yaml'
 
@@ -69,7 +68,10 @@ async function check(given: GivenOptions, terminal: Terminal): Promise<number> {
     log: { write: () => {} },
   }
   const isLive = given['live'] === true && config !== undefined
-  const engines = isLive ? await probeAll(config, sources) : undefined
+  // The engines' clients are loaded where they are needed.
+  const engines = isLive
+    ? await (await import('./live/probe-all.ts')).probeAll(config, sources)
+    : undefined
   const whole = { ...report, ...(engines === undefined ? {} : { engines }) }
   if (given['json'] === true) terminal.line(JSON.stringify(whole, null, 2))
   else printReport(whole, terminal)

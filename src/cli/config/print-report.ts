@@ -35,10 +35,11 @@ export function printReport(
   if (survival.length > 0) printSurvival(terminal, survival)
   if (engines !== undefined) printEngines(terminal, engines)
   terminal.line()
+  const all = problems.length + (engines ?? []).flatMap((one) => one.problems).length
   terminal.line(
-    problems.length === 0
+    all === 0
       ? `${file} can work.`
-      : `${file} cannot work: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}.`,
+      : `${file} cannot work: ${all} ${all === 1 ? 'problem' : 'problems'}.`,
   )
 }
 

@@ -14,18 +14,17 @@ import { systemRuntime } from '../../drivers/runtime/system-runtime.ts'
 import { openKeys } from '../../node/files.ts'
 import type { NodeReport } from '../../node/node-status.ts'
 import { LOCK_FILE, openSchemaLock } from '../../node/schema-lock.ts'
-import { generateKeyPair } from '../../drivers/auth/signing-keys.ts'
-import { signClientToken } from '../../drivers/auth/client-tokens.ts'
 import { STATUS_PATH } from '../../core/wire-http.ts'
 import { LAST_LOCAL_SEQ } from '../../schema/system-tables.ts'
+import { authSection, clientToken, makeIdentities, type Identities } from '../cluster/identities.ts'
+import { sharedSections } from '../cluster/layout.ts'
+import { startMeridian, type MeridianProcess } from '../cluster/meridian-process.ts'
 import { openDistances, type Distances } from './distances.ts'
 import type { RegionsOptions } from './embedded-regions.ts'
-import { startNodeProcess, type NodeProcess } from './node-process.ts'
 import type { RunningRegions } from './running-regions.ts'
 import { schema } from './schema.ts'
 
 const ISSUER = 'meridian-demo'
-const AUDIENCE = 'meridian'
 const TOKEN_LIFE_S = 3600
 const SETTLE_TIMEOUT_MS = 60_000
 const SETTLE_POLL_MS = 20
@@ -39,21 +38,21 @@ export async function openNodeProcesses(options: RegionsOptions): Promise<Runnin
   const { compiled, lock } = locked
   const keys = await openKeys({ config, directory, compiled, onNotice })
   const distances = await openDistances(config, scale)
-  const processes = new Map<string, NodeProcess>()
+  const processes = new Map<string, MeridianProcess>()
   const close = async (): Promise<void> => {
     await Promise.all(Array.from(processes.values(), (process) => process.close()))
     await distances.close()
   }
   try {
-    const identities = makeIdentities(config)
+    const files = ['--directory', directory, '--lock', join(directory, LOCK_FILE)]
+    const identities = makeIdentities(ISSUER, config.regions)
     await Promise.all(
       config.regions.map(async (region) => {
         const file = await writeConfig(options, region, identities, distances)
         const key = identities.nodeKeys.get(region)?.privateKeyJwk ?? ''
-        const process = await startNodeProcess({
-          region,
-          configFile: file,
-          directory,
+        const process = await startMeridian({
+          name: `node ${region}`,
+          args: ['node', '--config', file, '--region', region, ...files],
           logFile: join(directory, 'logs', `${region}.log`),
           environment: { MERIDIAN_NODE_KEY: key },
         })
@@ -61,7 +60,7 @@ export async function openNodeProcesses(options: RegionsOptions): Promise<Runnin
         distances.aim(region, process.url)
       }),
     )
-    const token = await demoToken(identities.issuer.privateKeyPem)
+    const token = await clientToken(identities, TOKEN_LIFE_S)
     const nodes = new Processes(config, processes, token)
     await nodes.ready()
     return {
@@ -90,29 +89,6 @@ export async function openNodeProcesses(options: RegionsOptions): Promise<Runnin
   }
 }
 
-interface Identities {
-  readonly issuer: ReturnType<typeof generateKeyPair>
-  readonly nodeKeys: ReadonlyMap<string, ReturnType<typeof generateKeyPair>>
-}
-
-function makeIdentities(config: Config): Identities {
-  const nodeKeys = new Map(config.regions.map((region) => [region, generateKeyPair()]))
-  return { issuer: generateKeyPair(), nodeKeys }
-}
-
-function demoToken(privateKey: string): Promise<string> {
-  const issuedAt = Math.floor(Date.now() / 1000)
-  return signClientToken(privateKey, {
-    issuer: ISSUER,
-    audience: AUDIENCE,
-    subject: 'demo',
-    tenants: null,
-    scopes: ['read', 'write', 'admin', 'metrics'],
-    issuedAt,
-    expiresAt: issuedAt + TOKEN_LIFE_S,
-  })
-}
-
 /** The configuration as one region has it: its peers stand behind their distance. */
 async function writeConfig(
   { config, directory }: RegionsOptions,
@@ -125,17 +101,12 @@ async function writeConfig(
     const publicKey = identities.nodeKeys.get(other)?.publicKey
     return [other, { url: urls[other], publicKey }] as const
   })
-  const issuer = { issuer: ISSUER, audience: AUDIENCE, publicKey: identities.issuer.publicKey }
   const content = {
-    regions: config.regions,
-    topology: config.topology.oneWayMs,
+    ...sharedSections(config),
     commitLog: config.commitLog,
-    residency: { classes: config.residency },
-    ...(config.keys === null ? {} : { keys: config.keys }),
-    limits: config.limits,
     schema: schemaModule(),
     nodes: Object.fromEntries(nodes),
-    auth: { issuers: [issuer], nodeKey: { env: 'MERIDIAN_NODE_KEY' } },
+    auth: authSection(identities),
   }
   const file = join(directory, `${region}.meridian.json`)
   await writeFile(file, `${JSON.stringify(content, null, 2)}\n`)
@@ -170,10 +141,10 @@ function readFile(
 /** The running nodes, asked over HTTP how they stand. */
 class Processes {
   readonly #config: Config
-  readonly #processes: ReadonlyMap<string, NodeProcess>
+  readonly #processes: ReadonlyMap<string, MeridianProcess>
   readonly #token: string
 
-  constructor(config: Config, processes: ReadonlyMap<string, NodeProcess>, token: string) {
+  constructor(config: Config, processes: ReadonlyMap<string, MeridianProcess>, token: string) {
     this.#config = config
     this.#processes = processes
     this.#token = token

@@ -15,6 +15,8 @@ const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 const DESCRIPTION = `Serves the regions whose node has the URL of the region that is named: to clients over HTTP, to
 other nodes over HTTP and WebSockets. Paths in the configuration are relative to its folder.
+A region may have several nodes: one at a time holds it, the others pass to that one what they are
+asked, and take over when it ends. \`--node\` says which of them this process is.
 
 Starts whether or not other nodes are there, and prints its address once it listens; /readyz says
 what it waits for. SIGTERM or Ctrl-C ends it in order, a second one at once. Logs go to standard
@@ -26,6 +28,11 @@ export const nodeCommand: Command = {
   options: {
     config: { type: 'string', placeholder: 'FILE', summary: 'The configuration.' },
     region: { type: 'string', placeholder: 'REGION', summary: 'A region that it serves.' },
+    node: {
+      type: 'string',
+      placeholder: 'URL',
+      summary: 'Which node of the region it is, of several.',
+    },
     directory: { type: 'string', placeholder: 'DIR', summary: 'Where the files are.' },
     lock: { type: 'string', placeholder: 'FILE', summary: 'The schema lock, if not beside FILE.' },
     'until-stdin-ends': { type: 'boolean', summary: 'End with what started it: with its input.' },
@@ -51,11 +58,13 @@ async function open(given: GivenOptions): Promise<RunningNode> {
   const level = logLevel(given['log-level'])
   const { config, schema, lockFile } = await readDeployment(configFile, given['lock'])
   const directory = given['directory']
+  const node = given['node']
   return openNode({
     config,
     schema,
     lockFile,
     regions: [region],
+    ...(typeof node === 'string' ? { node } : {}),
     baseDirectory: dirname(resolve(configFile)),
     ...(typeof directory === 'string' ? { directory: resolve(directory) } : {}),
     environment: process.env,

@@ -5,6 +5,7 @@ import { parseConfig } from '../../config/parse-config.ts'
 import { asMeridianError, MeridianError, toWireError, type WireError } from '../../core/errors.ts'
 import { readConfigFile } from '../../node/files.ts'
 import type { NodeReport, RegionReport } from '../../node/node-status.ts'
+import type { SharedRegionReport } from '../../node/shared-region/shared-region.ts'
 import { EXIT, type Command, type GivenOptions } from '../command.ts'
 import { requireText } from '../read-deployment.ts'
 import { renderTable, type TableColumn } from '../table.ts'
@@ -12,7 +13,8 @@ import type { Terminal } from '../terminal.ts'
 import { fetchReport, type FetchOptions } from './fetch-report.ts'
 
 const DESCRIPTION = `Asks every node of a configuration, or the node at one URL, how it stands: whether it is ready, how
-far its regions have applied the logs, and how far the streams between them lag. The exit code is 1
+far its regions have applied the logs, how far the streams between them lag, and which of several
+nodes of a region holds it, under which fence and since when. The exit code is 1
 where a node gives no answer or is not ready. Nodes with \`auth\` want a token with the scope
 'metrics'.`
 
@@ -105,6 +107,7 @@ const COLUMNS: readonly TableColumn[] = [
   { title: 'region', align: 'left' },
   { title: 'node', align: 'left' },
   { title: 'state', align: 'left' },
+  { title: 'role', align: 'left' },
   { title: 'schema', align: 'right' },
   { title: 'log index', align: 'right' },
   { title: 'relayed', align: 'right' },
@@ -126,16 +129,40 @@ function rowsOf({ url, regions, report, error }: NodeAnswer): readonly (readonly
   }
   const state = report.ready ? 'ready' : 'not ready'
   const leads = (region: string): string => (region === report.leader ? `${region} *` : region)
-  return report.regions.map((region) => [
-    leads(region.region),
+  const elsewhere = report.shared.filter(
+    ({ region }) => !report.regions.some((one) => one.region === region),
+  )
+  return [
+    ...report.regions.map((region) => openRow(leads(region.region), url, state, region, report)),
+    ...elsewhere.map((one) => [leads(one.region), url, state, roleOf(one)]),
+  ]
+}
+
+function openRow(
+  name: string,
+  url: string,
+  state: string,
+  region: RegionReport,
+  report: NodeReport,
+): readonly string[] {
+  const shared = report.shared.find((one) => one.region === region.region)
+  return [
+    name,
     url,
     state,
+    shared === undefined ? '-' : roleOf(shared),
     String(report.schemaVersion),
     String(region.strongIndex),
     String(region.relayPosition),
     String(region.viewPosition),
     behind(region),
-  ])
+  ]
+}
+
+/** What a node is to a region that has several, under which fence and since when. */
+function roleOf({ state, fence, since }: SharedRegionReport): string {
+  const words = state.replace('-', ' ')
+  return fence === null ? `${words}, nobody holds it` : `${words} (${fence}) since ${since}`
 }
 
 /** How many changes of each other region are missing, where any are. */

@@ -3,7 +3,7 @@
  * the dense index, the watch is the tail, compaction the trim. Invariants: docs/spec/etcd-log.md.
  */
 import { setMaxListeners } from 'node:events'
-import type { IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
+import type { IRequestOp, ITxnResponse } from 'etcd3'
 import { MeridianError } from '../../core/errors.ts'
 import type { CommitLog, LogTail, LogTailHandlers } from '../../core/ports/commit-log.ts'
 import type { DeploymentMark } from './deployment-mark.ts'
@@ -13,6 +13,7 @@ import type { EtcdFaults } from './etcd-faults.ts'
 import { encodeEntry, type EtcdKeys } from './etcd-keys.ts'
 import { EtcdTail } from './etcd-tail.ts'
 import type { IdLease } from './id-lease.ts'
+import { firstKeptIndex, stateAt } from './log-history.ts'
 import { LogTrim } from './log-trim.ts'
 
 /** What the handles of one process share. */
@@ -116,19 +117,17 @@ export class EtcdCommitLog implements CommitLog {
       this.#callOptions('write'),
     )
     if (response.succeeded) return versionIn(response, 2)
-    const revision = response.responses[0]?.response_range.kvs[0]?.mod_revision
-    return this.#indexAt(log, Number(revision))
+    const revision = Number(response.responses[0]?.response_range.kvs[0]?.mod_revision)
+    return this.#indexAt(log, revision, Number(response.header.revision))
   }
 
   /** The index that an append of before got: the log as it was when its id was written. */
-  async #indexAt(log: Buffer, revision: number): Promise<number> {
-    const { kvs } = await this.#options.connection.call<IRangeResponse>(
-      'KV',
-      'range',
-      { key: log, revision, keys_only: true },
-      this.#callOptions('write'),
-    )
-    return Number(kvs[0]?.version)
+  async #indexAt(log: Buffer, revision: number, nowRevision: number): Promise<number> {
+    const { connection } = this.#options
+    const entry = await stateAt(connection, log, revision, this.#closing.signal)
+    if (entry !== undefined) return entry.version
+    // Somebody compacted by hand past what may still be asked for: the entry is not above this.
+    return firstKeptIndex(connection, log, revision, nowRevision)
   }
 
   #callOptions(purpose: 'read' | 'write'): { purpose: 'read' | 'write'; signal: AbortSignal } {

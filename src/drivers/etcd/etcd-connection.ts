@@ -43,6 +43,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a member said when it was asked alone. */
+export interface MemberAnswer {
+  readonly address: string
+  readonly answer: EtcdResponse | EtcdCallError
+}
+
 /** Longer than an election takes; below the deadline of a client's call, so that it hears why. */
 const CALL_TIMEOUT_MS = 6000
 const ATTEMPT_TIMEOUT_MS = 3000
@@ -134,7 +140,8 @@ export class EtcdConnection {
         if (kindOf(answer) === 'refused') throw answer
         failures.push(answer)
       }
-      if (clock.monotonicMs() + pauseMs >= untilMs) {
+      const isOver = clock.monotonicMs() + pauseMs >= untilMs
+      if (isOver || isHopeless(failures, this.#members.length)) {
         throw callError(failures, this.addresses, purpose)
       }
       await this.pause(pauseMs, signal)
@@ -183,13 +190,13 @@ export class EtcdConnection {
   }
 
   /** One call of each member, alone; for its health. */
-  askEach<Response>(
-    call: Omit<EtcdCall, 'signals'>,
-  ): Promise<readonly { address: string; answer: Response | EtcdCallError }[]> {
+  askEach(call: Omit<EtcdCall, 'signals'>): Promise<readonly MemberAnswer[]> {
     return Promise.all(
       this.#members.map(async ({ endpoint }) => ({
         address: endpoint.address,
-        answer: await endpoint.call<Response>(call).catch((error: unknown) => asCallError(error)),
+        answer: await endpoint
+          .call<EtcdResponse>(call)
+          .catch((error: unknown) => asCallError(error)),
       })),
     )
   }
@@ -303,6 +310,12 @@ export class EtcdConnection {
       })
     })
   }
+}
+
+/** Two rounds in which nobody was etcd: that does not pass by waiting. */
+function isHopeless(failures: readonly EtcdCallError[], members: number): boolean {
+  const last = failures.slice(-2 * members)
+  return last.length === 2 * members && last.every((failure) => kindOf(failure) === 'not-etcd')
 }
 
 function asCallError(error: unknown): EtcdCallError {

@@ -72,14 +72,18 @@ export class EtcdCoordination implements Coordination {
     if (this.#closing.signal.aborted) throw closedError()
     let told: RoleHolder | undefined
     let hasTold = false
-    const watch = new StateWatch(this.#options.connection, this.#options.keys.rolePrefix(role), async () => {
-      const holder = await this.#holder(role)
-      const isSame = holder?.fence === told?.fence && holder?.candidate === told?.candidate
-      if ((hasTold && isSame) || !this.#observers.has(watch)) return
-      hasTold = true
-      told = holder
-      onHolder(holder)
-    })
+    const watch = new StateWatch(
+      this.#options.connection,
+      this.#options.keys.rolePrefix(role),
+      async () => {
+        const holder = await this.#holder(role)
+        const isSame = holder?.fence === told?.fence && holder?.candidate === told?.candidate
+        if ((hasTold && isSame) || !this.#observers.has(watch)) return
+        hasTold = true
+        told = holder
+        onHolder(holder)
+      },
+    )
     this.#observers.add(watch)
     return () => {
       this.#observers.delete(watch)

@@ -317,7 +317,9 @@ const ask: Start = (client, method, request, metadata, options, answer) => {
 const exchange: Start = (client, method, request, metadata, options, answer) => {
   const stream = (client[method] as StreamMethod).call(client, metadata, options)
   stream.on('error', (error) => answer(error, undefined))
-  stream.on('end', () => answer({ code: STATUS.unavailable, details: 'No answer came.' }, undefined))
+  stream.on('end', () =>
+    answer({ code: STATUS.unavailable, details: 'No answer came.' }, undefined),
+  )
   stream.on('data', (response) => {
     answer(null, response)
     stream.cancel()

@@ -106,17 +106,21 @@ export function callError(
 ): MeridianError {
   const last = failures.at(-1)
   const refused = failures.find((failure) => kindOf(failure) === 'refused')
-  if (refused !== undefined) return refusedError(refused, addresses)
+  if (refused !== undefined) return refusedError(refused, addresses, purpose)
   const token = failures.find((failure) => kindOf(failure) === 'token')
-  if (token !== undefined) return refusedError(token, addresses)
+  if (token !== undefined) return refusedError(token, addresses, purpose)
   const details = { engine: 'etcd', addresses }
   const reasons = reasonsOf(failures)
   if (last !== undefined && failures.every((failure) => kindOf(failure) === 'not-etcd')) {
-    return new MeridianError('LOG_MISCONFIGURED', `What answers is not the etcd that was configured: ${reasons}.`, {
-      fix: 'Check `commitLog.etcd.members` (client ports, not peer ports) and `commitLog.etcd.tls`.',
-      details,
-      cause: last,
-    })
+    return new MeridianError(
+      'LOG_MISCONFIGURED',
+      `What answers is not the etcd that was configured: ${reasons}.`,
+      {
+        fix: 'Check `commitLog.etcd.members` (client ports, not peer ports) and `commitLog.etcd.tls`.',
+        details,
+        cause: last,
+      },
+    )
   }
   const isSent = purpose === 'write' && !failures.every((failure) => UNSENT.test(failure.message))
   return new MeridianError('LOG_UNAVAILABLE', `etcd does not answer: ${reasons}.`, {
@@ -140,18 +144,24 @@ function shorten(message: string): string {
     .replace(/^Error: /, '')
 }
 
-function refusedError(error: EtcdCallError, addresses: readonly string[]): MeridianError {
+function refusedError(
+  error: EtcdCallError,
+  addresses: readonly string[],
+  purpose: CallPurpose,
+): MeridianError {
   const { message, address } = error
   const options: ErrorOptions = { details: { engine: 'etcd', addresses }, cause: error }
   if (message.includes('database space exceeded')) {
     return new MeridianError('LOG_FULL', `etcd at ${address} has reached its space quota.`, {
       ...options,
+      // The write that passes the quota is done, and answered with this all the same.
+      retry: purpose === 'write' ? 'unknown-outcome' : 'safe',
       fix:
         'Let it compact (every region must have applied the log), defragment each member ' +
         '(`etcdctl defrag`), then `etcdctl alarm disarm`; or raise `--quota-backend-bytes`.',
     })
   }
-  if (/request is too large|larger than max|too many operations/.test(message)) {
+  if (/request is too large|larger than|too many operations/.test(message)) {
     return new MeridianError(
       'TRANSACTION_TOO_LARGE',
       `The record is larger than etcd at ${address} takes: ${message}.`,

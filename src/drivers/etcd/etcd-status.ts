@@ -25,17 +25,15 @@ export interface EtcdMemberStatus {
 const TIMEOUT_MS = 2000
 
 /** Asks each member by itself. Never rejects. */
-export async function etcdStatus(
-  connection: EtcdConnection,
-): Promise<readonly EtcdMemberStatus[]> {
+export async function etcdStatus(connection: EtcdConnection): Promise<readonly EtcdMemberStatus[]> {
   const [statuses, alarms] = await Promise.all([
-    connection.askEach<IStatusResponse>({
+    connection.askEach({
       service: 'Maintenance',
       method: 'status',
       request: {},
       timeoutMs: TIMEOUT_MS,
     }),
-    connection.askEach<IAlarmResponse>({
+    connection.askEach({
       service: 'Maintenance',
       method: 'alarm',
       request: { action: 'GET' },
@@ -43,13 +41,13 @@ export async function etcdStatus(
     }),
   ])
   const raised = alarms.flatMap(({ answer }) =>
-    answer instanceof EtcdCallError ? [] : answer.alarms,
+    answer instanceof EtcdCallError ? [] : (answer as IAlarmResponse).alarms,
   )
   return statuses.map(({ address, answer }) => {
     if (answer instanceof EtcdCallError) {
       return { address, reachable: false, reason: answer.message }
     }
-    const { header, version, leader, dbSize, dbSizeInUse } = answer
+    const { header, version, leader, dbSize, dbSizeInUse } = answer as IStatusResponse
     const own = raised.filter((alarm) => alarm.memberID === header.member_id)
     return {
       address,
@@ -59,7 +57,7 @@ export async function etcdStatus(
       hasLeader: leader !== '0',
       databaseBytes: Number(dbSize),
       usedBytes: Number(dbSizeInUse),
-      alarms: [...new Set(own.map((alarm) => String(alarm.alarm).toUpperCase()))],
+      alarms: [...new Set(own.map((alarm) => alarm.alarm.toUpperCase()))],
     }
   })
 }

@@ -90,8 +90,24 @@ export async function entryAt(
   }
 }
 
+/** The index that is current at the lowest revision from `low` on that is not compacted. */
+export async function firstKeptIndex(
+  connection: EtcdConnection,
+  key: Buffer,
+  low: number,
+  nowRevision: number,
+): Promise<number> {
+  let high = nowRevision
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if ((await stateAt(connection, key, middle)) === undefined) low = middle + 1
+    else high = middle
+  }
+  return (await stateAt(connection, key, low))?.version ?? 0
+}
+
 /** The key at a revision, without its value; `undefined` where that was compacted. */
-async function stateAt(
+export async function stateAt(
   connection: EtcdConnection,
   key: Buffer,
   revision: number,

@@ -1,4 +1,6 @@
 /** Deliberate breaches, for tests alone: a checker that stays green with one proves nothing. */
+
+/** In a change log. */
 export interface KafkaLogFaults {
   /** Readers take what another writer stored a second time. */
   readonly keepsDuplicates?: boolean
@@ -6,4 +8,10 @@ export interface KafkaLogFaults {
   readonly trustsOldEnd?: boolean
   /** What other writers stored in between is not looked at. */
   readonly ignoresOthers?: boolean
+}
+
+/** In a client. */
+export interface KafkaClientFaults {
+  /** After a failed call, its sequence numbers are given to other records. */
+  readonly keepsIdentity?: boolean
 }

@@ -120,7 +120,7 @@ class KafkaChangeLog implements ChangeLog {
     while (records.length < wanted && next <= end) {
       const chunks = await this.#chunksFrom(next)
       if (chunks.length === 0) return records.length > 0 ? records : this.#readAgain(position, end)
-      next = takeRecords(chunks, next, wanted, records)
+      next = this.#take(chunks, next, wanted, records)
     }
     return records
   }
@@ -155,6 +155,23 @@ class KafkaChangeLog implements ChangeLog {
   async #chunksFrom(position: number): Promise<readonly LogChunk[]> {
     const chunks = this.#window.from(position)
     return chunks.length > 0 ? chunks : this.#reader.from(position)
+  }
+
+  /** Adds records from `next` on, `wanted` in all; returns the position after the last one. */
+  #take(
+    chunks: readonly LogChunk[],
+    next: number,
+    wanted: number,
+    into: ChangeLogRecord[],
+  ): number {
+    for (const { first, records } of chunks) {
+      if (into.length >= wanted) break
+      // Parts of a chunk may lie in the one before, as another writer cut it.
+      const held = this.#faults.keepsDuplicates === true && into.length > 0 ? 0 : next - first
+      for (const record of records.slice(held, held + wanted - into.length)) into.push(record)
+      next = (into.at(-1)?.position ?? 0) + 1
+    }
+    return next
   }
 
   /** The topic ends before what it acknowledged: it lost records, and the end is another one. */
@@ -316,23 +333,6 @@ function cut(records: readonly ChangeLogRecord[]): readonly (readonly ChangeLogR
   }
   if (part.length > 0) parts.push(part)
   return parts
-}
-
-/** Adds records from `next` on, `wanted` in all; returns the position after the last one. */
-function takeRecords(
-  chunks: readonly LogChunk[],
-  next: number,
-  wanted: number,
-  into: ChangeLogRecord[],
-): number {
-  for (const { first, last, records } of chunks) {
-    if (into.length >= wanted) break
-    if (last < next) continue
-    const start = next - first
-    for (const record of records.slice(start, start + wanted - into.length)) into.push(record)
-    next = (into.at(-1)?.position ?? 0) + 1
-  }
-  return next
 }
 
 function gapError(missing: number, end: number): MeridianError {

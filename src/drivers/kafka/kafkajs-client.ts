@@ -3,12 +3,14 @@ import { MeridianError } from '../../core/errors.ts'
 import type { Log } from '../../core/ports/log.ts'
 import type { CancelTimer, Runtime } from '../../core/ports/runtime.ts'
 import type { TopicShape } from '../../core/ports/topics.ts'
+import type { KafkaClientFaults } from './faults.ts'
 import type {
   Fetched,
   KafkaClient,
   KafkaStatus,
   OffsetRange,
   PartitionBatch,
+  StoredRecord,
   TopicDescription,
 } from './kafka-client.ts'
 import {
@@ -19,7 +21,12 @@ import {
   noAnswerError,
   rootOf,
 } from './kafka-errors.ts'
-import { KafkajsConnection, type KafkaTls, type KafkaUser } from './kafkajs-connection.ts'
+import {
+  KafkajsConnection,
+  type ConnectionOptions,
+  type KafkaTls,
+  type KafkaUser,
+} from './kafkajs-connection.ts'
 import { KafkajsProducer } from './kafkajs-producer.ts'
 
 /** How the client reaches Kafka. */
@@ -33,6 +40,10 @@ export interface KafkajsClientOptions {
   readonly log: Log
   /** The longest that a call takes. Default 10 s. */
   readonly timeoutMs?: number | undefined
+  /** Test-only: where the addresses of brokers lead instead. */
+  readonly route?: ConnectionOptions['route']
+  /** Test-only. */
+  readonly faults?: KafkaClientFaults | undefined
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -57,7 +68,7 @@ class KafkajsClient implements KafkaClient {
   readonly address: string
   readonly #options: KafkajsClientOptions
   readonly #timeoutMs: number
-  readonly #producer = new KafkajsProducer()
+  readonly #producer: KafkajsProducer
   /** Calls that wait, ended by `close`. */
   readonly #waiting = new Set<(error: MeridianError) => void>()
   #connection: Promise<KafkajsConnection> | undefined
@@ -71,6 +82,7 @@ class KafkajsClient implements KafkaClient {
 
   constructor(options: KafkajsClientOptions) {
     this.#options = options
+    this.#producer = new KafkajsProducer(options.faults ?? {})
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
     this.address = options.brokers.join(', ')
   }
@@ -161,7 +173,7 @@ class KafkajsClient implements KafkaClient {
           topics: [{ topic, partitions }],
         })
         const messages = responses[0]?.partitions[0]?.messages ?? []
-        const records = messages.map((each) => ({ ...each, offset: Number(each.offset) }))
+        const records = messages.map(toStored)
         // A batch comes whole, with records below the offset.
         return { records: records.filter((each) => each.offset >= offset), isOutOfRange: false }
       } catch (error) {
@@ -286,6 +298,17 @@ class KafkajsClient implements KafkaClient {
       )
     })
   }
+}
+
+function toStored({
+  offset,
+  value,
+}: {
+  readonly offset: string
+  readonly value: Buffer | null
+}): StoredRecord {
+  const bytes = value && new Uint8Array(value.buffer, value.byteOffset, value.length)
+  return { offset: Number(offset), value: bytes }
 }
 
 function closedError(): MeridianError {

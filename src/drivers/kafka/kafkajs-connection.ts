@@ -30,6 +30,13 @@ export interface ConnectionOptions {
   readonly tls?: KafkaTls | undefined
   readonly requestTimeoutMs: number
   readonly onLog: (line: string) => void
+  /** Test-only: where the address of a broker leads instead. */
+  readonly route?: ((to: Address) => Address) | undefined
+}
+
+interface Address {
+  readonly host: string
+  readonly port: number
 }
 
 export class KafkajsConnection {
@@ -45,8 +52,10 @@ export class KafkajsConnection {
       connectionTimeoutMs: CONNECT_TIMEOUT_MS,
       sasl: sasl && { mechanism: sasl.mechanism, username: sasl.user, password: sasl.password },
       ssl: tls && { ca: tls.ca, cert: tls.certificate, key: tls.key },
-      socketFactory: ({ host, port, ssl, onConnect }) =>
-        this.#keep(openSocket(host, port, ssl, onConnect)),
+      socketFactory: ({ host, port, ssl, onConnect }) => {
+        const to = options.route?.({ host, port }) ?? { host, port }
+        return this.#keep(openSocket(to, ssl, onConnect))
+      },
     })
   }
 
@@ -121,8 +130,7 @@ export class KafkajsConnection {
 }
 
 function openSocket(
-  host: string,
-  port: number,
+  { host, port }: Address,
   ssl: object | null | undefined,
   onConnect: () => void,
 ): Socket {

@@ -5,6 +5,7 @@
  * identity is given up.
  */
 import type { TopicRecord } from '../../core/ports/topics.ts'
+import type { KafkaClientFaults } from './faults.ts'
 import type { PartitionBatch } from './kafka-client.ts'
 import type { KafkajsConnection } from './kafkajs-connection.ts'
 
@@ -28,8 +29,13 @@ export interface Sending {
 }
 
 export class KafkajsProducer {
+  readonly #faults: KafkaClientFaults
   readonly #turns = new Map<string, Promise<unknown>>()
   #identity: Promise<Identity> | undefined
+
+  constructor(faults: KafkaClientFaults) {
+    this.#faults = faults
+  }
 
   /** Runs calls of one topic one after another: numbers must reach a broker in their order. */
   async inTurn<T>(topic: string, call: () => Promise<T>): Promise<T> {
@@ -78,7 +84,7 @@ export class KafkajsProducer {
         }
       },
       fail: () => {
-        this.#identity = undefined
+        if (this.#faults.keepsIdentity !== true) this.#identity = undefined
       },
     }
   }

@@ -3,7 +3,7 @@
  * each other.
  *
  * ```
- * record  version (u8), first position (u64), known offset (u64), count (u32), chunk
+ * record  'MRL', version (u8), first position (u64), known offset (u64), count (u32), chunk
  * ```
  *
  * Numbers are big-endian. `known offset`: the writer knew every record of the topic below it, and
@@ -15,8 +15,10 @@ import type { ChangeLogRecord } from '../../core/ports/change-log.ts'
 import { decodeChunk, encodeChunk } from '../change-log/chunk-codec.ts'
 import type { StoredRecord } from './kafka-client.ts'
 
+/** 'MRL': what does not begin with it is not Meridian's. */
+const MAGIC = 0x4d524c
 const VERSION = 1
-const HEADER_BYTES = 21
+const HEADER_BYTES = 24
 const LENGTH_BYTES = 4
 
 /** Changes that are stored together. */
@@ -36,10 +38,10 @@ export function encodeLogRecord(
   const chunk = encodeChunk(records.map((record) => record.payload))
   const bytes = new Uint8Array(HEADER_BYTES + chunk.length)
   const header = new DataView(bytes.buffer)
-  header.setUint8(0, VERSION)
-  header.setBigUint64(1, BigInt(records[0]?.position ?? 0))
-  header.setBigUint64(9, BigInt(knownOffset))
-  header.setUint32(17, records.length)
+  header.setUint32(0, MAGIC * 256 + VERSION)
+  header.setBigUint64(4, BigInt(records[0]?.position ?? 0))
+  header.setBigUint64(12, BigInt(knownOffset))
+  header.setUint32(20, records.length)
   bytes.set(chunk, HEADER_BYTES)
   return bytes
 }
@@ -52,10 +54,11 @@ export function encodeLogRecord(
 export function decodeLogRecord(topic: string, { offset, value }: StoredRecord): LogChunk {
   if (value === null || value.length < HEADER_BYTES) throw foreignError(topic, offset)
   const header = new DataView(value.buffer, value.byteOffset, value.length)
-  if (header.getUint8(0) !== VERSION) throw versionError(topic, offset, header.getUint8(0))
-  const first = Number(header.getBigUint64(1))
-  const knownOffset = Number(header.getBigUint64(9))
-  const count = header.getUint32(17)
+  if (header.getUint32(0) >>> 8 !== MAGIC) throw foreignError(topic, offset)
+  if (header.getUint8(3) !== VERSION) throw versionError(topic, offset, header.getUint8(3))
+  const first = Number(header.getBigUint64(4))
+  const knownOffset = Number(header.getBigUint64(12))
+  const count = header.getUint32(20)
   const chunk = value.subarray(HEADER_BYTES)
   if (first === 0 || knownOffset > offset || !isWhole(chunk, count)) {
     throw foreignError(topic, offset)

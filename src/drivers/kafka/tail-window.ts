@@ -41,7 +41,7 @@ export class TailWindow {
   /** A part at once: dropping one chunk at every append would move all the others each time. */
   #shrink(): void {
     let dropped = 0
-    while (this.#bytes > this.#maxBytes * KEPT_SHARE && dropped < this.#chunks.length - 1) {
+    while (this.#bytes > this.#maxBytes * KEPT_SHARE && dropped < this.#chunks.length) {
       this.#bytes -= this.#chunks[dropped]?.bytes ?? 0
       dropped++
     }

@@ -94,7 +94,9 @@ class Driver implements RedisCache {
 
   async read(keys: readonly string[]): Promise<CacheRead> {
     // Without keys the question is how far the whole cache is.
-    const byTag = new Map<string, number[]>(keys.length === 0 ? this.#tags.map((tag) => [tag, []]) : [])
+    const byTag = new Map<string, number[]>(
+      keys.length === 0 ? this.#tags.map((tag) => [tag, []]) : [],
+    )
     keys.forEach((key, index) => {
       const tag = this.#tagOf(key)
       const indexes = byTag.get(tag)
@@ -116,7 +118,9 @@ class Driver implements RedisCache {
       indexes.forEach((index, i) => (entries[index] = decodeEntry(values[i] ?? null)))
     }
     await Promise.all([...byTag].map(([tag, indexes]) => readPart(tag, indexes)))
-    return applied === undefined ? { entries: keys.map(() => undefined), applied } : { entries, applied }
+    return applied === undefined
+      ? { entries: keys.map(() => undefined), applied }
+      : { entries, applied }
   }
 
   async acquireLease(key: string, ttlMs: number): Promise<string | undefined> {

@@ -177,13 +177,15 @@ function createClient(options: RedisConnectionOptions): Redis | Cluster {
       maxRedirections: 3,
       redisOptions: common,
       // Names of nodes are resolved by the socket, so that certificates are checked against them.
-      ...(endpoint.tls === undefined
-        ? {}
-        : { dnsLookup: (host, found) => found(null, host) }),
+      ...(endpoint.tls === undefined ? {} : { dnsLookup: (host, found) => found(null, host) }),
     }
     return new Cluster(endpoint.cluster.map(hostAndPort), cluster)
   }
-  const single: RedisOptions & { replyMapping: 'legacy' } = { ...common, enableOfflineQueue: false, retryStrategy: retry }
+  const single: RedisOptions & { replyMapping: 'legacy' } = {
+    ...common,
+    enableOfflineQueue: false,
+    retryStrategy: retry,
+  }
   if (endpoint.sentinels === undefined) {
     return new Redis({ ...single, ...hostAndPort(endpoint.address ?? '') })
   }

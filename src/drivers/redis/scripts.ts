@@ -43,8 +43,7 @@ return ARGV[3]`
 
 /** KEYS head, entry… · ARGV incarnation → nothing, or applied and the entries. */
 function read(faults: CacheFaults): string {
-  const lives =
-    faults.keepFormerLife === true ? 'raw' : 'raw and string.sub(raw, 1, 16) == head[2]'
+  const lives = faults.keepFormerLife === true ? 'raw' : 'raw and string.sub(raw, 1, 16) == head[2]'
   return `
 local head = redis.call('HMGET', KEYS[1], 'incarnation', 'life', 'applied')
 if head[1] ~= ARGV[1] then return {} end
@@ -78,8 +77,7 @@ return 1`
  * an entry that is there; where there is none, its floor alone keeps older rows from being filled.
  */
 function apply(faults: CacheFaults): string {
-  const refuse =
-    faults.applyOverGap === true ? '' : 'if head[4] < ARGV[2] then return head[4] end'
+  const refuse = faults.applyOverGap === true ? '' : 'if head[4] < ARGV[2] then return head[4] end'
   const change =
     faults.deleteInsteadOfFloor === true
       ? `redis.call('DEL', KEYS[i])`

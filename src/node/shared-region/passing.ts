@@ -9,6 +9,7 @@ import type { Runtime } from '../../core/ports/runtime.ts'
 import { PASSED_HEADER } from '../../core/wire-http.ts'
 import type { HttpPasser, Passed } from '../../drivers/transport/http-passer.ts'
 import { PostFailure } from '../../drivers/transport/http-post.ts'
+import type { SharedRegionFaults } from './faults.ts'
 
 /** What passing needs to know. */
 export interface PassingOptions {
@@ -23,6 +24,7 @@ export interface PassingOptions {
   /** Requests that may wait for a holder. */
   readonly maxWaiting: number
   readonly runtime: Runtime
+  readonly faults?: SharedRegionFaults | undefined
   /** Told of each request that another node answered. */
   readonly onPassed: () => void
 }
@@ -156,7 +158,8 @@ export class Passing {
       return answer
     } catch (error) {
       if (!(error instanceof PostFailure)) throw error
-      if (!error.isSent || (isRepeatable && !request.signal.aborted)) return undefined
+      const mayRepeat = isRepeatable || this.#options.faults?.repeatUnknown === true
+      if (!error.isSent || (mayRepeat && !request.signal.aborted)) return undefined
       throw this.#noAnswer(error)
     }
   }

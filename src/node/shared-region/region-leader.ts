@@ -7,6 +7,7 @@ import { asMeridianError, isErrorCode, MeridianError, type ErrorCode } from '../
 import type { Coordination, Leadership, RoleHolder } from '../../core/ports/coordination.ts'
 import type { Log } from '../../core/ports/log.ts'
 import type { Runtime } from '../../core/ports/runtime.ts'
+import type { SharedRegionFaults } from './faults.ts'
 import { RegionGate } from './region-gate.ts'
 
 /** What this process is to a region. */
@@ -36,6 +37,7 @@ export interface RegionLeaderOptions {
   readonly drainTimeoutMs: number
   readonly runtime: Runtime
   readonly log: Log
+  readonly faults?: SharedRegionFaults | undefined
   /** Told after every change of state or holder. */
   readonly onChange: () => void
 }
@@ -61,6 +63,7 @@ interface Term {
 export class RegionLeader {
   readonly #options: RegionLeaderOptions
   readonly #gate: RegionGate
+  readonly #ignoresLoss: boolean
   readonly #stop = new AbortController()
   readonly #unobserve: () => void
   readonly #running: Promise<void>
@@ -74,6 +77,7 @@ export class RegionLeader {
   constructor(options: RegionLeaderOptions) {
     this.#options = options
     this.#gate = new RegionGate(options.runtime.timers)
+    this.#ignoresLoss = options.faults?.ignoreLostLease === true
     this.#sinceMs = options.runtime.clock.nowMs()
     this.#unobserve = options.coordination.observe(regionRole(options.region), (holder) => {
       this.#holder = holder
@@ -89,7 +93,8 @@ export class RegionLeader {
 
   /** Whether requests are served here. After a pause of the process it is not for this one to say. */
   isServing(): boolean {
-    return this.#state === 'leading' && this.#term?.leadership.isHeld() === true
+    const isHeld = this.#ignoresLoss || this.#term?.leadership.isHeld() === true
+    return this.#state === 'leading' && isHeld
   }
 
   state(): LeaderState {
@@ -158,7 +163,7 @@ export class RegionLeader {
     const { fence } = leadership
     const term = { leadership, over: new AbortController() }
     const end = (): void => term.over.abort()
-    leadership.lost.addEventListener('abort', end)
+    if (!this.#ignoresLoss) leadership.lost.addEventListener('abort', end)
     if (leadership.lost.aborted || this.#isStopping()) end()
     this.#term = term
     this.#become('opening')
@@ -208,6 +213,7 @@ export class RegionLeader {
     this.#gate.shut()
     if (!this.#isStopping()) return
     this.#become('handing-over')
+    if (this.#options.faults?.cutOff === true) return
     if (await this.#gate.empty(drainTimeoutMs)) return
     log.write('warn', 'requests in progress are cut off', { region, drainTimeoutMs })
   }

@@ -102,7 +102,7 @@ export class SharedRegion {
     for (;;) {
       const leave = this.#leader.enter()
       if (leave !== undefined) return inside(leave, serve)
-      if (wanted.request.headers[PASSED_HEADER] !== undefined) {
+      if (this.#isPassed(wanted.request)) {
         if (await this.#opened(wanted.request.signal)) continue
         return MISDIRECTED
       }
@@ -126,7 +126,7 @@ export class SharedRegion {
           leave()
         }
       }
-      if (wanted.request.headers[PASSED_HEADER] !== undefined) {
+      if (this.#isPassed(wanted.request)) {
         if (await this.#opened(wanted.request.signal)) continue
         return { kind: 'refuse', response: MISDIRECTED }
       }
@@ -168,6 +168,10 @@ export class SharedRegion {
   #passed(wanted: ForRegion): Parameters<Passing['request']>[0] {
     const { request, headers = {}, limitMs, isRepeatable = false } = wanted
     return { request, headers, isRepeatable, limitMs: limitMs?.() ?? MAX_WAIT_MS }
+  }
+
+  #isPassed({ headers }: HttpRequest): boolean {
+    return headers[PASSED_HEADER] !== undefined && this.#options.faults?.passAgain !== true
   }
 
   /** Whether this process, asked as the holder, opens the region: that is waited for. */

@@ -5,6 +5,7 @@ import { MeridianError } from '../../core/errors.ts'
 import { HttpPasser } from '../../drivers/transport/http-passer.ts'
 import type { NodeCommitLog } from '../node-commit-log.ts'
 import { openSharedRegion, type Shared } from '../open-region.ts'
+import type { SharedRegionFaults } from './faults.ts'
 import { SharedRegion, type SharedRegionReport } from './shared-region.ts'
 
 /** Part of the requests that a node takes at once which may wait for the holder of one region. */
@@ -18,6 +19,8 @@ export interface SharedRegionsOptions {
   readonly commitLog: NodeCommitLog
   /** PEM of the authority of the other nodes' certificates. */
   readonly ca: string | undefined
+  /** Test-only. */
+  readonly faults: SharedRegionFaults | undefined
 }
 
 /** None before `start`: requests that come earlier are told to come again. */
@@ -27,7 +30,7 @@ export class SharedRegions {
   /** Stands for all of them; they end with the process. @throws MeridianError `CONFIG_INVALID` */
   start(shared: Shared, options: SharedRegionsOptions): void {
     const { config, plan, runtime, log, readiness, metrics, closing } = shared
-    const { coordination, commitLog, ca } = options
+    const { coordination, commitLog, ca, faults } = options
     if (plan.shared.length === 0) return
     if (coordination === undefined) {
       const which = plan.shared.join(', ')
@@ -49,6 +52,7 @@ export class SharedRegions {
         readiness,
         runtime,
         log,
+        faults,
         onPassed: () => metrics.passed(region),
       })
       this.#regions.set(region, closing.add(one))

@@ -48,6 +48,8 @@ export class SqlReads {
   readonly #reader: SqlReader
   readonly #consistency: SqlConsistency
   readonly #timeoutMs: number
+  /** Fails where strong rows of the snapshot that was taken last are of no one moment. */
+  #unsealSnapshot: () => void = () => undefined
 
   constructor(
     region: SqlRegion,
@@ -67,8 +69,11 @@ export class SqlReads {
     const reads = await this.#admit(text)
     const instants = new Map(tablesOf(reads).map((table) => [table, this.#region.nowMs(table)]))
     const nowMs: InstantOf = (table) => instants.get(table) as number
+    const unseal = this.#seal(tablesOf(reads))
     await this.#catchUp(reads, nowMs)
-    return this.#run(text, args, nowMs, this.#region.store)
+    const rows = await this.#run(text, args, nowMs, this.#region.store)
+    unseal()
+    return rows
   }
 
   /** One of several queries on a snapshot, all at the instant of its beginning. */
@@ -79,7 +84,8 @@ export class SqlReads {
     args: QueryArguments,
   ): Promise<SqlRows> {
     const text = pragmaQuery(sql) ?? sql
-    await this.#admit(text)
+    const reads = await this.#admit(text)
+    if (tablesOf(reads).some(({ consistency }) => consistency === 'strong')) this.#unsealSnapshot()
     return this.#run(text, args, nowMs, snapshot)
   }
 
@@ -87,6 +93,7 @@ export class SqlReads {
   async viewsReach(nowMs: InstantOf): Promise<void> {
     const { schema } = this.#region
     const { tenant } = this.#reader
+    this.#unsealSnapshot = this.#sealLater(schema.tables)
     const views = schema.views.filter(({ span }) => (span === 'tenant') === (tenant !== ''))
     await this.#catchUp({ tables: [], views }, nowMs)
   }
@@ -136,6 +143,21 @@ export class SqlReads {
     throw new MeridianError('NOT_HOME', `Only region ${home} reads these tables strongly.`, {
       fix: 'Connect to its node, or read what this region holds.',
     })
+  }
+
+  #seal(tables: readonly CompiledTable[]): () => void {
+    return this.#region.freshness.seal({ tables, home: undefined })
+  }
+
+  /** As above, but what fails now fails when the seal is checked: not every query needs it. */
+  #sealLater(tables: readonly CompiledTable[]): () => void {
+    try {
+      return this.#seal(tables)
+    } catch (error) {
+      return () => {
+        throw error
+      }
+    }
   }
 
   /** Views drop what has expired in steps of their own: a read waits for those that are due. */

@@ -48,6 +48,7 @@ class Region {
         waitApplied: async (index) => {
           this.applied.push(index)
         },
+        seal: () => () => undefined,
         readIndexRoundTrips: 2,
       },
     })

@@ -39,6 +39,13 @@ export interface EtcdSettings {
   readonly arguments?: readonly string[] | undefined
 }
 
+/** The ports of a member. */
+export interface EtcdPorts {
+  readonly client: number
+  readonly peer: number
+  readonly health: number
+}
+
 export interface EtcdOptions extends EngineOptions, EtcdSettings {
   /** Default: a free one. */
   readonly port?: number | undefined
@@ -50,6 +57,10 @@ export interface EtcdClusterOptions extends EtcdSettings {
   /** The members' names. Each has a folder of its name in `directory`. */
   readonly names: readonly string[]
   readonly directory?: string | undefined
+  /** A log file for each name. Default: in its folder. */
+  readonly logFiles?: readonly string[] | undefined
+  /** Ports of each name. Default: free ones. */
+  readonly ports?: readonly EtcdPorts[] | undefined
   readonly root?: EtcdRoot | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -94,15 +105,13 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdEngine> 
 /** Starts a cluster. @throws MeridianError `CONFIG_INVALID`, `LOG_UNAVAILABLE` */
 export async function startEtcdCluster(options: EtcdClusterOptions): Promise<EtcdCluster> {
   const { names, directory, signal } = options
-  const ports = await freePorts(names.length * 3)
-  const peers = names.map((name, i) => {
-    const [client = 0, peer = 0, health = 0] = ports.slice(i * 3, i * 3 + 3)
-    return { name, ports: { client, peer, health } }
-  })
+  const ports = options.ports ?? (await freeEtcdPorts(names.length))
+  const peers = ports.map((own, i) => ({ name: names[i] ?? '', ports: own }))
   const members = await Promise.all(
-    peers.map(({ name, ports: own }) =>
+    peers.map(({ name, ports: own }, i) =>
       makeMember({
         ...options,
+        logFile: options.logFiles?.[i],
         directory: directory === undefined ? undefined : join(directory, name),
         name,
         ports: own,
@@ -127,6 +136,14 @@ export async function startEtcdCluster(options: EtcdClusterOptions): Promise<Etc
   return { members, addresses: members.map(({ address }) => address), close }
 }
 
+async function freeEtcdPorts(count: number): Promise<readonly EtcdPorts[]> {
+  const ports = await freePorts(count * 3)
+  return Array.from({ length: count }, (_, i) => {
+    const [client = 0, peer = 0, health = 0] = ports.slice(i * 3, i * 3 + 3)
+    return { client, peer, health }
+  })
+}
+
 async function orClose(engine: RunningEngine, work: Promise<void>): Promise<void> {
   try {
     await work
@@ -136,15 +153,9 @@ async function orClose(engine: RunningEngine, work: Promise<void>): Promise<void
   }
 }
 
-interface Ports {
-  readonly client: number
-  readonly peer: number
-  readonly health: number
-}
-
 interface Peer {
   readonly name: string
-  readonly ports: Ports
+  readonly ports: EtcdPorts
 }
 
 interface MemberOptions extends EngineOptions, EtcdSettings, Peer {
@@ -186,7 +197,7 @@ class RunningMember extends RunningEngine implements EtcdEngine {
   }
 }
 
-function peerUrl(ports: Ports): string {
+function peerUrl(ports: EtcdPorts): string {
   return `http://127.0.0.1:${ports.peer}`
 }
 

@@ -147,7 +147,14 @@ async function format({ java, folder, logFile, start, layout, users }: Format): 
   const clusterId = randomBytes(16).toString('base64url')
   const process = await startKept({
     command: java,
-    args: [...start, ...FORMATTER, '-t', clusterId, '-c', layout.file, ...scramArguments(users)],
+    args: [
+      ...start,
+      ...FORMATTER,
+      `--cluster-id=${clusterId}`,
+      '-c',
+      layout.file,
+      ...scramArguments(users),
+    ],
     environment: passedEnvironment(),
     directory: folder.path,
     logFile,

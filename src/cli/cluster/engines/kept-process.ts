@@ -1,8 +1,7 @@
 /** Engines as children of a keeper (`keeper.ts`), of which a process has one while it needs it. */
 import { fork, type ChildProcess } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
 import type { KeeperReply, KeeperRequest, ProcessSpec } from './keeper.ts'
+import { sourceLoader } from './source-loader.ts'
 
 /** How a process has ended. */
 export interface ProcessEnd {
@@ -139,18 +138,11 @@ function killQuietly(pid: number): void {
 function forkKeeper(): ChildProcess {
   const isSource = import.meta.url.endsWith('.ts')
   const program = new URL(`./keeper.${isSource ? 'ts' : 'js'}`, import.meta.url)
-  const readsTypeScript = Boolean(Reflect.get(process.features, 'typescript'))
-  const loader = isSource && !readsTypeScript ? ['--import', tsxLoader()] : []
   return fork(program, [], {
-    execArgv: [`--max-old-space-size=${MAX_HEAP_MB}`, ...loader],
+    execArgv: [`--max-old-space-size=${MAX_HEAP_MB}`, ...sourceLoader()],
     env: { ...passedEnvironment() },
     // Ctrl-C reaches the whole group of a terminal; engines must end in order, and after the nodes.
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
-}
-
-/** Found without `import.meta.resolve`, which not everything that loads sources has. */
-function tsxLoader(): string {
-  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 }

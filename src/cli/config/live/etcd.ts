@@ -55,7 +55,7 @@ async function askMember(
     const status = await client.maintenance.status()
     const { members } = await client.cluster.memberList({ linearizable: false })
     const { alarms } = await client.maintenance.alarm({ action: 'Get' })
-    const alarmed = alarms.map(({ alarm }) => String(alarm)).filter((name) => name !== 'None')
+    const alarmed = alarms.map(({ alarm }): string => alarm).filter((name) => name !== 'None')
     return {
       clusterId: status.header.cluster_id,
       answer: judge(status, members.length, expected, alarmed),

@@ -1,9 +1,12 @@
 /** Asks the Kafka of a region: its brokers, and what they take. */
-import { ConfigResourceTypes, Kafka, logLevel, type SASLOptions } from 'kafkajs'
+import kafkajs, { type SASLOptions } from 'kafkajs'
 import type { KafkaConfig } from '../../../config/engine-sections.ts'
 import { kafkaSettings, type KafkaSettings } from '../../../node/engine-settings.ts'
 import type { SecretSources } from '../../../node/secrets.ts'
 import { probe, PROBE_TIMEOUT_MS, type Answer, type Probe } from './probe.ts'
+
+// Node finds no names in what this CommonJS module exports.
+const { ConfigResourceTypes, Kafka, logLevel } = kafkajs
 
 /** Asks whichever broker answers. */
 export async function probeKafka(
@@ -57,7 +60,7 @@ async function askBrokers(settings: KafkaSettings, copies: number): Promise<Answ
 }
 
 function saslOf({ mechanism, user, password }: NonNullable<KafkaSettings['sasl']>): SASLOptions {
-  return { mechanism, username: user, password } as SASLOptions
+  return { mechanism, username: user, password }
 }
 
 function judge(

@@ -57,6 +57,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return reasonOf(error.errors[0])
   const typed = asMeridianError(error)
   const text = error instanceof Error ? error.message : String(error)
-  const line = (text.split('\n', 1)[0] ?? '').trim() || 'it gives no answer'
+  // What gRPC adds is for its own users.
+  const line = (text.split(/\n|Resolution note:/, 1)[0] ?? '').trim() || 'it gives no answer'
   return typed.code === 'INTERNAL' ? line : `${typed.code}: ${line}`
 }

@@ -20,12 +20,16 @@ export async function probeRedis(
 
 async function ask(settings: RedisSettings): Promise<Answer> {
   const client = connect(settings)
-  // Without a listener a failed connection would end the process; the command fails by itself.
-  client.on('error', () => {})
+  // Why a connection failed is told to listeners alone: who waits hears only that it is closed.
+  let reason: unknown
+  client.on('error', (error: unknown) => {
+    reason ??= error
+  })
   try {
     await client.connect()
-    const info = await client.info()
-    return judge(info, settings.cluster !== undefined)
+    return judge(await client.info(), settings.cluster !== undefined)
+  } catch (error) {
+    throw reason ?? error
   } finally {
     client.disconnect()
   }

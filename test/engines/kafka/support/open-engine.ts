@@ -1,7 +1,17 @@
 /** The shared Kafka as drivers see it, with topics of a test alone. */
 import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
+import type { ChangeLog } from '../../../../src/core/ports/change-log.ts'
 import type { Log, LogFields, LogLevel } from '../../../../src/core/ports/log.ts'
+import {
+  openKafkaChangeLog,
+  type KafkaChangeLogOptions,
+} from '../../../../src/drivers/kafka/kafka-change-log.ts'
+import type { KafkaClient } from '../../../../src/drivers/kafka/kafka-client.ts'
+import {
+  createKafkajsClient,
+  type KafkajsClientOptions,
+} from '../../../../src/drivers/kafka/kafkajs-client.ts'
 import { systemRuntime } from '../../../../src/drivers/runtime/system-runtime.ts'
 import {
   openKafka,
@@ -38,4 +48,34 @@ export function openEngine(broker: string, options: Partial<KafkaOptions> = {}):
   })
   onTestFinished(() => engine.close())
   return engine
+}
+
+/** The narrow client on a broker; it closes with the test. */
+export function openClient(
+  broker: string,
+  options: Partial<KafkajsClientOptions> = {},
+): KafkaClient {
+  const client = createKafkajsClient({
+    brokers: [broker],
+    clientId: 'meridian-test',
+    runtime: systemRuntime,
+    log: memoryLog(),
+    ...options,
+  })
+  onTestFinished(() => client.close())
+  return client
+}
+
+/** A change log over a client of the test's own. */
+export function openLog(
+  topic: string,
+  options: Pick<KafkaChangeLogOptions, 'client' | 'faults'> & { readonly log?: Log },
+): ChangeLog {
+  return openKafkaChangeLog({
+    log: memoryLog(),
+    ...options,
+    topic,
+    replicationFactor: 1,
+    runtime: systemRuntime,
+  })
 }

@@ -1,0 +1,83 @@
+/** What `meridian cluster` says: for people, or an object a line for programs. */
+import { relative } from 'node:path'
+import type { Progress } from '../progress.ts'
+import { renderTable, type TableColumn } from '../table.ts'
+import type { Terminal } from '../terminal.ts'
+import type { Cluster } from './cluster.ts'
+import type { PartHealth } from './health.ts'
+import { foldersOf } from './layout.ts'
+import type { EndedPart, PartProgress } from './parts.ts'
+
+const COLUMNS: readonly TableColumn[] = [
+  { title: 'region', align: 'left' },
+  { title: 'part', align: 'left' },
+  { title: 'address', align: 'left' },
+  { title: 'health', align: 'left' },
+  { title: 'version', align: 'left' },
+  { title: 'answers in', align: 'right' },
+]
+
+/** Counts the parts that are done, and names those that are not. */
+export class PartsProgress {
+  /** What draws it at the moment. */
+  shown: Progress | undefined
+  readonly #waiting = new Set<string>()
+  readonly #done = new Map<string, number>()
+
+  note({ name, state, elapsedMs }: PartProgress): void {
+    if (state === 'starting' || state === 'stopping') this.#waiting.add(name)
+    else {
+      this.#waiting.delete(name)
+      this.#done.set(name, elapsedMs)
+    }
+    this.shown?.update(this.#done.size, [...this.#waiting].join(', '))
+  }
+
+  /** What took how long; forgets it. */
+  summary(): string {
+    const times = Array.from(
+      this.#done,
+      ([name, elapsedMs]) => `${name} ${(elapsedMs / 1000).toFixed(1)} s`,
+    )
+    this.#done.clear()
+    return times.join(', ')
+  }
+}
+
+/** The table of all parts. */
+export function printHealth(parts: readonly PartHealth[], terminal: Terminal): void {
+  const ordered = [...parts].sort((a, b) => a.region.localeCompare(b.region))
+  const rows = ordered.map((part) => [
+    part.region,
+    part.name.replace(` ${part.region}`, ''),
+    part.address,
+    part.healthy ? 'ok' : part.problem.split('\n', 1)[0] || 'no answer',
+    part.version || '-',
+    `${part.latencyMs.toFixed(1)} ms`,
+  ])
+  for (const line of renderTable(COLUMNS, rows)) terminal.line(line)
+}
+
+/** How to use it. */
+export function printUse(cluster: Cluster, terminal: Terminal): void {
+  const { directory, regions, token } = cluster
+  const show = (path: string): string => {
+    const near = relative(process.cwd(), path)
+    return near.startsWith('..') ? path : near
+  }
+  const config = show(cluster.configFile(regions[0] ?? ''))
+  terminal.line()
+  terminal.line(`Logs:    ${show(foldersOf(directory).logs)}`)
+  terminal.line(
+    `Status:  MERIDIAN_TOKEN=… meridian status --config ${config} --token-env MERIDIAN_TOKEN`,
+  )
+  terminal.line(`Nodes:   ${JSON.stringify(cluster.urls)}`)
+  terminal.line(`Token:   ${token}`)
+}
+
+/** A part that ended by itself. */
+export function printEnded({ name, end, logFile, lastLines }: EndedPart, terminal: Terminal): void {
+  const how = end.signal === null ? `with code ${end.code}` : `by ${end.signal}`
+  terminal.note(`\n${name} has ended ${how}; the rest goes on. ${logFile} ends with:`)
+  for (const line of lastLines) terminal.note(`  ${line}`)
+}

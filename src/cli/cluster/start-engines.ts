@@ -1,0 +1,190 @@
+/** Starts what the nodes of a cluster need: etcd, and per region a Kafka, a Redis and a store. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startEtcdCluster, type EtcdEngine } from './engines/etcd.ts'
+import { requireBroker } from './engines/kafka-probe.ts'
+import { startKafka, type KafkaEngine } from './engines/kafka.ts'
+import { startRedis, type RedisEngine } from './engines/redis.ts'
+import { requirePage } from './health.ts'
+import {
+  etcdPorts,
+  logFileOf,
+  partName,
+  portOf,
+  STORE_TOKEN_VARIABLE,
+  type ClusterFolders,
+  type ClusterPorts,
+  type ClusterShape,
+} from './layout.ts'
+import { startMeridian, type MeridianProcess } from './meridian-process.ts'
+import type { Parts } from './parts.ts'
+
+/** The engines by region; a lean cluster has etcd alone. */
+export interface ClusterEngines {
+  readonly etcd: ReadonlyMap<string, EtcdEngine>
+  readonly kafka: ReadonlyMap<string, KafkaEngine>
+  readonly redis: ReadonlyMap<string, RedisEngine>
+  readonly stores: ReadonlyMap<string, MeridianProcess>
+}
+
+export interface StartEnginesOptions {
+  readonly shape: ClusterShape
+  readonly ports: ClusterPorts
+  readonly folders: ClusterFolders
+  readonly storeToken: string
+  readonly version: string
+  readonly parts: Parts
+  /** Ends the start; the first that fails ends that of the others. */
+  readonly ending: AbortController
+}
+
+/** Many brokers share one machine. */
+const KAFKA_HEAP_MB = 256
+/** The members share a machine with everything else: a slow moment is no reason for an election. */
+const ETCD_HEARTBEAT_MS = 250
+const ETCD_ELECTION_MS = 2_500
+const OWNER_ONLY = 0o700
+
+/** Starts all at once. What has started is in `parts`, also where this rejects. */
+export async function startEngines(options: StartEnginesOptions): Promise<ClusterEngines> {
+  const { shape } = options
+  const engines = {
+    etcd: new Map<string, EtcdEngine>(),
+    kafka: new Map<string, KafkaEngine>(),
+    redis: new Map<string, RedisEngine>(),
+    stores: new Map<string, MeridianProcess>(),
+  }
+  const regions = shape.isLean ? [] : shape.regions
+  const starts = [
+    startEtcd(options, engines.etcd),
+    ...regions.flatMap((region) => [
+      startRegionKafka(options, region, engines.kafka),
+      startRegionRedis(options, region, engines.redis),
+      startRegionStore(options, region, engines.stores),
+    ]),
+  ]
+  await allOrFirstError(starts, options.ending)
+  return engines
+}
+
+/** Waits for all, also after a failure: whatever starts must be known before it can be ended. */
+export async function allOrFirstError(
+  work: readonly Promise<void>[],
+  ending: AbortController,
+): Promise<void> {
+  let first: { readonly error: unknown } | undefined
+  await Promise.all(
+    work.map((one) =>
+      one.catch((error: unknown) => {
+        first ??= { error }
+        ending.abort()
+      }),
+    ),
+  )
+  if (first !== undefined) throw first.error
+}
+
+async function startEtcd(
+  { shape, ports, folders, parts, ending }: StartEnginesOptions,
+  started: Map<string, EtcdEngine>,
+): Promise<void> {
+  const { regions } = shape
+  const names = regions.map((region) => partName('etcd', region))
+  const cluster = await parts.starting(names, () =>
+    startEtcdCluster({
+      names: regions,
+      ports: regions.map((region) => etcdPorts(ports, region)),
+      directory: join(folders.root, 'etcd'),
+      logFiles: names.map((name) => logFileOf(folders, name)),
+      heartbeatMs: ETCD_HEARTBEAT_MS,
+      electionMs: ETCD_ELECTION_MS,
+      signal: ending.signal,
+    }),
+  )
+  for (const [i, region] of regions.entries()) {
+    const process = cluster.members[i]
+    if (process === undefined) continue
+    started.set(region, process)
+    const { address, version } = process
+    const probe = async (): Promise<object> => {
+      await requirePage(`${process.url}/health`, (text) => {
+        if (!text.includes('"true"')) throw new Error('it has no leader')
+      })
+      return {}
+    }
+    parts.add({ kind: 'etcd', region, address, version, process, probe })
+  }
+}
+
+async function startRegionKafka(
+  { ports, folders, parts, ending }: StartEnginesOptions,
+  region: string,
+  started: Map<string, KafkaEngine>,
+): Promise<void> {
+  const name = partName('kafka', region)
+  const process = await parts.starting([name], () =>
+    startKafka({
+      port: portOf(ports, name),
+      directory: join(folders.root, 'kafka', region),
+      logFile: logFileOf(folders, name),
+      heapMb: KAFKA_HEAP_MB,
+      signal: ending.signal,
+    }),
+  )
+  started.set(region, process)
+  const { address, version } = process
+  const probe = async (): Promise<object> => {
+    await requireBroker(portOf(ports, name))
+    return {}
+  }
+  parts.add({ kind: 'kafka', region, address, version, process, probe })
+}
+
+async function startRegionRedis(
+  { ports, folders, parts, ending }: StartEnginesOptions,
+  region: string,
+  started: Map<string, RedisEngine>,
+): Promise<void> {
+  const name = partName('redis', region)
+  const process = await parts.starting([name], () =>
+    startRedis({
+      port: portOf(ports, name),
+      directory: join(folders.root, 'redis', region),
+      logFile: logFileOf(folders, name),
+      signal: ending.signal,
+    }),
+  )
+  started.set(region, process)
+  const { address, version } = process
+  const probe = async (): Promise<object> => {
+    await process.ask('PING')
+    return {}
+  }
+  parts.add({ kind: 'redis', region, address, version, process, probe })
+}
+
+async function startRegionStore(
+  { ports, folders, storeToken, version, parts, ending }: StartEnginesOptions,
+  region: string,
+  started: Map<string, MeridianProcess>,
+): Promise<void> {
+  const name = partName('store', region)
+  const folder = join(folders.data, region)
+  await mkdir(folder, { recursive: true, mode: OWNER_ONLY })
+  const at = ['--file', join(folder, 'store.db'), '--port', `${portOf(ports, name)}`]
+  const process = await parts.starting([name], () =>
+    startMeridian({
+      name,
+      args: ['store', ...at, '--token-env', STORE_TOKEN_VARIABLE],
+      logFile: logFileOf(folders, name),
+      environment: { [STORE_TOKEN_VARIABLE]: storeToken },
+      signal: ending.signal,
+    }),
+  )
+  started.set(region, process)
+  const probe = async (): Promise<object> => {
+    await requirePage(`${process.url}/health`)
+    return {}
+  }
+  parts.add({ kind: 'store', region, address: process.url, version, process, probe })
+}
