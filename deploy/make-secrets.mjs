@@ -69,4 +69,6 @@ for (const region of REGIONS) {
 }
 // Last: that it is there says that all of them are.
 save('meridian.yaml', config)
-console.log(`Secrets are in ${folder}. Keep issuer.key, which signs tokens, off the machines of nodes.`)
+console.log(
+  `Secrets are in ${folder}. Keep issuer.key, which signs tokens, off the machines of nodes.`,
+)
