@@ -124,6 +124,23 @@ function storeLoss(): Outcome {
   }
 }
 
+/** While etcd has no majority: a region of several nodes needs it to know which of them serves. */
+function withoutMajority(regions: readonly RegionFacts[]): {
+  readonly meanwhile: Meanwhile
+  readonly sentence: string
+} {
+  const several = regions.filter(({ nodes }) => nodes > 1).map(({ region }) => region)
+  if (several.length === 0) {
+    const sentence = 'Strong writes, strong reads and new tenants wait; all else goes on.'
+    return { meanwhile: 'strong stop', sentence }
+  }
+  const isAll = several.length === regions.length
+  return {
+    meanwhile: isAll ? 'stop' : 'stop there, strong stop',
+    sentence: `Strong writes, strong reads and new tenants wait; and ${several.join(', ')}, with several nodes, ${several.length === 1 ? 'stops' : 'stop'} once the lease of the node that serves has run out.`,
+  }
+}
+
 function memberLoss({ members, spareMembers, regions }: DeploymentFacts): readonly SurvivalRow[] {
   if (members === 0) return []
   const all = regions.map(({ region }) => region)
@@ -132,27 +149,28 @@ function memberLoss({ members, spareMembers, regions }: DeploymentFacts): readon
     const why = `${members - 1} of ${members} members are a majority; if it led, strong writes wait for the election. Its disk may be lost with it: a new member takes its place.`
     return [{ ...row, reads: 'go on', writes: 'go on', why }]
   }
+  const { meanwhile, sentence } = withoutMajority(regions)
   const why =
     members === 1
-      ? 'It is the only one. Pinned and eventual tables go on where a region has one node; strong writes, strong reads and new tenants wait. With its disk the commit log is lost.'
-      : `${members - 1} of ${members} members are no majority: strong writes, strong reads and new tenants wait.`
-  return [{ ...row, reads: 'strong stop', writes: 'strong stop', why }]
+      ? `It is the only one. ${sentence} With its disk the commit log is lost.`
+      : `${members - 1} of ${members} members are no majority. ${sentence}`
+  return [{ ...row, reads: meanwhile, writes: meanwhile, why }]
 }
 
 function brokerLoss(_facts: DeploymentFacts, { kafkaCopies }: RegionFacts): Outcome {
-  if (kafkaCopies >= 3) {
+  if (kafkaCopies > 1) {
     return {
       ...ALL_KEPT,
       reads: 'go on',
       writes: 'go on',
-      why: `Each partition has ${kafkaCopies} copies; the others take over.`,
+      why: `Each partition has ${kafkaCopies} copies; those in step take over.`,
     }
   }
   return {
     ...ALL_KEPT,
     reads: 'views wait there',
     writes: 'go on',
-    why: 'Writes are acknowledged by the store, whose outbox keeps their changes until Kafka is back. Views of the region and topics stand still until then.',
+    why: 'Writes are acknowledged by the store, whose outbox keeps their changes until Kafka is back; views of the region and topics stand still until then. With its disk the change log is lost, but no row: views and topics then stop for good, and the node says so.',
   }
 }
 
@@ -198,20 +216,28 @@ function machineLoss(facts: DeploymentFacts, one: RegionFacts): Outcome {
 function regionLoss(facts: DeploymentFacts, one: RegionFacts): Outcome {
   const keepsLog = facts.members === 0 && one.together.includes(facts.leader)
   const takesMajority = facts.members > 0 && facts.members - one.members < majority(facts.members)
+  const others = facts.regions.filter(({ region }) => !one.together.includes(region))
+  const { meanwhile, sentence } = withoutMajority(others)
   const stops = keepsLog || takesMajority
   const log = keepsLog
-    ? 'The commit log is lost with it: strong writes stop everywhere.'
+    ? 'The commit log is lost with it: strong writes, strong reads and new tenants stop everywhere.'
     : takesMajority
-      ? 'The members of etcd elsewhere are no majority: strong writes stop everywhere until etcd is restored.'
+      ? `The members of etcd elsewhere are no majority, until etcd is restored. ${sentence}`
       : facts.members > 0
         ? 'The members of etcd elsewhere are a majority: strong writes go on.'
         : 'The commit log is elsewhere: strong writes go on.'
+  const then: Meanwhile =
+    takesMajority && meanwhile === 'stop'
+      ? 'stop'
+      : stops
+        ? 'stop there, strong stop'
+        : 'stop there'
   return {
     strong: stops ? 'unsent lost' : 'kept',
     pinned: 'unsent lost',
     eventual: 'unsent lost',
-    reads: stops ? 'stop there, strong stop' : 'stop there',
-    writes: stops ? 'stop there, strong stop' : 'stop there',
+    reads: then,
+    writes: then,
     why: `${log} Tenants at home there are read from copies elsewhere, as stale as these are, and not written.`,
   }
 }
@@ -237,7 +263,13 @@ function powerCut(facts: DeploymentFacts): SurvivalRow {
         ? 'A libSQL server forces commits where its durability is strong: `meridian config check --live` asks it.'
         : '',
       facts.regions.some(({ kafkaCopies }) => kafkaCopies > 0)
-        ? 'What Kafka had not yet on disk is in the stores.'
+        ? 'Rows do not depend on Kafka.'
+        : '',
+      facts.regions.some(({ kafkaCopies }) => kafkaCopies === 1)
+        ? 'A Kafka of one copy forces every record of the change log.'
+        : '',
+      facts.regions.some(({ kafkaCopies }) => kafkaCopies > 1)
+        ? 'One of several copies relies on them, not on its disks: cut off all at once it may lose the last changes, and views and topics of the region stop then.'
         : '',
     ]
       .filter((sentence) => sentence !== '')

@@ -155,7 +155,7 @@ class Role implements CacheRole {
 }
 
 /** What a change means for its row's entry; nothing for a row that has no name in a cache. */
-function cacheChange(schema: CompiledSchema, change: Change): readonly CacheChange[] {
+export function cacheChange(schema: CompiledSchema, change: Change): readonly CacheChange[] {
   const table = schema.tableById.get(change.tableId)
   if (table === undefined) return []
   const key = rowKey(table, change.tenant, change.key)

@@ -42,6 +42,8 @@ export interface CachedReadFaults {
   readonly nothingSeen?: boolean
   /** Rows that have expired are served. */
   readonly withoutExpiry?: boolean
+  /** Entries that share no moment are served together. */
+  readonly tornReads?: boolean
 }
 
 /** A read by key that was admitted. */
@@ -195,7 +197,8 @@ export class CachedReads {
   ): CachedRows | undefined {
     const newest = Math.max(...entries.map((entry) => entry?.position ?? 0))
     // Entries hold what the store held from their position to `applied`: these share no moment.
-    if (newest > applied && entries.length > 1) return undefined
+    const isTorn = newest > applied && entries.length > 1
+    if (isTorn && this.#faults.tornReads !== true) return undefined
     const rows = entries.map((entry) => this.#rowOf(get, entry as CacheEntry) ?? undefined)
     return this.#judge(get, rows, Math.max(newest, applied), localSeq)
   }

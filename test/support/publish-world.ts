@@ -83,8 +83,12 @@ export class PublishWorld {
       replicationFactor: 1,
       // Every publisher draws an id of its own.
       runtime: {
-        ...this.runtime,
-        random: { ...this.runtime.random, bytes: systemRuntime.random.bytes },
+        clock: this.runtime.clock,
+        timers: this.runtime.timers,
+        random: {
+          fraction: this.runtime.random.fraction,
+          bytes: (length) => systemRuntime.random.bytes(length),
+        },
       },
       onStopped: (error) => this.stopped.push(error),
       ...this.#options,

@@ -10,6 +10,7 @@ import { createSnapshotServer } from '../../replication/strong/snapshot-server.t
 import type { StrongEngine } from '../../replication/strong/strong-engine.ts'
 import { offerSystemGroup, openSystemGroup } from '../../replication/strong/system-group.ts'
 import type { LogGroupLimits } from '../../replication/strong/log-group-options.ts'
+import type { CommitLog } from '../../src/core/ports/commit-log.ts'
 import type { Channel, Transport } from '../../src/core/ports/transport.ts'
 import type { Store } from '../../src/core/ports/store.ts'
 import { StoreClock } from '../../src/core/store-clock.ts'
@@ -28,6 +29,8 @@ export interface SeedOptions {
   /** Runs before each message of a peer is handed over; resolves to whether it is. */
   readonly onMessage?: (peer: string, count: number) => Promise<boolean> | boolean
   readonly seeding?: Partial<Seeding>
+  /** What the region waits for before it takes records. */
+  readonly beforeEntries?: () => Promise<void>
 }
 
 /** A running region. */
@@ -66,7 +69,8 @@ export class SeedWorld {
     const seeding = this.#seeding(name, told, options)
     const { faults = {}, limits = {} } = options
     const shared = { seeding, faults, limits }
-    const { engine, failures } = await openRegion(this.log, { store, ...shared })
+    const log = slowed(this.log, options.beforeEntries)
+    const { engine, failures } = await openRegion(log, { store, ...shared })
     const system = await openSystemGroup({
       ...shared,
       log: this.log,
@@ -135,6 +139,25 @@ export class SeedWorld {
       maxBackoffMs: 100,
       ...seeding,
     }
+  }
+}
+
+/** The log, for a region that takes its records late. */
+function slowed(log: CommitLog, beforeEntries: (() => Promise<void>) | undefined): CommitLog {
+  if (beforeEntries === undefined) return log
+  return {
+    append: (...args) => log.append(...args),
+    readIndex: (...args) => log.readIndex(...args),
+    trim: (...args) => log.trim(...args),
+    close: () => log.close(),
+    tail: (group, fromIndex, handlers) =>
+      log.tail(group, fromIndex, {
+        ...handlers,
+        onEntries: async (entries) => {
+          await beforeEntries()
+          await handlers.onEntries(entries)
+        },
+      }),
   }
 }
 

@@ -17,7 +17,7 @@ export function parseRecord(format: TopicFormat, bytes: Uint8Array | null): unkn
 export interface Envelope {
   readonly version: number
   readonly source: string
-  readonly localSeq: number
+  readonly localSeq: number | bigint
   readonly origin: Readonly<Record<string, unknown>>
   readonly transaction: { readonly id: string; readonly index: number; readonly size: number }
   readonly hlc: string

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from '../../config/parse-config.ts'
+import { scaleTopology } from '../../config/topology.ts'
 import { MeridianError } from '../../core/errors.ts'
 import { systemRuntime } from '../../drivers/runtime/system-runtime.ts'
 import { loadSchema } from '../../node/load-schema.ts'
@@ -46,6 +47,11 @@ export interface ClusterOptions {
   readonly openRoutes?:
     | ((urls: Readonly<Record<string, readonly string[]>>) => Promise<ClusterRoute>)
     | undefined
+  /**
+   * Puts the distances of the topology, multiplied by this, between the members of etcd; it takes
+   * root. Default: none.
+   */
+  readonly scale?: number | undefined
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: PartProgress) => void) | undefined
@@ -108,6 +114,9 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     const engines = await startEngines({
       ...{ shape, ports, folders, storeToken, parts },
       version: packageVersion(),
+      leader: config.commitLog.leader,
+      topology:
+        options.scale === undefined ? undefined : scaleTopology(config.topology, options.scale),
       ending,
     })
     const cluster = await startNodes({ prepared, engines, parts, ending, directory })

@@ -24,9 +24,12 @@ export function partName(kind: RegionPart | 'node', region: string, index = 0): 
   return index === 0 ? `${kind} ${region}` : `${kind} ${region} ${index + 1}`
 }
 
+/** The port at which members of etcd reach each other where there are distances between them. */
+export const FAR_PEERS = 'etcd peers'
+
 /** The name of every port. */
 export function portNames(shape: ClusterShape): readonly string[] {
-  return shape.regions.flatMap((region) => [
+  const ofRegions = shape.regions.flatMap((region) => [
     partName('etcd', region),
     `${partName('etcd', region)} peer`,
     `${partName('etcd', region)} health`,
@@ -35,6 +38,7 @@ export function portNames(shape: ClusterShape): readonly string[] {
     ),
     ...nodeNames(shape, region),
   ])
+  return [FAR_PEERS, ...ofRegions]
 }
 
 /** The names of a region's nodes. */

@@ -63,6 +63,7 @@ export class Parts {
   readonly #parts: RunningPart[] = []
   /** Of these the end is no news. */
   readonly #expected = new Set<PartProcess>()
+  readonly #last: (() => Promise<void>)[] = []
 
   constructor(options: PartsOptions) {
     this.#options = options
@@ -95,6 +96,11 @@ export class Parts {
     this.#watch(name, process)
   }
 
+  /** What ends once no process runs any more. */
+  closeLast(close: () => Promise<void>): void {
+    this.#last.push(close)
+  }
+
   /** Runs `work`, in which the process may end. */
   async expecting(process: PartProcess, work: () => Promise<void>): Promise<void> {
     const part = this.#parts.find((one) => one.process === process)
@@ -113,9 +119,12 @@ export class Parts {
     for (const { process } of this.#parts) this.#expected.add(process)
     for (const kind of STOP_ORDER) {
       const group = this.#parts.filter((part) => part.kind === kind)
-      await Promise.all(group.map((part) => this.#stop(part)))
+      // A leader of etcd hands over before it ends; to one that ends, too, it would try for long.
+      if (kind === 'etcd') for (const part of group) await this.#stop(part)
+      else await Promise.all(group.map((part) => this.#stop(part)))
     }
     this.#parts.length = 0
+    for (const close of this.#last.splice(0)) await close()
   }
 
   async #stop({ name, process }: RunningPart): Promise<void> {

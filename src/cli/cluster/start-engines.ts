@@ -1,6 +1,7 @@
 /** Starts what the nodes of a cluster need: etcd, and per region a Kafka, a Redis and a store. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Topology } from '../../config/topology.ts'
 import { startEtcdCluster, type EtcdEngine } from './engines/etcd.ts'
 import { requireBroker } from './engines/kafka-probe.ts'
 import { startKafka, type KafkaEngine } from './engines/kafka.ts'
@@ -8,6 +9,7 @@ import { startRedis, type RedisEngine } from './engines/redis.ts'
 import { requirePage } from './health.ts'
 import {
   etcdPorts,
+  FAR_PEERS,
   logFileOf,
   partName,
   portOf,
@@ -16,6 +18,7 @@ import {
   type ClusterPorts,
   type ClusterShape,
 } from './layout.ts'
+import { canChangeHosts, openMemberDistances, type MemberDistances } from './member-distances.ts'
 import { startMeridian, type MeridianProcess } from './meridian-process.ts'
 import type { Parts } from './parts.ts'
 
@@ -34,6 +37,10 @@ export interface StartEnginesOptions {
   readonly storeToken: string
   readonly version: string
   readonly parts: Parts
+  /** Between the members of etcd. Default: none. */
+  readonly topology?: Topology | undefined
+  /** The region whose member of etcd is to lead at first. */
+  readonly leader: string
   /** Ends the start; the first that fails ends that of the others. */
   readonly ending: AbortController
 }
@@ -85,14 +92,18 @@ export async function allOrFirstError(
 }
 
 async function startEtcd(
-  { shape, ports, folders, parts, ending }: StartEnginesOptions,
+  options: StartEnginesOptions,
   started: Map<string, EtcdEngine>,
 ): Promise<void> {
+  const { shape, ports, folders, parts, ending } = options
   const { regions } = shape
   const names = regions.map((region) => partName('etcd', region))
+  const distances = await openPeerDistances(options)
   const cluster = await parts.starting(names, () =>
     startEtcdCluster({
       names: regions,
+      firstLeader: options.leader,
+      distances,
       ports: regions.map((region) => etcdPorts(ports, region)),
       directory: join(folders.root, 'etcd'),
       logFiles: names.map((name) => logFileOf(folders, name)),
@@ -114,6 +125,24 @@ async function startEtcd(
     }
     parts.add({ kind: 'etcd', region, address, version, process, probe })
   }
+}
+
+/** They stand as long as the members do. */
+async function openPeerDistances(
+  options: StartEnginesOptions,
+): Promise<MemberDistances | undefined> {
+  const { topology, ports, folders, parts } = options
+  if (topology === undefined || !canChangeHosts()) return undefined
+  const directory = join(folders.root, 'etcd')
+  await mkdir(directory, { recursive: true, mode: OWNER_ONLY })
+  const distances = await openMemberDistances({
+    topology,
+    directory,
+    port: portOf(ports, FAR_PEERS),
+    listenPort: (region) => etcdPorts(ports, region).peer,
+  })
+  parts.closeLast(() => distances.close())
+  return distances
 }
 
 async function startRegionKafka(

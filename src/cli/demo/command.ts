@@ -19,6 +19,9 @@ checks what Meridian promises. Ends with exit code 1 if a check fails.
 With --processes every region is a \`meridian node\` of its own, with tokens and keys, and clients come
 over HTTP; whatever passes between regions crosses a proxy that delays it.
 
+With --engines real each region has a Kafka, a Redis, a store and a node as processes, and all have
+three members of etcd, as \`meridian cluster\` starts them.
+
 Delays at --scale 1 are 40 ms (us-east - eu-west), 95 ms (us-east - ap-south) and 60 ms
 (eu-west - ap-south) one way; the default shrinks them to a tenth, to be quick.`
 

@@ -1,4 +1,5 @@
 /** All regions in this process; messages between them are delayed as distance does. */
+import { join } from 'node:path'
 import { connect } from '../../client/index.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { openEmbedded } from '../../node/embedded.ts'
@@ -24,6 +25,7 @@ export async function openEmbeddedRegions(options: RegionsOptions): Promise<Runn
     settle: (settleOptions) => deployment.settle(settleOptions),
     progress: async () => deployment.status(),
     readStore: (region, statements) => deployment.node(region).store.read(statements),
+    foldersOf: (region) => [join(directory, region)],
     close: () => deployment.close(),
   }
 }

@@ -5,29 +5,23 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import Database from 'libsql'
 import { connect, httpDeployment } from '../../client/http/index.ts'
-import type { Config } from '../../config/parse-config.ts'
-import { MeridianError } from '../../core/errors.ts'
-import type { Statement, StatementResult } from '../../core/ports/store.ts'
 import { systemRuntime } from '../../drivers/runtime/system-runtime.ts'
 import { openKeys } from '../../node/files.ts'
-import type { NodeReport } from '../../node/node-status.ts'
 import { LOCK_FILE, openSchemaLock } from '../../node/schema-lock.ts'
-import { STATUS_PATH } from '../../core/wire-http.ts'
-import { LAST_LOCAL_SEQ } from '../../schema/system-tables.ts'
 import { authSection, clientToken, makeIdentities, type Identities } from '../cluster/identities.ts'
 import { sharedSections } from '../cluster/layout.ts'
 import { startMeridian, type MeridianProcess } from '../cluster/meridian-process.ts'
 import { openDistances, type Distances } from './distances.ts'
 import type { RegionsOptions } from './embedded-regions.ts'
 import type { RunningRegions } from './running-regions.ts'
+import { NodeReports } from './node-reports.ts'
 import { schema } from './schema.ts'
+import { schemaModule } from './schema-module.ts'
+import { readStoreFile } from './store-files.ts'
 
 const ISSUER = 'meridian-demo'
 const TOKEN_LIFE_S = 3600
-const SETTLE_TIMEOUT_MS = 60_000
-const SETTLE_POLL_MS = 20
 
 /** Starts a process for each region, and waits until all are ready. */
 export async function openNodeProcesses(options: RegionsOptions): Promise<RunningRegions> {
@@ -61,7 +55,7 @@ export async function openNodeProcesses(options: RegionsOptions): Promise<Runnin
       }),
     )
     const token = await clientToken(identities, TOKEN_LIFE_S)
-    const nodes = new Processes(config, processes, token)
+    const nodes = new NodeReports(processes, directory, token)
     await nodes.ready()
     return {
       description: `${config.regions.length} node processes, clients over HTTP`,
@@ -71,16 +65,17 @@ export async function openNodeProcesses(options: RegionsOptions): Promise<Runnin
           schema,
           region,
           deployment: httpDeployment({
-            nodes: distances.urlsFrom(region, nodes.urls()),
+            nodes: distances.urlsFrom(region, urlsOf(processes)),
             token,
             lock,
             sessionKey: new Uint8Array(randomBytes(32)),
             ...(keys === undefined ? {} : { keyWrapper: keys }),
           }),
         }),
-      settle: (settleOptions) => nodes.settle(directory, settleOptions?.timeoutMs),
+      settle: (settleOptions) => nodes.settle(settleOptions?.timeoutMs),
       progress: () => nodes.progress(),
-      readStore: async (region, statements) => readFile(directory, region, statements),
+      readStore: async (region, statements) => readStoreFile(directory, region, statements),
+      foldersOf: (region) => [join(directory, region)],
       close,
     }
   } catch (error) {
@@ -103,7 +98,7 @@ async function writeConfig(
   })
   const content = {
     ...sharedSections(config),
-    commitLog: config.commitLog,
+    commitLog: { leader: config.commitLog.leader },
     schema: schemaModule(),
     nodes: Object.fromEntries(nodes),
     auth: authSection(identities),
@@ -113,118 +108,6 @@ async function writeConfig(
   return file
 }
 
-function schemaModule(): string {
-  const isSource = import.meta.url.endsWith('.ts')
-  return join(import.meta.dirname, isSource ? 'schema.ts' : 'schema.js')
-}
-
-/** Reads the file of a region's store beside its node: SQLite lets readers in. */
-function readFile(
-  directory: string,
-  region: string,
-  statements: readonly Statement[],
-): readonly StatementResult[] {
-  const file = new Database(join(directory, region, 'store.db'), { readonly: true })
-  try {
-    return statements.map(({ sql, args }) => ({
-      rows: file
-        .prepare(sql)
-        .raw()
-        .all(...args) as StatementResult['rows'],
-      rowsAffected: 0,
-    }))
-  } finally {
-    file.close()
-  }
-}
-
-/** The running nodes, asked over HTTP how they stand. */
-class Processes {
-  readonly #config: Config
-  readonly #processes: ReadonlyMap<string, MeridianProcess>
-  readonly #token: string
-
-  constructor(config: Config, processes: ReadonlyMap<string, MeridianProcess>, token: string) {
-    this.#config = config
-    this.#processes = processes
-    this.#token = token
-  }
-
-  urls(): ReadonlyMap<string, string> {
-    return new Map(Array.from(this.#processes, ([region, { url }]) => [region, url]))
-  }
-
-  async ready(): Promise<void> {
-    await poll(SETTLE_TIMEOUT_MS, async () => {
-      const waiting = (await this.#reports()).flatMap(({ checks }) =>
-        checks.filter((check) => !check.ok).map((check) => `${check.name}: ${check.waitsFor}`),
-      )
-      return waiting
-    })
-  }
-
-  async progress(): Promise<Awaited<ReturnType<RunningRegions['progress']>>> {
-    return (await this.#reports()).flatMap((report) => report.regions)
-  }
-
-  /** Nothing is on its way once streams, logs and views are at the ends of the stores, twice. */
-  async settle(directory: string, timeoutMs = SETTLE_TIMEOUT_MS): Promise<void> {
-    let before = ''
-    await poll(timeoutMs, async () => {
-      const regions = (await this.#reports()).flatMap((report) => report.regions)
-      const ends = new Map(regions.map(({ region }) => [region, endOf(directory, region)]))
-      const strongEnd = Math.max(...regions.map((region) => region.strongIndex))
-      const lagging = regions.flatMap((at) => {
-        const end = ends.get(at.region) ?? 0
-        const streams = at.imports.filter((one) => one.position < (ends.get(one.from) ?? 0))
-        return [
-          ...(at.viewPosition < end ? [`views of ${at.region}`] : []),
-          ...(at.relayPosition < end ? [`the change log of ${at.region}`] : []),
-          ...(at.strongIndex < strongEnd ? [`the strong log in ${at.region}`] : []),
-          ...streams.map((one) => `${one.from} in ${at.region}`),
-        ]
-      })
-      const now = JSON.stringify([strongEnd, ...ends.values()])
-      // What arrived meanwhile may have moved others on: look twice.
-      if (lagging.length === 0 && now !== before) lagging.push('what has just arrived')
-      before = now
-      return lagging
-    })
-  }
-
-  async #reports(): Promise<readonly NodeReport[]> {
-    return Promise.all(
-      this.#config.regions.map(async (region) => {
-        const process = this.#processes.get(region)
-        if (process === undefined) throw new Error(`No process serves ${region}.`)
-        process.requireRunning()
-        const response = await fetch(`${process.url}${STATUS_PATH}`, {
-          headers: { authorization: `Bearer ${this.#token}` },
-        })
-        return (await response.json()) as NodeReport
-      }),
-    )
-  }
-}
-
-function endOf(directory: string, region: string): number {
-  const [end] = readFile(directory, region, [LAST_LOCAL_SEQ])
-  return Number(end?.rows[0]?.[0])
-}
-
-/** Asks until nothing is missing any more. @throws MeridianError `DEADLINE_EXCEEDED` naming what is */
-async function poll(timeoutMs: number, missing: () => Promise<readonly string[]>): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs
-  for (;;) {
-    const left = await missing()
-    if (left.length === 0) return
-    if (performance.now() > deadlineMs) {
-      throw new MeridianError('DEADLINE_EXCEEDED', `Still on its way: ${left.join('; ')}.`, {
-        fix: 'Look at the logs of the nodes.',
-      })
-    }
-    await new Promise((resolve) => {
-      setTimeout(resolve, SETTLE_POLL_MS)
-    })
-  }
+function urlsOf(processes: ReadonlyMap<string, MeridianProcess>): ReadonlyMap<string, string> {
+  return new Map(Array.from(processes, ([region, { url }]) => [region, url]))
 }

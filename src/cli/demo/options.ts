@@ -20,8 +20,8 @@ export interface DemoOptions {
   /** `undefined`: a new temporary folder. */
   readonly directory: string | undefined
   readonly keep: boolean
-  /** A node process a region, clients over HTTP; else all in this process. */
-  readonly processes: boolean
+  /** How the regions run: all in this process, a node process each, or a cluster of real engines. */
+  readonly engines: 'embedded' | 'processes' | 'real'
   /** `undefined`: all. */
   readonly maxRows: number | undefined
   readonly samples: number
@@ -33,6 +33,11 @@ export const DEMO_OPTIONS: OptionSpecs = {
   processes: {
     type: 'boolean',
     summary: 'Run a node process a region, and clients over HTTP; without it, one process.',
+  },
+  engines: {
+    type: 'string',
+    placeholder: 'KIND',
+    summary: 'embedded (default), or real: etcd, Kafka, Redis and stores as processes.',
   },
   scale: {
     type: 'string',
@@ -88,11 +93,25 @@ export function readDemoOptions(given: GivenOptions): DemoOptions {
     reportFile: file(given, 'report') ?? DEFAULT_REPORT,
     directory: file(given, 'directory'),
     keep: given['keep'] === true,
-    processes: given['processes'] === true,
+    engines: engines(given),
     maxRows: number(given, 'rows', { least: FEWEST_ROWS, whole: true }),
     samples: number(given, 'samples', { least: 1, most: 100_000, whole: true }) ?? DEFAULT_SAMPLES,
     seed: number(given, 'seed', { least: 0, most: 0xffffffff, whole: true }) ?? DEFAULT_SEED,
   }
+}
+
+function engines(given: GivenOptions): DemoOptions['engines'] {
+  const { engines: kind = 'embedded' } = given
+  const processes = given['processes'] === true
+  if (kind === 'real' && !processes) return kind
+  if (kind === 'embedded') return processes ? 'processes' : kind
+  const problem =
+    kind === 'real'
+      ? '`--processes` says of what `--engines real` has anyway.'
+      : `The option \`--engines\` is ${JSON.stringify(kind)}.`
+  throw new MeridianError('INVALID_ARGUMENT', problem, {
+    fix: 'Give one of: `--engines embedded`, `--processes`, `--engines real`.',
+  })
 }
 
 function file(given: GivenOptions, name: string): string | undefined {

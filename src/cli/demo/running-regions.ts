@@ -25,5 +25,9 @@ export interface RunningRegions {
   progress(): Promise<readonly RegionProgress[]>
   /** Reads a region's store beside everything that hides expired rows. */
   readStore(region: string, statements: readonly Statement[]): Promise<readonly StatementResult[]>
+  /** Where the region's data are. */
+  foldersOf(region: string): readonly string[]
+  /** Writes what is in memory alone to the folders, for whoever looks at them. */
+  writeAll?(): Promise<void>
   close(): Promise<void>
 }

@@ -7,6 +7,7 @@ import { scaleTopology, type Topology } from '../../config/topology.ts'
 import { MeridianError } from '../../core/errors.ts'
 import { packageRoot } from '../package-root.ts'
 import type { HomeRegion } from './dataset.ts'
+import { openClusterRegions } from './cluster-regions.ts'
 import { openEmbeddedRegions } from './embedded-regions.ts'
 import type { DemoOptions } from './options.ts'
 import { openNodeProcesses } from './node-processes.ts'
@@ -55,6 +56,12 @@ export async function readDemoConfig(options: DemoOptions): Promise<Config> {
   return { ...config, topology }
 }
 
+const OPEN = {
+  embedded: openEmbeddedRegions,
+  processes: openNodeProcesses,
+  real: openClusterRegions,
+} as const
+
 /** Opens the regions and a client in each. */
 export async function openDemo(
   config: Config,
@@ -76,8 +83,8 @@ export async function openDemo(
     await remove()
   }
   try {
-    const open = options.processes ? openNodeProcesses : openEmbeddedRegions
-    const opened = await open({ config, directory, scale: options.scale, onNotice })
+    const { scale, engines } = options
+    const opened = await OPEN[engines]({ config, directory, scale, onNotice })
     running = opened
     for (const region of REGIONS) clients.set(region, await opened.connect(region))
     return {

@@ -40,6 +40,8 @@ export interface KafkajsClientOptions {
   readonly log: Log
   /** The longest that a call takes. Default 10 s. */
   readonly timeoutMs?: number | undefined
+  /** What fails at once is repeated for so long; whoever calls repeats it more slowly. Default 1 s. */
+  readonly repeatForMs?: number | undefined
   /** Test-only: where the addresses of brokers lead instead. */
   readonly route?: ConnectionOptions['route']
   /** Test-only. */
@@ -47,9 +49,11 @@ export interface KafkajsClientOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
-/** What fails at once is repeated for so long: whoever calls repeats it by itself, more slowly. */
-const REPEAT_FOR_MS = 1_000
+const DEFAULT_REPEAT_FOR_MS = 1_000
+/** A partition of a new topic, or of a broker that is lost, has a leader after so long. */
+const ELECTION_MS = 5_000
 const FIRST_PAUSE_MS = 20
+const MAX_PAUSE_MS = 1_000
 /** The brokers answer at once where there is something to read. */
 const MAX_WAIT_MS = 200
 const READ_UNCOMMITTED = 0
@@ -68,6 +72,7 @@ class KafkajsClient implements KafkaClient {
   readonly address: string
   readonly #options: KafkajsClientOptions
   readonly #timeoutMs: number
+  readonly #repeatForMs: number
   readonly #producer: KafkajsProducer
   /** Calls that wait, ended by `close`. */
   readonly #waiting = new Set<(error: MeridianError) => void>()
@@ -84,6 +89,7 @@ class KafkajsClient implements KafkaClient {
     this.#options = options
     this.#producer = new KafkajsProducer(options.faults ?? {})
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+    this.#repeatForMs = options.repeatForMs ?? DEFAULT_REPEAT_FOR_MS
     this.address = options.brokers.join(', ')
   }
 
@@ -216,7 +222,7 @@ class KafkajsClient implements KafkaClient {
   async #call<T>(what: string, topic: string, attempt: Attempt<T>): Promise<T> {
     const { clock } = this.#options.runtime
     const startMs = clock.monotonicMs()
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       const spentMs = clock.monotonicMs() - startMs
       try {
         const result = await this.#inTime(what, this.#timeoutMs - spentMs, this.#attempt(attempt))
@@ -228,7 +234,9 @@ class KafkajsClient implements KafkaClient {
         const failure = rootOf(error)
         if (isMoved(failure)) this.#opened?.forget(topic)
         else if (isBroken(failure) || error instanceof MeridianError) this.#drop()
-        const isOver = clock.monotonicMs() - startMs + pauseMs > REPEAT_FOR_MS
+        const limitMs = isMoved(failure) ? ELECTION_MS : 0
+        const untilMs = startMs + Math.max(this.#repeatForMs, limitMs)
+        const isOver = clock.monotonicMs() + pauseMs > untilMs
         if (isOver || !isTransient(failure)) throw this.#failed(error, what)
       }
       await this.#inTime(what, this.#timeoutMs, this.#pause(pauseMs))

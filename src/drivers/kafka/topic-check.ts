@@ -8,7 +8,7 @@ const AT_LEAST = new Set(['max.message.bytes', 'min.insync.replicas'])
 /** Records come uncompressed, so that both keep them as they come. */
 const SAME = [new Set(['producer', 'uncompressed'])]
 /** A topic that was just made is not known to every broker at once. */
-const LOOKS = 50
+const LOOKS = 200
 
 /**
  * Makes the topic unless it is there, then checks it. `pause` waits a moment.

@@ -1,6 +1,6 @@
 /** A store with rows written as engines write them, its change log, and publishers on real Kafka. */
 import { randomUUID } from 'node:crypto'
-import { expect, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { createTopicPublisher, type Publisher } from '../../../cdc/publish/publisher.ts'
 import type { TopicPublisherOptions } from '../../../cdc/publish/publisher.ts'
 import type { SqlValue } from '../../../src/core/values.ts'
@@ -79,7 +79,10 @@ export class PublishedStore {
   async published(): Promise<number> {
     const end = await this.world.log.end()
     await this.publisher.waitPublished(end, WAIT_MS)
-    await until(() => expect(this.publisher.status().resolvedPosition).toBe(end), WAIT_MS)
+    await until(() => {
+      const { resolvedPosition } = this.publisher.status()
+      if (resolvedPosition !== end) throw new Error(`resolved up to ${resolvedPosition}`)
+    }, WAIT_MS)
     return end
   }
 }

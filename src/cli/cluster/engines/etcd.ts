@@ -10,6 +10,7 @@ import {
   type EnginePlan,
 } from './engine.ts'
 import { enableAuth, type EtcdRoot } from './etcd-auth.ts'
+import { withHosts, type CommandLine } from '../member-distances.ts'
 import { findProgram } from './find-program.ts'
 import { freePorts } from './free-ports.ts'
 import { passedEnvironment } from './kept-process.ts'
@@ -62,7 +63,18 @@ export interface EtcdClusterOptions extends EtcdSettings {
   /** Ports of each name. Default: free ones. */
   readonly ports?: readonly EtcdPorts[] | undefined
   readonly root?: EtcdRoot | undefined
+  /** The member that is to lead at first: the others wait longer before they stand for it. */
+  readonly firstLeader?: string | undefined
+  /** What stands between the members. Default: nothing. */
+  readonly distances?: PeerDistances | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+/** Members reach each other by names that lead somewhere else for each of them. */
+export interface PeerDistances {
+  peerUrl(name: string): string
+  /** The hosts file that a member sees. */
+  hostsFile(name: string): string
 }
 
 /** A running member. */
@@ -92,8 +104,8 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdEngine> 
     async () => {
       const [port = 0, peer = 0, health = 0] = await freePorts(3)
       const ports = { client: options.port ?? port, peer, health }
-      const peers = [{ name: 'etcd', ports }]
-      return makeMember({ ...options, name: 'etcd', ports, peers })
+      const own = { name: 'etcd', ports, url: peerUrl(ports) }
+      return makeMember({ ...options, ...own, peers: [own] })
     },
     options.signal,
   )
@@ -106,21 +118,24 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdEngine> 
 export async function startEtcdCluster(options: EtcdClusterOptions): Promise<EtcdCluster> {
   const { names, directory, signal } = options
   const ports = options.ports ?? (await freeEtcdPorts(names.length))
-  const peers = ports.map((own, i) => ({ name: names[i] ?? '', ports: own }))
+  const peers = ports.map((own, i): Peer => {
+    const name = names[i] ?? ''
+    return { name, ports: own, url: options.distances?.peerUrl(name) ?? peerUrl(own) }
+  })
   const members = await Promise.all(
-    peers.map(({ name, ports: own }, i) =>
+    peers.map((peer, i) =>
       makeMember({
         ...options,
+        ...peer,
         logFile: options.logFiles?.[i],
-        directory: directory === undefined ? undefined : join(directory, name),
-        name,
-        ports: own,
+        directory: directory === undefined ? undefined : join(directory, peer.name),
         peers,
       }),
     ),
   )
   const close = async (): Promise<void> => {
-    await Promise.all(members.map((member) => member.close()))
+    // A leader hands over before it ends; to one that ends, too, it would try for long.
+    for (const member of members) await member.close()
   }
   try {
     // None serves before most of them run.
@@ -156,10 +171,14 @@ async function orClose(engine: RunningEngine, work: Promise<void>): Promise<void
 interface Peer {
   readonly name: string
   readonly ports: EtcdPorts
+  /** Where its peers reach it. */
+  readonly url: string
 }
 
 interface MemberOptions extends EngineOptions, EtcdSettings, Peer {
   readonly peers: readonly Peer[]
+  readonly firstLeader?: string | undefined
+  readonly distances?: PeerDistances | undefined
 }
 
 async function makeMember(options: MemberOptions): Promise<RunningMember> {
@@ -167,6 +186,7 @@ async function makeMember(options: MemberOptions): Promise<RunningMember> {
   const folder = await openFolder('etcd', options.directory)
   const { name, ports } = options
   const healthUrl = `http://127.0.0.1:${ports.health}/health`
+  const dataFolder = join(folder.path, 'data')
   const plan: EnginePlan = {
     name: name === 'etcd' ? name : `etcd ${name}`,
     address: `127.0.0.1:${ports.client}`,
@@ -174,8 +194,7 @@ async function makeMember(options: MemberOptions): Promise<RunningMember> {
     folder,
     logFile: options.logFile ?? join(folder.path, 'etcd.log'),
     process: {
-      command: path,
-      args: memberArguments(options, join(folder.path, 'data')),
+      ...commandOf(options, { command: path, args: memberArguments(options, dataFolder) }),
       environment: passedEnvironment(),
       directory: folder.path,
     },
@@ -184,6 +203,10 @@ async function makeMember(options: MemberOptions): Promise<RunningMember> {
   }
   const scheme = options.tls === undefined ? 'http' : 'https'
   return new RunningMember(plan, `${scheme}://${plan.address}`, peerUrl(ports))
+}
+
+function commandOf({ name, distances }: MemberOptions, line: CommandLine): CommandLine {
+  return distances === undefined ? line : withHosts(distances.hostsFile(name), line)
 }
 
 class RunningMember extends RunningEngine implements EtcdEngine {
@@ -202,7 +225,7 @@ function peerUrl(ports: EtcdPorts): string {
 }
 
 function memberArguments(options: MemberOptions, dataFolder: string): readonly string[] {
-  const { name, ports, peers, tls } = options
+  const { name, ports, peers, tls, firstLeader } = options
   const clientUrl = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports.client}`
   const values: Readonly<Record<string, string | number | boolean | undefined>> = {
     name,
@@ -210,10 +233,10 @@ function memberArguments(options: MemberOptions, dataFolder: string): readonly s
     'listen-client-urls': clientUrl,
     'advertise-client-urls': clientUrl,
     'listen-peer-urls': peerUrl(ports),
-    'initial-advertise-peer-urls': peerUrl(ports),
+    'initial-advertise-peer-urls': options.url,
     // Health is asked there without certificates and passwords.
     'listen-metrics-urls': `http://127.0.0.1:${ports.health}`,
-    'initial-cluster': peers.map((peer) => `${peer.name}=${peerUrl(peer.ports)}`).join(','),
+    'initial-cluster': peers.map((peer) => `${peer.name}=${peer.url}`).join(','),
     'initial-cluster-state': 'new',
     'initial-cluster-token': `meridian-${peers.map((peer) => peer.ports.peer).join('-')}`,
     'pre-vote': options.preVote ?? true,
@@ -222,6 +245,7 @@ function memberArguments(options: MemberOptions, dataFolder: string): readonly s
     'heartbeat-interval': options.heartbeatMs,
     'election-timeout': options.electionMs,
     'snapshot-count': options.snapshotCount,
+    'initial-election-tick-advance': firstLeader === undefined || firstLeader === name,
     logger: 'zap',
     'log-outputs': 'stderr',
     'cert-file': tls?.certificate,

@@ -19,7 +19,7 @@ const encrypted: Check = {
       const { rows } = await residents.list({ where: { email } })
       if (rows.length !== 1 || rows[0]?.id !== id) refute(`${region} does not find the e-mail`)
     }
-    const { files, bytes, found } = await scanFiles(session.directory, [id, name, email])
+    const { files, bytes, found } = await scanFiles([session.directory], [id, name, email])
     // The key of the row is not encrypted: were it not found, the scan would prove nothing.
     const holders = found.get(id) ?? []
     for (const region of session.regions) {

@@ -1,6 +1,6 @@
 /** Looks for texts in files, byte by byte. */
 import { open, readdir } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 
 const CHUNK_BYTES = 4 * 1024 * 1024
 
@@ -8,15 +8,17 @@ const CHUNK_BYTES = 4 * 1024 * 1024
 export interface FileScan {
   readonly files: number
   readonly bytes: number
-  /** Files (relative to the folder) that hold each text; none, where it is nowhere. */
+  /** Files that hold each text; none, where it is nowhere. */
   readonly found: ReadonlyMap<string, readonly string[]>
 }
 
-/** Scans all files below a folder for texts, as UTF-8. */
-export async function scanFiles(folder: string, texts: readonly string[]): Promise<FileScan> {
+/** Scans all files below folders for texts, as UTF-8. */
+export async function scanFiles(
+  folders: readonly string[],
+  texts: readonly string[],
+): Promise<FileScan> {
   const found = new Map(texts.map((text): [string, string[]] => [text, []]))
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const paths = entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name))
+  const paths = (await Promise.all(folders.map(filesBelow))).flat()
   let bytes = 0
   let files = 0
   for (const path of paths) {
@@ -24,9 +26,14 @@ export async function scanFiles(folder: string, texts: readonly string[]): Promi
     if (scanned === undefined) continue
     files++
     bytes += scanned.size
-    for (const text of scanned.present) found.get(text)?.push(relative(folder, path))
+    for (const text of scanned.present) found.get(text)?.push(path)
   }
   return { files, bytes, found }
+}
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name))
 }
 
 /** Engines that run delete files of their own meanwhile. */

@@ -1,5 +1,4 @@
 /** Checks of residency: what may not be in a region is not there, and cannot be had from there. */
-import { join } from 'node:path'
 import { increment } from '../../../client/index.ts'
 import { RESTRICTED_TENANT } from '../prepare.ts'
 import { count, expectError, refute, type Check, type CheckContext } from './check.ts'
@@ -15,15 +14,16 @@ const noByte: Check = {
     await plantCanaries(context, canary)
     const { session } = context
     await session.running.settle()
+    await session.running.writeAll?.()
     const texts = [RESTRICTED_TENANT, canary]
-    const control = await scanFiles(join(session.directory, ALLOWED), texts)
+    const control = await scanFiles(session.running.foldersOf(ALLOWED), texts)
     for (const text of texts) {
       // Were it not found where it is, the scan would prove nothing.
       if (control.found.get(text)?.length === 0) refute(`the scan does not find it in ${ALLOWED}`)
     }
     let files = 0
     for (const region of forbidden(context)) {
-      const scan = await scanFiles(join(session.directory, region), texts)
+      const scan = await scanFiles(session.running.foldersOf(region), texts)
       files += scan.files
       for (const [, paths] of scan.found) {
         if (paths.length > 0) refute(`${region} holds it in ${paths.join(', ')}`)

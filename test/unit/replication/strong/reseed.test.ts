@@ -155,6 +155,7 @@ describe('a region that was away longer than the log is kept', () => {
     const ap = await world.open('ap', {
       store,
       onMessage: async (_peer, count) => {
+        if (made > 60) return true
         // Behind, at and before where the seeding is.
         const id = idOf((count * 7) % ROWS)
         const email = `m${made++}`
@@ -196,18 +197,25 @@ describe('a region that was away longer than the log is kept', () => {
     unseal()
   })
 
-  it('says of a read that began before and ended after that it is of no one moment', async () => {
+  it('says of a read across a seeding that it is of no one moment', async () => {
     const us = await world.open('us')
-    const ap = await world.open('ap')
+    let isSlow = false
+    const ap = await world.open('ap', {
+      beforeEntries: () => until(() => expect(isSlow).toBe(false)),
+    })
     await fill(us)
     await caughtUp(ap)
-    const unseal = ap.engine.seal()
-    world.log.held = true
-    await us.engine.commit(transaction([remove(accounts, idOf(0))]), { timeoutMs: 10 }).catch(noop)
-    world.log.held = false
-    world.log.deliver()
-    await caughtUp(us)
-    unseal()
+    const early = ap.engine.seal()
+    isSlow = true
+    for (const i of [0, 1, 2]) {
+      await us.engine.commit(transaction([remove(accounts, idOf(i))]))
+      await trimAll()
+    }
+    early()
+    isSlow = false
+    await until(() => expect(ap.told).toContain('main whole'))
+    expect(early).toThrow(expect.objectContaining(RESEEDING))
+    await sameAs(ap, us)
   })
 
   it('asks the next peer when one breaks off, is away, or is being seeded itself', async () => {
