@@ -4,6 +4,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import {
   debianPackage,
   findProgram,
+  programVariable,
   type ProgramName,
 } from '../../src/cli/cluster/engines/find-program.ts'
 
@@ -26,9 +27,10 @@ export async function missingPrograms(
   return missing
 }
 
-/** Whether packages can be installed here. */
-export function canInstall(): boolean {
-  return process.getuid?.() === 0 && existsSync('/etc/debian_version')
+/** Whether these can be installed here; what the environment names is not replaced. */
+export function canInstall(names: readonly ProgramName[]): boolean {
+  const isNamed = names.some((name) => process.env[programVariable(name)] !== undefined)
+  return !isNamed && process.getuid?.() === 0 && existsSync('/etc/debian_version')
 }
 
 /** Installs the packages of programs. @throws Error with what the package manager said */

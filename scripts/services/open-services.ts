@@ -63,10 +63,15 @@ async function prepare(kind: EngineKind, say: (line: string) => void): Promise<P
   if (named !== undefined && named !== '') return { start: async () => running(kind, named) }
   try {
     const missing = await missingPrograms(programs)
-    if (missing.size > 0 && canInstall()) await installPrograms([...missing.keys()], say)
-    else if (missing.size > 0 && (await hasDocker())) return { start: () => startContainer(kind) }
-    else for (const error of missing.values()) return { reason: error.message }
-    return { start: () => startProcess(kind) }
+    const [first] = missing.values()
+    if (first === undefined) return { start: () => startProcess(kind) }
+    const names = [...missing.keys()]
+    if (canInstall(names)) {
+      await installPrograms(names, say)
+      return { start: () => startProcess(kind) }
+    }
+    if (await hasDocker()) return { start: () => startContainer(kind) }
+    return { reason: first.message }
   } catch (error) {
     return { reason: (error as Error).message }
   }

@@ -135,12 +135,17 @@ export class CachedReads {
    * @throws MeridianError as reads of the store do
    */
   async get(get: CachedGet): Promise<CachedRows | undefined> {
-    const localSeq = this.#localSeqOf(get)
-    const rows = localSeq === undefined ? undefined : namedRows(get)
+    const rows = isCacheable(get) ? namedRows(get) : undefined
     const read = rows === undefined ? undefined : await this.#cache.read(rows.names)
-    if (localSeq === undefined || rows === undefined || read === undefined) {
+    if (rows === undefined || read === undefined) {
       this.#count.bypassed++
       return undefined
+    }
+    const localSeq = this.#localSeqOf(get)
+    if (localSeq === undefined) {
+      // The store holds it, since the read was admitted: from this snapshot on that is known.
+      this.#count.behind++
+      return this.#fromStore(get, await this.#loader.read(rows))
     }
     const missing = this.#missing(get, read)
     if (missing.length === 0) {
@@ -158,15 +163,9 @@ export class CachedReads {
       : this.#fromStore(get, await this.#loader.loadAll(rows, missing))
   }
 
-  /** From where on the store holds what the session has seen; `undefined`: no cache can tell. */
-  #localSeqOf({ level, kinds, required, keys }: CachedGet): number | undefined {
-    if (level === 'strong' || keys.length === 0 || keys.length > MAX_KEYS) return undefined
-    // While a region is seeded again, its strong rows are of different indexes: each is right alone.
-    if (kinds.logs && keys.length > 1) return undefined
-    if (level === 'stale') return 0
-    // How old other regions' rows are is known of the store as it is, not as of a position.
-    if (level !== 'session' && !isOwnOnly(kinds)) return undefined
-    if (this.#faults.withoutSessionCheck === true) return 0
+  /** From where on the store holds what the session has seen; `undefined`: not known. */
+  #localSeqOf({ level, required }: CachedGet): number | undefined {
+    if (level === 'stale' || this.#faults.withoutSessionCheck === true) return 0
     return this.#milestones.localSeqOf(required)
   }
 
@@ -252,6 +251,15 @@ export class CachedReads {
     const live = rows.map((row) => (row !== undefined && isLive(get, row) ? row : undefined))
     return { rows: live, seen, fromCache: false, behindMs: 0 }
   }
+}
+
+/** Whether a cache can answer such a read at all. */
+function isCacheable({ level, kinds, keys }: CachedGet): boolean {
+  if (level === 'strong' || keys.length === 0 || keys.length > MAX_KEYS) return false
+  // While a region is seeded again, its strong rows are of different indexes: each is right alone.
+  if (kinds.logs && keys.length > 1) return false
+  // How old other regions' rows are is known of the store as it is, not as of a position.
+  return level === 'session' || level === 'stale' || isOwnOnly(kinds)
 }
 
 function namedRows({ table, tenant, keys, kinds }: CachedGet): NamedRows | undefined {

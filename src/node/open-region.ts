@@ -13,6 +13,7 @@ import { composeObservers } from './observe/request-observer.ts'
 import type { Tracing } from './observe/tracing.ts'
 import { checks, type Readiness } from './readiness.ts'
 import { openRegionFiles, type RegionFiles } from './region-files.ts'
+import type { OnReseed } from './log-retention.ts'
 import { openRegionNode, type RegionNode } from './region-node.ts'
 import type { LockedSchema } from './schema-lock.ts'
 import type { SecretSources } from './secrets.ts'
@@ -120,6 +121,7 @@ async function openRegion(
     runtime,
     ...(serveCommitLog === undefined ? {} : { serveCommitLog }),
     ...(retention === undefined ? {} : { retention }),
+    onReseed: reseedReporter(shared, region),
     onFailure: (role, error) => {
       log.write('error', 'role failed', { region, role, error })
       // A sweep that failed is repeated; whatever else fails has stopped for good.
@@ -129,4 +131,27 @@ async function openRegion(
   })
   readiness.meet(store)
   return node
+}
+
+/** A region is not ready while one of its log groups is being seeded again. */
+function reseedReporter({ readiness, log }: Shared, region: string): OnReseed {
+  const seeded = new Set<string>()
+  return (group, progress) => {
+    const check = `copy of ${group} ${region}`
+    if (progress === null) {
+      seeded.delete(group)
+      readiness.meet(check)
+      log.write('info', 'log group is whole again', { region, group })
+      return
+    }
+    const from = progress.peer ?? 'another region'
+    readiness.wait(check, `a reseed from ${from}`)
+    if (seeded.has(group)) return
+    seeded.add(group)
+    log.write('warn', 'log group is seeded again: the log does not go back so far', {
+      region,
+      group,
+      from,
+    })
+  }
 }

@@ -53,7 +53,8 @@ async function runCluster(
       signal,
       onProgress: (part) => {
         progress.note(part)
-        say(part.state, { part: part.name, elapsedMs: Math.round(part.elapsedMs) })
+        const { name, state, elapsedMs } = part
+        say('part', { name, state, elapsedMs: Math.round(elapsedMs) })
       },
       onEnded: (part) => {
         say('ended', part)

@@ -11,6 +11,8 @@ export interface HealthTarget {
   /** `host:port`, or a URL. */
   readonly address: string
   readonly version: string
+  /** Its process. */
+  readonly pid: () => number
   /** Resolves to what is worth saying besides that it is well; rejects with what is wrong. */
   probe(): Promise<{ readonly version?: string | undefined }>
 }
@@ -21,6 +23,7 @@ export interface PartHealth {
   readonly kind: RegionPart | 'node'
   readonly name: string
   readonly address: string
+  readonly pid: number
   readonly healthy: boolean
   /** What is wrong; empty where nothing is. */
   readonly problem: string
@@ -31,14 +34,32 @@ export interface PartHealth {
 
 const TIMEOUT_MS = 10_000
 
-/** Asks all at once. Never rejects. */
-export function healthOf(targets: readonly HealthTarget[]): Promise<readonly PartHealth[]> {
-  return Promise.all(targets.map(ask))
+/** In this order a region's parts are shown. */
+const ORDER: readonly HealthTarget['kind'][] = ['etcd', 'kafka', 'redis', 'store', 'node']
+
+/**
+ * Asks all, regions at once, the parts of a region one after the other, so that they do not wait for
+ * each other's answers. Never rejects.
+ */
+export async function healthOf(targets: readonly HealthTarget[]): Promise<readonly PartHealth[]> {
+  const regions = [...new Set(targets.map(({ region }) => region))]
+  const answers = await Promise.all(
+    regions.map(async (region) => {
+      const ofRegion = targets
+        .filter((target) => target.region === region)
+        .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
+      const all: PartHealth[] = []
+      for (const target of ofRegion) all.push(await ask(target))
+      return all
+    }),
+  )
+  return answers.flat()
 }
 
 async function ask(asked: HealthTarget): Promise<PartHealth> {
   const { region, kind, name, address } = asked
-  const target = { region, kind, name, address, version: asked.version }
+  const pid = asked.pid()
+  const target = { region, kind, name, address, pid, version: asked.version }
   const startedAtMs = performance.now()
   try {
     const { version = target.version } = await asked.probe()

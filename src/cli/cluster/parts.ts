@@ -91,7 +91,8 @@ export class Parts {
   add(spec: PartSpec): void {
     const { kind, region, process, address, version, probe } = spec
     const name = partName(kind, region, spec.index)
-    const target = { region, kind, name, address, version, probe }
+    const pid = (): number => process.pid
+    const target = { region, kind, name, address, version, pid, probe }
     this.#parts.push({ name, kind, process, target })
     this.#watch(name, process)
   }

@@ -30,7 +30,20 @@ export class PartsProgress {
       this.#waiting.delete(name)
       this.#done.set(name, elapsedMs)
     }
-    this.shown?.update(this.#done.size, [...this.#waiting].join(', '))
+    this.shown?.update(this.#done.size, this.#waitingKinds())
+  }
+
+  /** `kafka (3), node eu-west`: a line is short. */
+  #waitingKinds(): string {
+    const byKind = new Map<string, string[]>()
+    for (const name of this.#waiting) {
+      const kind = name.split(' ', 1)[0] ?? name
+      byKind.set(kind, [...(byKind.get(kind) ?? []), name])
+    }
+    const texts = Array.from(byKind, ([kind, names]) =>
+      names.length === 1 ? names[0] : `${kind} (${names.length})`,
+    )
+    return texts.join(', ')
   }
 
   /** What took how long; forgets it. */
@@ -46,8 +59,7 @@ export class PartsProgress {
 
 /** The table of all parts. */
 export function printHealth(parts: readonly PartHealth[], terminal: Terminal): void {
-  const ordered = [...parts].sort((a, b) => a.region.localeCompare(b.region))
-  const rows = ordered.map((part) => [
+  const rows = parts.map((part) => [
     part.region,
     part.name.replace(` ${part.region}`, ''),
     part.address,

@@ -81,7 +81,8 @@ export class LeaseHold {
     try {
       const grantedMs = await renew()
       if (this.lost.aborted) return
-      if (grantedMs <= 0) {
+      // Who once saw that it was not held must not see it held again.
+      if (grantedMs <= 0 || this.#leftMs() <= 0) {
         this.lose()
         return
       }

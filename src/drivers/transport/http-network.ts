@@ -123,10 +123,10 @@ class NodeNetwork implements HttpNetwork {
 
   listen(region: string, handlers: TransportHandlers): () => void {
     const stopLocal = this.#local.listen(region, handlers)
-    const stopping = new AbortController()
+    const waiting = new Set<() => void>()
     const served: TransportHandlers = {
       onRequest: async (message, caller) =>
-        untilAborted(handlers.onRequest(message, caller), stopping.signal, () =>
+        unlessStopped(handlers.onRequest(message, caller), waiting, () =>
           noAnswer(caller.subject, region),
         ),
       onChannel: (channel, service, caller) => {
@@ -141,7 +141,7 @@ class NodeNetwork implements HttpNetwork {
       stopLocal()
       if (this.#served.get(region) !== served) return
       this.#served.delete(region)
-      stopping.abort()
+      for (const stop of waiting) stop()
       for (const [channel, servedRegion] of this.#channels) {
         if (servedRegion === region) channel.close()
       }
@@ -286,15 +286,15 @@ function answerOf(from: string, to: string, answer: PostAnswer): Uint8Array {
   throw noAnswer(from, to, undefined, answer.status)
 }
 
-/** The work's outcome, unless the signal comes first. */
-function untilAborted<T>(
+/** The work's outcome, unless it is stopped before: what stops it is in `waiting` until then. */
+function unlessStopped<T>(
   work: Promise<T>,
-  signal: AbortSignal,
+  waiting: Set<() => void>,
   reason: () => MeridianError,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(reason())
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    const stop = (): void => reject(reason())
+    waiting.add(stop)
+    work.then(resolve, reject).finally(() => waiting.delete(stop))
   })
 }

@@ -130,7 +130,10 @@ export class SharedRegion {
         if (await this.#opened(wanted.request.signal)) continue
         return { kind: 'refuse', response: MISDIRECTED }
       }
-      const decision = await this.#passing.upgrade(this.#passed(wanted), protocols)
+      const passed = this.#passed(wanted)
+      // Who opens a channel tries again by itself, and then elsewhere: a node that leaves waits not.
+      const limitMs = this.#isLeaving ? 0 : passed.limitMs
+      const decision = await this.#passing.upgrade({ ...passed, limitMs }, protocols)
       if (decision !== undefined) return decision
     }
   }

@@ -35,7 +35,7 @@ export async function consoleConsume(
 ): Promise<readonly ConsoleRecord[]> {
   const [java, jars, tools] = await Promise.all([findProgram('java'), kafkaJars(), toolsJar()])
   const shown = ['timestamp', 'headers', 'key'].flatMap((part) => [
-    '--formatter-property',
+    '--property',
     `print.${part}=true`,
   ])
   const { stdout } = await run(
@@ -51,8 +51,8 @@ export async function consoleConsume(
       ...['--bootstrap-server', broker, '--topic', topic, '--from-beginning'],
       ...['--max-messages', String(count), '--timeout-ms', String(CONSUME_TIMEOUT_MS / 2)],
       ...shown,
-      ...['--formatter-property', `key.separator=${SEPARATOR}`],
-      ...['--formatter-property', `null.literal=${NULL}`],
+      ...['--property', `key.separator=${SEPARATOR}`],
+      ...['--property', `null.literal=${NULL}`],
     ],
     { timeout: CONSUME_TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 },
   )
@@ -69,7 +69,7 @@ function parseLine(line: string): ConsoleRecord {
     key: orNull(key),
     value: orNull(value),
     headers: headers === 'NO_HEADERS' ? '' : headers,
-    timestampMs: Number(time.replace('CreateTime:', '')),
+    timestampMs: Number(time.slice(time.indexOf(':') + 1)),
   }
 }
 

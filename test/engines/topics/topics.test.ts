@@ -223,10 +223,8 @@ describe('topics of tables', () => {
     await store.write(order('o2', 2))
     await store.published()
     const [letter] = await consoleConsume(broker, store.topic('dead-letter'), 1)
-    expect(letter).toMatchObject({
-      key: '["acme","o1"]',
-      headers: { 'meridian-reason': 'too-large' },
-    })
+    expect(letter?.key).toBe('["acme","o1"]')
+    expect(headersOf(letter?.headers ?? '')).toMatchObject({ 'meridian-reason': 'too-large' })
     expect(JSON.parse(letter?.value ?? '')).toMatchObject({ localSeq: 1, reason: 'too-large' })
   })
 })

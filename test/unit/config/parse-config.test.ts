@@ -71,7 +71,8 @@ describe('parseConfig', () => {
         regions: ['us-east', 'eu-west', 'ap-south'],
         oneWayMs: { 'eu-west/us-east': 40, 'ap-south/us-east': 95, 'ap-south/eu-west': 60 },
       },
-      commitLog: { leader: 'us-east' },
+      name: 'meridian',
+      commitLog: { leader: 'us-east', etcd: null },
       data: { directory: './data' },
       residency: { default: ['us-east', 'eu-west', 'ap-south'], 'eu-only': ['eu-west'] },
       keys: { kind: 'keyring', file: './keyring.json' },
@@ -89,6 +90,8 @@ describe('parseConfig', () => {
       schema: null,
       nodes: {},
       stores: {},
+      changeLogs: {},
+      caches: {},
       auth: null,
       tls: null,
     })

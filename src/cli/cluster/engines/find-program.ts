@@ -73,6 +73,11 @@ export function debianPackage(name: ProgramName): string {
   return SPECS[name].debian
 }
 
+/** The environment variable that names a program. */
+export function programVariable(name: ProgramName): string {
+  return SPECS[name].variable
+}
+
 /**
  * Finds a program and asks for its version.
  *

@@ -1,4 +1,5 @@
 /** Checks of encrypted columns: ciphertext in every file, plaintext through every client. */
+import { sep } from 'node:path'
 import { count, refute, type Check } from './check.ts'
 import { scanFiles } from './file-scan.ts'
 
@@ -12,6 +13,7 @@ const encrypted: Check = {
     const row = { id, cityId: cities[0]?.id ?? 0, name, email }
     await session.db(home).tenant(code).residents.insert(row)
     await session.running.settle()
+    await session.running.writeAll?.()
     for (const region of session.regions) {
       const { residents } = session.db(region).tenant(code)
       const read = await residents.get(id)
@@ -23,7 +25,8 @@ const encrypted: Check = {
     // The key of the row is not encrypted: were it not found, the scan would prove nothing.
     const holders = found.get(id) ?? []
     for (const region of session.regions) {
-      const inStore = holders.some((path) => path.startsWith(region))
+      const folders = session.running.foldersOf(region)
+      const inStore = folders.some((folder) => holders.some((path) => path.startsWith(folder + sep)))
       if (!inStore) refute(`the scan does not even find the row's key in ${region}`)
     }
     for (const secret of [name, email]) {

@@ -26,11 +26,12 @@ test('a text is found wherever it lies, also across two chunks and in sub-folder
     bytes.write(text, at)
     writeFileSync(join(folder, name), bytes)
   }
-  const { files, bytes, found } = await scanFiles(folder, [text, 'absent'])
+  const { files, bytes, found } = await scanFiles([folder], [text, 'absent'])
   expect(files).toBe(4)
   expect(bytes).toBe(8 * CHUNK_BYTES)
   const paths = ['start', 'across', 'end', join('deep', 'er', 'second')]
-  expect([...(found.get(text) ?? [])].sort()).toEqual(paths.sort())
+  const expected = paths.map((path) => join(folder, path))
+  expect([...(found.get(text) ?? [])].sort()).toEqual(expected.sort())
   expect(found.get('absent')).toEqual([])
 })
 
@@ -40,5 +41,5 @@ test('half a text at the end of one chunk and half of another at the start of th
   bytes.write('nary', CHUNK_BYTES)
   writeFileSync(join(folder, 'file'), bytes)
   writeFileSync(join(folder, 'empty'), '')
-  expect((await scanFiles(folder, ['canary'])).found.get('canary')).toEqual([])
+  expect((await scanFiles([folder], ['canary'])).found.get('canary')).toEqual([])
 })
