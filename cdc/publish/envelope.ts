@@ -20,7 +20,7 @@ const CONTENT_TYPES: Readonly<Record<TopicFormat, string>> = {
 }
 
 /** Headers by what they say. Values are text. */
-export const HEADERS = {
+const HEADERS = {
   contentType: 'content-type',
   /** The store whose `localSeq` the record counts in. */
   store: 'meridian-store',

@@ -3,7 +3,7 @@ import { MeridianError } from '../core/errors.ts'
 import type { HttpRequest } from '../core/ports/http.ts'
 import { FULL_PRINCIPAL, type Caller } from '../core/principal.ts'
 import type { TokenVerifier } from '../drivers/auth/token-verifier.ts'
-import { isLoopbackHost } from './node-plan.ts'
+import { isLoopbackHost } from '../config/addresses.ts'
 
 /** Tells callers apart, where they are told apart. */
 export interface NodeCallers {

@@ -1,4 +1,5 @@
 /** What one process serves: which regions, at which address, and whether the commit log is its own. */
+import { isLoopbackHost } from '../config/addresses.ts'
 import type { Config } from '../config/parse-config.ts'
 import type { NodeConfig } from '../config/process-sections.ts'
 import { MeridianError } from '../core/errors.ts'
@@ -76,12 +77,6 @@ function isSameUrl(a: string, b: string): boolean {
 function shown(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   return url === undefined ? 'what is no URL' : `${url.origin}${url.pathname}`
-}
-
-/** Whether a host name or address is this machine's own. */
-export function isLoopbackHost(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
-  return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare)
 }
 
 function nodeAt(config: Config, region: string, url: string): NodeConfig | undefined {

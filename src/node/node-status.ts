@@ -2,6 +2,7 @@
 import type { PublisherStatus } from '../../cdc/publish/publisher.ts'
 import { PROTOCOL_VERSION } from '../protocol/messages.ts'
 import type { ReadinessReport } from './readiness.ts'
+import type { RegionCacheStatus } from './region-cache.ts'
 import type { NodeStatus, RegionNode } from './region-node.ts'
 import type { SharedRegionReport } from './shared-region/shared-region.ts'
 
@@ -41,6 +42,8 @@ export interface RegionReport {
   readonly viewPosition: number
   /** Topics for consumers outside; `null` where there are none. */
   readonly publisher: PublisherReport | null
+  /** The cache of hot rows, where the region has one. */
+  readonly cache?: RegionCacheStatus | null
   readonly imports: readonly ImportReport[]
   readonly exports: readonly ExportReport[]
 }

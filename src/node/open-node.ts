@@ -1,5 +1,6 @@
 /** A node as a process: the regions of one URL, served over HTTP to clients and other nodes. */
 import { join, resolve } from 'node:path'
+import { requireWorkable } from '../config/check-deployment.ts'
 import type { Config } from '../config/parse-config.ts'
 import type { Coordination } from '../core/ports/coordination.ts'
 import type { Log } from '../core/ports/log.ts'
@@ -26,6 +27,7 @@ import { makeDataFolder } from './region-files.ts'
 import type { SharedRegionFaults } from './shared-region/faults.ts'
 import { SharedRegions } from './shared-region/shared-regions.ts'
 import { createSqlEndpoint, type SqlEndpoint } from './sql-endpoint/sql-endpoint.ts'
+import { schemaFacts } from './schema-facts.ts'
 import { LOCK_FILE, openSchemaLock, requireSchemaLock } from './schema-lock.ts'
 
 /** What a node is opened with. */
@@ -97,6 +99,7 @@ const LINGER_MS = 500
 async function start(options: NodeOptions, closing: Closing): Promise<RunningNode> {
   const { config, schema, log, environment = {}, runtime = systemRuntime } = options
   const plan = planNode(config, options.regions, options.node)
+  requireWorkable(config, schemaFacts(schema))
   const baseDirectory = options.baseDirectory ?? process.cwd()
   const directory = options.directory ?? resolve(baseDirectory, config.data.directory)
   const lockFile = options.lockFile ?? join(directory, LOCK_FILE)

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { MeridianError } from '../core/errors.ts'
 import type { HttpRequest } from '../core/ports/http.ts'
 import { FULL_PRINCIPAL, type Caller } from '../core/principal.ts'
-import { isLoopbackHost } from './node-plan.ts'
+import { isLoopbackHost } from '../config/addresses.ts'
 
 /** Tells who calls. All throw MeridianError `UNAUTHENTICATED` or `PERMISSION_DENIED`. */
 export interface StoreCallers {

@@ -11,7 +11,7 @@ import { systemRuntime } from '../drivers/runtime/system-runtime.ts'
 import { openSqlFileBackend } from '../drivers/sql-server/sql-file-backend.ts'
 import { createHranaService, type HranaService } from '../hrana/service.ts'
 import { Closing } from './closing.ts'
-import { isLoopbackHost } from './node-plan.ts'
+import { isLoopbackHost } from '../config/addresses.ts'
 import { localCallers, tokenCallers, type StoreCallers } from './store-callers.ts'
 
 export interface StoreServerOptions {

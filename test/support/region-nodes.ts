@@ -34,11 +34,12 @@ export interface RegionNodes<S extends Schema> {
   /** The role of the region that has two nodes. */
   readonly role: LeasedRole
   readonly log: MemoryLog
+  readonly lockFile: string
   url(node: NodeName): string
   /** Starts a node; it ends with the test. */
   start(node: NodeName, options?: Partial<NodeOptions>): Promise<RunningNode>
-  /** Starts all, `a` before `b`; resolves once all are ready. */
-  startAll(): Promise<Readonly<Record<NodeName, RunningNode>>>
+  /** Starts the single one and these, `a` to hold the region; resolves once all are ready. */
+  startAll(nodes?: readonly NodeName[]): Promise<Readonly<Record<NodeName, RunningNode>>>
   /** A client of the region that has two nodes, which knows these of them. */
   client(nodes: readonly NodeName[], options?: Partial<HttpDeploymentOptions>): Promise<Database<S>>
 }
@@ -85,16 +86,19 @@ export async function layRegionNodes<S extends Schema>(
     config,
     role,
     log,
+    lockFile,
     url: (node) => urls[node],
     start,
-    async startAll() {
-      const running = { single: await start('single'), a: await start('a') }
-      await until(() => {
-        if (role.holder()?.candidate !== urls.a) throw new Error('nobody holds the region')
-      })
-      const all = { ...running, b: await start('b') }
-      await Promise.all([all.single.ready(), all.a.ready(), all.b.ready()])
-      return all
+    async startAll(nodes = ['a', 'b']) {
+      const running = new Map<NodeName, RunningNode>([['single', await start('single')]])
+      for (const node of nodes) {
+        running.set(node, await start(node))
+        await until(() => {
+          if (role.holder()?.candidate !== urls.a) throw new Error('nobody holds the region')
+        })
+      }
+      await Promise.all(Array.from(running.values(), (node) => node.ready()))
+      return Object.fromEntries(running) as Record<NodeName, RunningNode>
     },
     async client(nodes, options = {}) {
       const known = { [SINGLE]: urls.single, [SHARED]: nodes.map((node) => urls[node]) }

@@ -2,7 +2,6 @@
  * Nodes of three regions that come and go one by one, on files and a commit log of the test's
  * choice: for a log that is trimmed while one of them is away.
  */
-import { join } from 'node:path'
 import { connect, type Database } from '../../src/client/index.ts'
 import type { Deployment } from '../../src/client/connect.ts'
 import { defaultConfig, type Config } from '../../src/config/parse-config.ts'

@@ -8,6 +8,7 @@ import type { Clock } from '../../core/ports/runtime.ts'
 import type { Store } from '../../core/ports/store.ts'
 import type { NodeReport, RegionReport } from '../node-status.ts'
 import type { SharedRegionReport } from '../shared-region/shared-region.ts'
+import { CacheGauges } from './cache-gauges.ts'
 import type { RequestObserver } from './request-observer.ts'
 
 /** The text of all metrics. */
@@ -31,6 +32,7 @@ export class NodeMetrics {
   readonly #shared: SharedGauges
   readonly #node: NodeGauges
   readonly #regions: RegionGauges
+  readonly #caches: CacheGauges
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -65,6 +67,7 @@ export class NodeMetrics {
     this.#shared = new SharedGauges(this.#registry)
     this.#node = new NodeGauges(this.#registry)
     this.#regions = new RegionGauges(this.#registry)
+    this.#caches = new CacheGauges(this.#registry)
   }
 
   /** Counts and times the requests of a region. */
@@ -123,7 +126,10 @@ export class NodeMetrics {
   /** All metrics now. */
   async render(report: NodeReport): Promise<RenderedMetrics> {
     this.#node.set(report)
-    for (const region of report.regions) this.#regions.set(region)
+    for (const region of report.regions) {
+      this.#regions.set(region)
+      if (region.cache) this.#caches.set(region.region, region.cache)
+    }
     for (const region of report.shared) this.#shared.set(region)
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
   }

@@ -18,6 +18,8 @@ import { schema } from '../../support/node-schema.ts'
 import { layRegionNodes, SHARED, type RegionNodes } from '../../support/region-nodes.ts'
 import { until } from '../../support/until.ts'
 
+/** How long a request is inside while its node leaves; less than a node waits. */
+const INSIDE_MS = 5_000
 const READ = { kind: 'tenant', tenant: 'acme', fresh: false } as const
 
 /** Somebody else who stands for the role, at an address that a test serves. */
@@ -296,6 +298,39 @@ describe('a node whose lease ran out', () => {
 
   test('would with the fault `ignoreLostLease`, and this check sees it', async () => {
     expect(await afterLoss({ ignoreLostLease: true })).toBe(true)
+  })
+})
+
+describe('a node that hands over', () => {
+  /** What becomes of a read that is inside while its node leaves: it waits for a later position. */
+  async function leaveOver(faults: SharedRegionFaults): Promise<Answer> {
+    const layout = await layRegionNodes(schema)
+    await layout.start('single')
+    const a = await layout.start('a', { faults })
+    await a.ready()
+    await (await layout.client(['a'])).tenants.create({ id: 'acme', home: SHARED })
+    const [region] = a.status().regions
+    const session = { positions: { [region?.source ?? '']: 1_000_000 }, nowMs: 0 }
+    const body = { kind: 'query', tenant: 'acme', sql: 'SELECT id FROM orders', args: [] } as const
+    const header = { timeoutMs: INSIDE_MS, session }
+    const answer = send(a.url, SHARED, { ...body, level: 'session' }, { header })
+    await until(() => expect(a.status().requestsInProgress).toBe(1))
+    await a.close()
+    return answer
+  }
+
+  test('waits for the requests inside', async () => {
+    expect((await leaveOver({})).response).toMatchObject({
+      ok: false,
+      error: { code: 'SESSION_NOT_MET' },
+    })
+  })
+
+  test('would not with the fault `cutOff`, and this check sees it', async () => {
+    expect((await leaveOver({ cutOff: true })).response).toMatchObject({
+      ok: false,
+      error: { code: 'REGION_UNREACHABLE', retry: 'unknown-outcome' },
+    })
   })
 })
 

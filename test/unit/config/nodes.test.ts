@@ -12,7 +12,8 @@ const SHARED = {
 }
 
 function configOf(us: unknown, sections: object = SHARED): Config {
-  const text = { regions: ['eu', 'us'], nodes: { eu: { url: EU }, us }, ...sections }
+  const topology = { 'eu/us': 40 }
+  const text = { regions: ['eu', 'us'], topology, nodes: { eu: { url: EU }, us }, ...sections }
   return parseConfig(JSON.stringify(text, null, 1), 'meridian.yaml')
 }
 
