@@ -235,7 +235,9 @@ export class EtcdTail implements LogTail {
     return new Promise((resolve) => {
       let isSilent = true
       let isBehind = false
+      let isEnded = false
       const end = (why: End): void => {
+        isEnded = true
         watch.cancel()
         cancelCheck()
         this.#ending.signal.removeEventListener('abort', onAbort)
@@ -264,6 +266,7 @@ export class EtcdTail implements LogTail {
       const check = async (): Promise<void> => {
         if (isSilent) {
           const version = await this.#versionNow()
+          if (isEnded) return
           const wasBehind = isBehind
           isBehind = isSilent && version > cursor.last
           if (isBehind && wasBehind) return end('again')
