@@ -12,6 +12,7 @@ import type { Statement, Store } from '../../src/core/ports/store.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
 import type { CompiledSchema, CompiledTable, CompiledView } from '../../src/schema/compiled.ts'
 import { createChangeConsumer, type ChangeConsumer } from '../consumer/change-consumer.ts'
+import { WakeLoop } from '../wake-loop.ts'
 import { commitSteps, ViewFailure, ViewMoved, type DueStep } from './commit-steps.ts'
 import type { ViewFaults } from './faults.ts'
 import { installViews, loadProgress, type ViewProgress } from './install.ts'
@@ -87,11 +88,11 @@ export interface ViewMaintainer {
   stop(): Promise<void>
 }
 
-/** Prepares the views' tables and starts to follow the log. */
+/** Prepares the views' tables and starts to follow the log, which may still be away. */
 export async function createViewMaintainer(
   options: ViewMaintainerOptions,
 ): Promise<ViewMaintainer> {
-  const { store, schema, changeLog, runtime } = options
+  const { store, schema, runtime } = options
   const programs = schema.views.map((view) => createProgram(view, options))
   await installViews(store, programs)
   const progress = await loadProgress(store)
@@ -99,10 +100,7 @@ export async function createViewMaintainer(
     programs.map(async (program) => {
       const own = progress.get(program.view.id) as ViewProgress
       const nextExpiryMs = await readNextExpiry(store, program)
-      const state = new ViewState(program, own, nextExpiryMs, runtime.timers)
-      const error = await logProblem(changeLog, state)
-      if (error !== undefined) stopView(options, state, error)
-      return state
+      return new ViewState(program, own, nextExpiryMs, runtime.timers)
     }),
   )
   return new Maintainer(options, states)
@@ -146,27 +144,24 @@ function stopView(
   onStopped?.(error)
 }
 
+const ASK_AGAIN_MS = 1_000
+
 class Maintainer implements ViewMaintainer {
   readonly #options: ViewMaintainerOptions
   readonly #states: ReadonlyMap<number, ViewState>
-  readonly #consumer: ChangeConsumer | undefined
+  /** Asks the log where it begins, for as long as it takes: it may be away at the start. */
+  readonly #beginning: WakeLoop
+  #consumer: ChangeConsumer | undefined
   /** Batches and expiry take turns: both read what the other writes. */
   #turn: Promise<void> = Promise.resolve()
 
   constructor(options: ViewMaintainerOptions, states: readonly ViewState[]) {
     this.#options = options
     this.#states = new Map(states.map((state) => [state.program.view.id, state]))
-    const running = this.#running()
-    if (running.length === 0) return
-    const { changeLog, schema, runtime } = options
-    this.#consumer = createChangeConsumer({
-      changeLog,
-      schema,
-      position: Math.min(...running.map((state) => state.position)),
-      handler: (changes, position) => this.#inTurn(() => this.#take(changes, position)),
-      timers: runtime.timers,
-      random: runtime.random,
-    })
+    const { timers, random } = options.runtime
+    const { onStopped } = options
+    const step = (): Promise<false> => this.#begin()
+    this.#beginning = new WakeLoop({ step, timers, random, pollMs: ASK_AGAIN_MS, onStopped })
   }
 
   position(): number {
@@ -174,7 +169,7 @@ class Maintainer implements ViewMaintainer {
   }
 
   status(): readonly ViewStatus[] {
-    const behind = this.#consumer?.status().error ?? null
+    const behind = this.#logError()
     return [...this.#states.values()].map(({ program, position, error }) => ({
       view: program.view.name,
       position,
@@ -214,10 +209,41 @@ class Maintainer implements ViewMaintainer {
   }
 
   async stop(): Promise<void> {
+    await this.#beginning.stop()
     await this.#consumer?.stop()
     await this.#turn
     const closed = new MeridianError('CLOSED', 'The views are closed.')
     for (const state of this.#states.values()) state.stop(closed)
+  }
+
+  /** Follows the log with the views that it holds all the changes for. */
+  async #begin(): Promise<false> {
+    if (this.#consumer !== undefined) return false
+    const { changeLog, schema, runtime } = this.#options
+    await Promise.all(
+      this.#running().map(async (state) => {
+        const problem = await logProblem(changeLog, state)
+        if (problem !== undefined) stopView(this.#options, state, problem)
+      }),
+    )
+    const running = this.#running()
+    // Not awaited: it ends once this step is over.
+    void this.#beginning.stop()
+    if (running.length === 0) return false
+    this.#consumer = createChangeConsumer({
+      changeLog,
+      schema,
+      position: Math.min(...running.map((state) => state.position)),
+      handler: (changes, position) => this.#inTurn(() => this.#take(changes, position)),
+      timers: runtime.timers,
+      random: runtime.random,
+    })
+    return false
+  }
+
+  /** Why the log cannot be followed now. */
+  #logError(): MeridianError | null {
+    return this.#consumer?.status().error ?? this.#beginning.error()
   }
 
   #select(view: CompiledView, selection: Parameters<ViewProgram['select']>[0]): ViewSql {
@@ -242,12 +268,12 @@ class Maintainer implements ViewMaintainer {
   }
 
   async #waitPosition(state: ViewState, seq: number, timeoutMs: number): Promise<void> {
-    const ended = this.#consumer?.status().error
+    const ended = this.#logError()
     if (ended?.retry === 'never' && seq > state.position) throw ended
     if (await state.wait(seq, timeoutMs)) return
     const { name } = state.program.view
     throw (
-      this.#consumer?.status().error ??
+      this.#logError() ??
       new MeridianError(
         'SESSION_NOT_MET',
         `View \`${name}\` is at ${state.position}, not at ${seq}.`,

@@ -6,6 +6,7 @@ import { withProgress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 import { untilEnd } from '../until-end.ts'
 import { openCluster, type Cluster } from './cluster.ts'
+import { enginesOf } from './layout.ts'
 import { CLUSTER_OPTIONS, readClusterOptions, type ClusterCommandOptions } from './options.ts'
 import { PartsProgress, printEnded, printHealth, printUse } from './report.ts'
 
@@ -91,5 +92,7 @@ async function announce(cluster: Cluster, json: boolean, terminal: Terminal): Pr
 }
 
 function partCount({ config, isLean, nodesPerRegion }: ClusterCommandOptions): number {
-  return config.regions.length * ((isLean ? 1 : 4) + nodesPerRegion)
+  const { regions } = config
+  const engines = 1 + enginesOf({ regions, isLean, nodesPerRegion }).length
+  return regions.length * (engines + nodesPerRegion)
 }

@@ -9,7 +9,7 @@ import { authSection, type Identities } from './identities.ts'
 export interface ClusterShape {
   readonly regions: readonly string[]
   readonly nodesPerRegion: number
-  /** etcd and nodes alone: stores and change logs are files, and there is no cache. */
+  /** No Kafka and no Redis; stores only where a region has several nodes. */
   readonly isLean: boolean
 }
 
@@ -27,15 +27,20 @@ export function partName(kind: RegionPart | 'node', region: string, index = 0): 
 /** The port at which members of etcd reach each other where there are distances between them. */
 export const FAR_PEERS = 'etcd peers'
 
+/** What each region has besides its member of etcd and its nodes. */
+export function enginesOf(shape: ClusterShape): readonly ('kafka' | 'redis' | 'store')[] {
+  if (!shape.isLean) return ['kafka', 'redis', 'store']
+  // Nodes that take a region over from each other need its rows in one place.
+  return shape.nodesPerRegion > 1 ? ['store'] : []
+}
+
 /** The name of every port. */
 export function portNames(shape: ClusterShape): readonly string[] {
   const ofRegions = shape.regions.flatMap((region) => [
     partName('etcd', region),
     `${partName('etcd', region)} peer`,
     `${partName('etcd', region)} health`,
-    ...(shape.isLean ? [] : (['kafka', 'redis', 'store'] as const)).map((kind) =>
-      partName(kind, region),
-    ),
+    ...enginesOf(shape).map((kind) => partName(kind, region)),
     ...nodeNames(shape, region),
   ])
   return [FAR_PEERS, ...ofRegions]
@@ -127,7 +132,7 @@ export function nodeConfig(
     commitLog: { leader: config.commitLog.leader, etcd: { members } },
     nodes,
     auth: authSection(identities),
-    ...(shape.isLean ? {} : engineSections(shape, ports)),
+    ...engineSections(shape, ports),
   }
 }
 
@@ -149,13 +154,19 @@ function engineSections(
   shape: ClusterShape,
   ports: ClusterPorts,
 ): Readonly<Record<string, unknown>> {
+  const stores = byRegion(shape, (region) => ({
+    url: `ws://${addressOf(ports, 'store', region)}`,
+    token: { env: STORE_TOKEN_VARIABLE },
+  }))
+  const changeLogs = byRegion(shape, (region) => ({
+    brokers: [addressOf(ports, 'kafka', region)],
+  }))
+  const caches = byRegion(shape, (region) => ({ address: addressOf(ports, 'redis', region) }))
+  const kinds = enginesOf(shape)
   return {
-    stores: byRegion(shape, (region) => ({
-      url: `ws://${addressOf(ports, 'store', region)}`,
-      token: { env: STORE_TOKEN_VARIABLE },
-    })),
-    changeLogs: byRegion(shape, (region) => ({ brokers: [addressOf(ports, 'kafka', region)] })),
-    caches: byRegion(shape, (region) => ({ address: addressOf(ports, 'redis', region) })),
+    ...(kinds.includes('store') ? { stores } : {}),
+    ...(kinds.includes('kafka') ? { changeLogs } : {}),
+    ...(kinds.includes('redis') ? { caches } : {}),
   }
 }
 

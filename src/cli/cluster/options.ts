@@ -41,7 +41,7 @@ export const CLUSTER_OPTIONS: OptionSpecs = {
     summary: 'Where the data are; a cluster that was there goes on. Default: a temporary folder.',
   },
   nodes: { type: 'string', placeholder: 'N', summary: 'Nodes in each region. Default 1.' },
-  lean: { type: 'boolean', summary: 'etcd and nodes on files alone: no Kafka, Redis and stores.' },
+  lean: { type: 'boolean', summary: 'No Kafka and no Redis; stores only for several nodes.' },
   'until-stdin-ends': { type: 'boolean', summary: 'End with what started it: with its input.' },
   json: { type: 'boolean', summary: 'Print what happens as JSON, an object a line.' },
 }

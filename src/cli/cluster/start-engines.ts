@@ -8,6 +8,7 @@ import { startKafka, type KafkaEngine } from './engines/kafka.ts'
 import { startRedis, type RedisEngine } from './engines/redis.ts'
 import { requirePage } from './health.ts'
 import {
+  enginesOf,
   etcdPorts,
   FAR_PEERS,
   logFileOf,
@@ -61,14 +62,14 @@ export async function startEngines(options: StartEnginesOptions): Promise<Cluste
     redis: new Map<string, RedisEngine>(),
     stores: new Map<string, MeridianProcess>(),
   }
-  const regions = shape.isLean ? [] : shape.regions
+  const start = {
+    kafka: (region: string) => startRegionKafka(options, region, engines.kafka),
+    redis: (region: string) => startRegionRedis(options, region, engines.redis),
+    store: (region: string) => startRegionStore(options, region, engines.stores),
+  }
   const starts = [
     startEtcd(options, engines.etcd),
-    ...regions.flatMap((region) => [
-      startRegionKafka(options, region, engines.kafka),
-      startRegionRedis(options, region, engines.redis),
-      startRegionStore(options, region, engines.stores),
-    ]),
+    ...shape.regions.flatMap((region) => enginesOf(shape).map((kind) => start[kind](region))),
   ]
   await allOrFirstError(starts, options.ending)
   return engines

@@ -27,6 +27,8 @@ class KafkaTopics implements Topics {
   readonly #client: KafkaClient
   readonly #runtime: Runtime
   readonly #partitions = new Map<string, number>()
+  /** The last call to send of each topic, settled. */
+  readonly #turns = new Map<string, Promise<unknown>>()
 
   constructor({ client, runtime }: KafkaTopicsOptions) {
     this.#client = client
@@ -44,14 +46,27 @@ class KafkaTopics implements Topics {
 
   async send(topic: string, records: readonly TopicRecord[]): Promise<void> {
     if (records.length === 0) return
-    const partitions = await this.#partitionsOf(topic)
-    for (const batches of cut(topic, records, partitions)) {
-      await this.#client.produce(topic, batches)
+    // Whole calls in turn: the parts of two would mix, and a key's records lose their order.
+    const before = this.#turns.get(topic) ?? Promise.resolve()
+    const turn = before.then(() => this.#sendParts(topic, records))
+    const settled = turn.catch(() => undefined)
+    this.#turns.set(topic, settled)
+    try {
+      await turn
+    } finally {
+      if (this.#turns.get(topic) === settled) this.#turns.delete(topic)
     }
   }
 
   close(): Promise<void> {
     return this.#client.close()
+  }
+
+  async #sendParts(topic: string, records: readonly TopicRecord[]): Promise<void> {
+    const partitions = await this.#partitionsOf(topic)
+    for (const batches of cut(topic, records, partitions)) {
+      await this.#client.produce(topic, batches)
+    }
   }
 
   async #partitionsOf(topic: string): Promise<number> {

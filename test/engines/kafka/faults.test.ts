@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Kafka, logLevel, type Admin } from 'kafkajs'
+import { ConfigResourceTypes, Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { freePorts } from '../../../src/cli/cluster/engines/free-ports.ts'
 import { startKafka, type KafkaEngine as Broker } from '../../../src/cli/cluster/engines/kafka.ts'
@@ -183,7 +183,7 @@ describe('kafka that is not there, or not as it is wanted', () => {
       const [name = '', value = ''] = pair.split('=')
       return { name, value }
     })
-    const resources = [{ type: 2, name: topic, configEntries }]
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }]
     await admin.alterConfigs({ validateOnly: false, resources })
     await until(() => log.append(records(1, 2)), WAIT_MS)
     expect(await log.read(0, 9)).toStrictEqual(records(1, 2))

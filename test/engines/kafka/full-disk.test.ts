@@ -43,7 +43,7 @@ test('a full disk fails appends by name, keeps what was acknowledged, and heals'
   const broker = await startKafka({
     directory,
     // Few and small files besides the log itself.
-    properties: { 'log.index.size.max.bytes': '4096', 'metadata.log.segment.bytes': '1048576' },
+    properties: { 'log.index.size.max.bytes': '4096', 'metadata.log.segment.bytes': '8388608' },
   })
   onTestFinished(() => broker.close())
   const engine = openEngine(broker.address)

@@ -268,7 +268,7 @@ describe('the example', () => {
     await store.start()
     await store.write(order('o1', 3))
     const end = await store.published()
-    const program = 'examples/kafka-consumer/main.ts'
+    const program = 'examples/kafka-consumer/consume.ts'
     const args = ['--import', 'tsx', program, broker, store.topic('orders'), String(end)]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     onTestFinished(() => void child.kill('SIGKILL'))

@@ -9,7 +9,7 @@ import {
 } from '../../../../src/drivers/etcd/open-etcd.ts'
 import { systemRuntime } from '../../../../src/drivers/runtime/system-runtime.ts'
 
-export const silent: Log = { write: () => undefined }
+const silent: Log = { write: () => undefined }
 
 export const newName = (): string => `t${randomBytes(8).toString('hex')}`
 

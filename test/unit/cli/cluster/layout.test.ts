@@ -86,6 +86,12 @@ test('a lean cluster has etcd and files', () => {
   expect(Object.keys(ports).some((name) => name.startsWith('kafka'))).toBe(false)
 })
 
+test('a lean cluster of several nodes a region has stores, which they share', () => {
+  const { parsed } = configOf(shape({ isLean: true, nodesPerRegion: 2 }))
+  expect(Object.keys(parsed.stores)).toEqual(REGIONS)
+  expect([parsed.changeLogs, parsed.caches]).toEqual([{}, {}])
+})
+
 describe('ports', () => {
   test('are all different, and the same again in the same folder', async () => {
     const folder = temporaryFolder()
