@@ -20,6 +20,8 @@ export interface WakeLoopOptions {
   readonly pollMs: number
   /** Told of what has ended the loop for good. */
   readonly onStopped?: ((error: MeridianError) => void) | undefined
+  /** Told of each step that failed and is repeated, and with null of the first that did not. */
+  readonly onTrouble?: ((error: MeridianError | null) => void) | undefined
 }
 
 /** How far a follower is. */
@@ -40,14 +42,14 @@ export interface Follower {
 
 /** Takes steps along a log: now, whenever `subscribe`'s listener is called, and now and then. */
 export function follow(
-  options: Pick<WakeLoopOptions, 'step' | 'timers' | 'random' | 'onStopped'> & {
+  options: Omit<WakeLoopOptions, 'pollMs'> & {
     readonly position: () => number
     /** Registers what wakes the follower. Returns its removal. */
     readonly subscribe: (wake: () => void) => () => void
   },
 ): Follower {
-  const { step, timers, random, onStopped, position, subscribe } = options
-  const loop = new WakeLoop({ step, timers, random, onStopped, pollMs: FOLLOWER_POLL_MS })
+  const { position, subscribe, ...rest } = options
+  const loop = new WakeLoop({ ...rest, pollMs: FOLLOWER_POLL_MS })
   const unsubscribe = subscribe(() => loop.wake())
   return {
     position,
@@ -109,6 +111,7 @@ export class WakeLoop {
       this.#isWoken = false
       try {
         hasMore = await this.#options.step()
+        if (this.#failures > 0) this.#options.onTrouble?.(null)
         this.#failures = 0
         this.#error = null
       } catch (error) {
@@ -128,6 +131,7 @@ export class WakeLoop {
       if (!wasAsked) this.#options.onStopped?.(error)
       return
     }
+    this.#options.onTrouble?.(error)
     const ceilingMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1))
     this.#sleep(ceilingMs * (0.5 + this.#options.random.fraction() / 2))
   }

@@ -31,6 +31,8 @@ export interface ChangeConsumerOptions {
   readonly maxChanges?: number
   /** Told of what has ended the consumer for good. */
   readonly onStopped?: (error: MeridianError) => void
+  /** Told of what it waits for: of each failure, and with null of its end. */
+  readonly onTrouble?: ((error: MeridianError | null) => void) | undefined
 }
 
 /** A running consumer; its position is the last one that the handler took. */
@@ -57,6 +59,7 @@ export function createChangeConsumer(options: ChangeConsumerOptions): ChangeCons
     timers: options.timers,
     random: options.random,
     onStopped: options.onStopped,
+    onTrouble: options.onTrouble,
     position: () => position,
     subscribe: (wake) => changeLog.onAppend(wake),
   })

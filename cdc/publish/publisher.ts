@@ -58,6 +58,8 @@ export interface TopicPublisherOptions {
   readonly runtime: Runtime
   /** Told of what has ended the publisher for good. */
   readonly onStopped?: (error: MeridianError) => void
+  /** Told of what it waits for: of each failure, and with null of its end. */
+  readonly onTrouble?: (error: MeridianError | null) => void
   /** Changes that are sent together, about. Default 1,000. */
   readonly maxChanges?: number
   /** Records of one request. Default 500. */
@@ -177,6 +179,7 @@ class TopicPublisher implements Publisher {
       schema,
       position: start.position,
       handler: (changes) => this.#publish(changes),
+      onTrouble: options.onTrouble,
       ...loop,
       ...(options.maxChanges === undefined ? {} : { maxChanges: options.maxChanges }),
     })

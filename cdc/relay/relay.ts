@@ -16,6 +16,8 @@ export interface RelayOptions {
   readonly random: Random
   /** Told of what has ended the relay for good. */
   readonly onStopped?: (error: MeridianError) => void
+  /** Told of what it waits for: of each failure, and with null of its end. */
+  readonly onTrouble?: (error: MeridianError | null) => void
 }
 
 /**
@@ -52,6 +54,7 @@ export function createRelay(options: RelayOptions): Relay {
     timers: options.timers,
     random: options.random,
     onStopped: options.onStopped,
+    onTrouble: options.onTrouble,
     position: () => position,
     subscribe: (wake) => feed.onChange(wake),
   })

@@ -218,7 +218,6 @@ class Maintainer implements ViewMaintainer {
 
   /** Follows the log with the views that it holds all the changes for. */
   async #begin(): Promise<false> {
-    if (this.#consumer !== undefined) return false
     const { changeLog, schema, runtime } = this.#options
     await Promise.all(
       this.#running().map(async (state) => {

@@ -3,7 +3,12 @@
  * flight, appends again under the same id while the outcome of an append is unknown, and hands
  * every command its outcome once this region has applied it.
  */
-import { isErrorCode, MeridianError } from '../../src/core/errors.ts'
+import {
+  asMeridianError,
+  isErrorCode,
+  MeridianError,
+  type ErrorCode,
+} from '../../src/core/errors.ts'
 import { newTxId } from '../../src/core/ids.ts'
 import { DEFAULT_DEADLINE_MS, MAX_MESSAGE_BYTES, MAX_QUEUED_WRITES } from '../../src/core/limits.ts'
 import type { CancelTimer, Runtime } from '../../src/core/ports/runtime.ts'
@@ -42,10 +47,14 @@ interface Pending {
   readonly cancelTimer: CancelTimer
   sent: boolean
   settled: boolean
+  /** What the log said to the latest attempt of its record. */
+  failure: MeridianError | undefined
 }
 
 const FIRST_RETRY_MS = 20
 const LAST_RETRY_MS = 1000
+/** What the log may get over while a call still has time. */
+const PASSING: readonly ErrorCode[] = ['LOG_UNAVAILABLE', 'LOG_FULL']
 
 export class Proposer {
   readonly #options: ProposerOptions
@@ -76,9 +85,10 @@ export class Proposer {
         resolve,
         reject,
         cancelTimer: this.#options.runtime.timers.after(timeoutMs, () =>
-          this.#reject(pending, tooLate(pending.sent)),
+          this.#reject(pending, tooLate(pending)),
         ),
         sent: false,
+        failure: undefined,
         settled: false,
       }
       this.#pending += 1
@@ -103,7 +113,7 @@ export class Proposer {
     if (this.#closed !== undefined) return
     this.#closed = reason
     for (const pending of this.#waiting) this.#reject(pending, reason)
-    for (const record of this.#sent.values()) this.#giveUp(record, reason)
+    for (const record of this.#sent.values()) this.#giveUp(record, unknownOutcome(reason))
     this.#sent.clear()
   }
 
@@ -157,28 +167,28 @@ export class Proposer {
   /** Never rejects. Appends again under the same id until it is known to be in the log. */
   async #append(id: string, payload: Uint8Array, record: readonly Pending[]): Promise<void> {
     const { timers, random } = this.#options.runtime
+    let mayBeThere = false
     for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(2 * delayMs, LAST_RETRY_MS)) {
       try {
         await this.#options.append(id, payload)
         return
-      } catch (error) {
-        const worthwhile = isErrorCode(error, 'LOG_UNAVAILABLE') && this.#closed === undefined
+      } catch (thrown) {
+        const error = asMeridianError(thrown)
+        mayBeThere ||= error.retry === 'unknown-outcome'
+        const worthwhile = isErrorCode(error, ...PASSING) && this.#closed === undefined
         if (!worthwhile || record.every((pending) => pending.settled)) {
           this.#sent.delete(id)
-          this.#giveUp(record, error)
+          this.#giveUp(record, mayBeThere ? unknownOutcome(error) : error)
           return
         }
+        for (const pending of record) pending.failure = error
         const pauseMs = delayMs * (0.5 + random.fraction() / 2)
         await new Promise<void>((resolve) => timers.after(pauseMs, resolve))
       }
     }
   }
 
-  #giveUp(record: readonly Pending[], cause: unknown): void {
-    const error = new MeridianError('UNKNOWN_OUTCOME', 'The commit log did not answer.', {
-      fix: 'Repeat the call with the same idempotency key: it has one effect at most.',
-      cause,
-    })
+  #giveUp(record: readonly Pending[], error: MeridianError): void {
     for (const pending of record) this.#reject(pending, error)
   }
 
@@ -197,12 +207,21 @@ export class Proposer {
   }
 }
 
-function tooLate(sent: boolean): MeridianError {
-  return new MeridianError('DEADLINE_EXCEEDED', 'The strong write did not finish in time.', {
+function unknownOutcome(cause: MeridianError): MeridianError {
+  return new MeridianError('UNKNOWN_OUTCOME', `The commit log did not take it: ${cause.message}`, {
+    fix: 'Repeat the call with the same idempotency key: it has one effect at most.',
+    cause,
+  })
+}
+
+function tooLate({ sent, failure }: Pending): MeridianError {
+  const why = failure === undefined ? '' : ` ${failure.message}`
+  return new MeridianError('DEADLINE_EXCEEDED', `The strong write did not finish in time.${why}`, {
     retry: sent ? 'unknown-outcome' : 'safe',
     fix: sent
       ? 'It may still take effect. Repeat it with the same idempotency key.'
       : 'It was not sent. Repeat it.',
+    ...(failure === undefined ? {} : { cause: failure, details: { log: failure.code } }),
   })
 }
 

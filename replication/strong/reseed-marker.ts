@@ -1,6 +1,6 @@
 /**
- * The mark of a store whose copy of a log group is not whole: it is being made the same as a peer's,
- * or an operator asked for that. It stands from before the first row is touched until the
+ * The mark of a store whose copy of a log group is not whole: it is being made the same as a peer's.
+ * It stands from before the first row is touched until the
  * transaction that sets the new position, so that no crash lets a half seeded copy serve.
  */
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
@@ -9,8 +9,8 @@ import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 export interface ReseedMarker {
   /** Of one attempt; another process's attempt has another. */
   readonly attempt: string
-  /** The region that it is seeded from; null: asked for and not begun. */
-  readonly peer: string | null
+  /** The region that it is seeded from. */
+  readonly peer: string
   /** What the peer had applied at the beginning. */
   readonly index: number
 }
@@ -32,11 +32,6 @@ export function setMarker(group: string, marker: ReseedMarker): Statement {
       ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
     args: [markerKey(group), JSON.stringify(marker)],
   }
-}
-
-/** Asks for a reseed at the next start. */
-export function requestReseed(group: string): Statement {
-  return setMarker(group, { attempt: '', peer: null, index: 0 })
 }
 
 /** Fails (kind `check`) unless the marker is this attempt's. */

@@ -39,6 +39,8 @@ export interface RegionReport {
   /** What an acknowledged write survives: the loss of power, or only the end of the server. */
   readonly durability: 'full' | 'normal'
   readonly relayPosition: number
+  /** The code of why the change log takes no more now. */
+  readonly relayError: string | null
   readonly viewPosition: number
   /** Topics for consumers outside; `null` where there are none. */
   readonly publisher: PublisherReport | null
@@ -90,9 +92,10 @@ export function nodeReport(parts: NodeReportParts): NodeReport {
 }
 
 function regionReport(status: NodeStatus): RegionReport {
-  const { imports, exports, publisher, ...rest } = status
+  const { imports, exports, publisher, relayError, ...rest } = status
   return {
     ...rest,
+    relayError: relayError?.code ?? null,
     publisher: publisher && { ...publisher, error: publisher.error?.code ?? null },
     imports: imports.map((one) => ({ ...one, error: one.error?.code ?? null })),
     exports: exports.map(({ region, ...one }) => ({

@@ -10,6 +10,7 @@ import type { NodePlan } from './node-plan.ts'
 import type { NodeMetrics } from './observe/node-metrics.ts'
 import { logFailures } from './observe/request-log.ts'
 import { composeObservers } from './observe/request-observer.ts'
+import { logTroubles } from './observe/role-troubles.ts'
 import type { Tracing } from './observe/tracing.ts'
 import { checks, type Readiness } from './readiness.ts'
 import { openRegionFiles, type RegionFiles } from './region-files.ts'
@@ -122,6 +123,7 @@ async function openRegion(
     ...(serveCommitLog === undefined ? {} : { serveCommitLog }),
     ...(retention === undefined ? {} : { retention }),
     onReseed: reseedReporter(shared, region),
+    onTrouble: logTroubles(region, log, runtime.clock),
     onFailure: (role, error) => {
       log.write('error', 'role failed', { region, role, error })
       // A sweep that failed is repeated; whatever else fails has stopped for good.

@@ -17,6 +17,7 @@ import { Residency } from '../tenancy/residency.ts'
 import { openEngines } from './engines.ts'
 import { openLogGroups } from './log-groups.ts'
 import type { RequestObserver } from './observe/request-observer.ts'
+import type { OnTrouble } from './observe/role-troubles.ts'
 import {
   logGroupStatus,
   seedingOf,
@@ -49,6 +50,8 @@ export interface RegionNodeParts extends RegionFiles {
   readonly observe?: RequestObserver
   /** Told of what stops a role for good; the node goes on with the rest. */
   readonly onFailure: (role: string, error: MeridianError) => void
+  /** Told of what a role waits for, and with null once it goes on. */
+  readonly onTrouble?: OnTrouble
 }
 
 /** How a node stands. */

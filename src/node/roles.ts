@@ -31,6 +31,7 @@ import type { CompiledTable } from '../schema/compiled.ts'
 import type { Residency } from '../tenancy/residency.ts'
 import type { EngineParts, Engines } from './engines.ts'
 import type { ReplicaFreshness } from './freshness.ts'
+import type { OnTrouble } from './observe/role-troubles.ts'
 import type { RegionTopics } from './region-change-log.ts'
 import { startSweepers, type Sweepers } from './sweepers.ts'
 
@@ -44,12 +45,16 @@ export interface RoleParts extends EngineParts {
   readonly topics?: RegionTopics
   readonly network: Network
   readonly onFailure: (role: string, error: MeridianError) => void
+  /** Told of what a role waits for, and with null once it goes on. */
+  readonly onTrouble?: OnTrouble
 }
 
 /** How the roles stand. */
 export interface RolesStatus {
   /** The change log holds all changes up to here. */
   readonly relayPosition: number
+  /** Why the change log does not take more now. */
+  readonly relayError: MeridianError | null
   /** The views hold all changes up to here. */
   readonly viewPosition: number
   /** The topics of tables; `null` where there are none. */
@@ -88,6 +93,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     timers,
     random,
     onStopped: (error) => parts.onFailure('relay', error),
+    onTrouble: (error) => parts.onTrouble?.('relay', error),
   })
   const others = config.regions.filter((other) => other !== region)
   const exporter = createExporter({
@@ -122,6 +128,7 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     acceptChannel: (channel, caller) => exporter.accept(channel, caller),
     status: () => ({
       relayPosition: relay.position(),
+      relayError: relay.status().error,
       viewPosition: views.position(),
       publisher: publisher?.status() ?? null,
       imports: importers.map((importer) => importer.status()),
@@ -220,6 +227,7 @@ async function startPublisher(parts: RoleParts): Promise<Publisher | undefined> 
     partitions: topics.tablePartitions,
     replicationFactor: topics.replicationFactor,
     onStopped: (error) => parts.onFailure('publisher', error),
+    onTrouble: (error) => parts.onTrouble?.('publisher', error),
   })
 }
 

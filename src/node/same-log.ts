@@ -126,7 +126,8 @@ class CheckedTail implements LogTail {
       (thrown: unknown) => {
         if (this.#isOver) return
         const error = asMeridianError(thrown)
-        if (error.retry !== 'never') {
+        // What answers there now need not be what answers there later.
+        if (error.retry !== 'never' || error.code === 'LOG_MISCONFIGURED') {
           this.#cancelTimer = this.#timers.after(AGAIN_MS, () => this.#attempt(check))
           return
         }

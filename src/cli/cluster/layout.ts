@@ -9,7 +9,7 @@ import { authSection, type Identities } from './identities.ts'
 export interface ClusterShape {
   readonly regions: readonly string[]
   readonly nodesPerRegion: number
-  /** No Kafka and no Redis; stores only where a region has several nodes. */
+  /** etcd and nodes alone: stores and change logs are files, and there is no cache. */
   readonly isLean: boolean
 }
 
@@ -29,9 +29,7 @@ export const FAR_PEERS = 'etcd peers'
 
 /** What each region has besides its member of etcd and its nodes. */
 export function enginesOf(shape: ClusterShape): readonly ('kafka' | 'redis' | 'store')[] {
-  if (!shape.isLean) return ['kafka', 'redis', 'store']
-  // Nodes that take a region over from each other need its rows in one place.
-  return shape.nodesPerRegion > 1 ? ['store'] : []
+  return shape.isLean ? [] : ['kafka', 'redis', 'store']
 }
 
 /** The name of every port. */
@@ -154,19 +152,14 @@ function engineSections(
   shape: ClusterShape,
   ports: ClusterPorts,
 ): Readonly<Record<string, unknown>> {
-  const stores = byRegion(shape, (region) => ({
-    url: `ws://${addressOf(ports, 'store', region)}`,
-    token: { env: STORE_TOKEN_VARIABLE },
-  }))
-  const changeLogs = byRegion(shape, (region) => ({
-    brokers: [addressOf(ports, 'kafka', region)],
-  }))
-  const caches = byRegion(shape, (region) => ({ address: addressOf(ports, 'redis', region) }))
-  const kinds = enginesOf(shape)
+  if (shape.isLean) return {}
   return {
-    ...(kinds.includes('store') ? { stores } : {}),
-    ...(kinds.includes('kafka') ? { changeLogs } : {}),
-    ...(kinds.includes('redis') ? { caches } : {}),
+    stores: byRegion(shape, (region) => ({
+      url: `ws://${addressOf(ports, 'store', region)}`,
+      token: { env: STORE_TOKEN_VARIABLE },
+    })),
+    changeLogs: byRegion(shape, (region) => ({ brokers: [addressOf(ports, 'kafka', region)] })),
+    caches: byRegion(shape, (region) => ({ address: addressOf(ports, 'redis', region) })),
   }
 }
 

@@ -41,7 +41,7 @@ export const CLUSTER_OPTIONS: OptionSpecs = {
     summary: 'Where the data are; a cluster that was there goes on. Default: a temporary folder.',
   },
   nodes: { type: 'string', placeholder: 'N', summary: 'Nodes in each region. Default 1.' },
-  lean: { type: 'boolean', summary: 'No Kafka and no Redis; stores only for several nodes.' },
+  lean: { type: 'boolean', summary: 'etcd and nodes on files alone: no Kafka, Redis and stores.' },
   'until-stdin-ends': { type: 'boolean', summary: 'End with what started it: with its input.' },
   json: { type: 'boolean', summary: 'Print what happens as JSON, an object a line.' },
 }
@@ -54,6 +54,12 @@ export async function readClusterOptions(given: GivenOptions): Promise<ClusterCo
     throw invalid('Both `--config` and `--regions` are given.', 'Leave one out.')
   }
   const nodesPerRegion = readNodes(text(given, 'nodes') ?? '1')
+  if (nodesPerRegion > 1 && given['lean'] === true) {
+    throw invalid(
+      'Several nodes share a store and a change log, and `--lean` has none.',
+      'Leave `--lean` or `--nodes` out.',
+    )
+  }
   const config = await readConfig(configFile, regions)
   const directory = text(given, 'directory')
   return {

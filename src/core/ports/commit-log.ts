@@ -20,7 +20,7 @@ export interface LogTail {
 export interface LogTailHandlers {
   /** Entries in index order, without gap or repetition. The next call waits for this one. */
   readonly onEntries: (entries: readonly LogEntry[]) => Promise<void>
-  /** The tail cannot go on (`LOG_COMPACTED`, `CLOSED`); it has stopped. */
+  /** The tail cannot go on (`LOG_COMPACTED`, `LOG_FOREIGN`, `POSITION_LOST`, `CLOSED`); it has stopped. */
   readonly onFailure: (error: unknown) => void
 }
 
@@ -30,7 +30,8 @@ export interface CommitLog {
    * Appends an entry and resolves with its index once it is durable on a majority.
    * Idempotent by `id`: a repeated append answers with the first one's index.
    *
-   * @throws MeridianError `LOG_UNAVAILABLE` (retry: unknown-outcome)
+   * @throws MeridianError `LOG_UNAVAILABLE`, `LOG_FULL` (retry: unknown-outcome where it may be there
+   * all the same); `TRANSACTION_TOO_LARGE`, `LOG_MISCONFIGURED`, `LOG_FOREIGN`, `CLOSED`
    */
   append(group: string, id: string, payload: Uint8Array): Promise<number>
 

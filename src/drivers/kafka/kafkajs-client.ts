@@ -262,7 +262,13 @@ class KafkajsClient implements KafkaClient {
       onLog: (line) => log.write('debug', 'kafka client', { line }),
     })
     this.#opened = connection
-    await connection.connect()
+    try {
+      await connection.connect()
+    } catch (error) {
+      // Whatever the reason: the next attempt begins anew.
+      if (this.#opened === connection) this.#drop()
+      throw error
+    }
     return connection
   }
 

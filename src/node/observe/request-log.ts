@@ -6,10 +6,12 @@ import type { RequestObserver } from './request-observer.ts'
 
 /** Failures of the store: every request may meet one, so they are told now and then only. */
 const STORE_CODES: readonly ErrorCode[] = ['STORE_FULL', 'STORE_UNAVAILABLE', 'STORE_CORRUPT']
-const STORE_INTERVAL_MS = 10_000
+/** Failures of the commit log that do not pass by waiting. */
+const LOG_CODES: readonly ErrorCode[] = ['LOG_FULL', 'LOG_MISCONFIGURED', 'LOG_FOREIGN']
+const INTERVAL_MS = 10_000
 
 export function logFailures(region: string, log: Log, clock: Clock): RequestObserver {
-  let quietUntilMs = -Infinity
+  const quietUntilMs = { store: -Infinity, log: -Infinity }
   return async (request, work) => {
     try {
       return await work(request)
@@ -19,9 +21,12 @@ export function logFailures(region: string, log: Log, clock: Clock): RequestObse
       const nowMs = clock.monotonicMs()
       if (error.code === 'INTERNAL') {
         log.write('error', 'request failed unexpectedly', { region, kind, error })
-      } else if (STORE_CODES.includes(error.code) && nowMs >= quietUntilMs) {
-        quietUntilMs = nowMs + STORE_INTERVAL_MS
+      } else if (STORE_CODES.includes(error.code) && nowMs >= quietUntilMs.store) {
+        quietUntilMs.store = nowMs + INTERVAL_MS
         log.write('error', 'the store fails', { region, error })
+      } else if (LOG_CODES.includes(error.code) && nowMs >= quietUntilMs.log) {
+        quietUntilMs.log = nowMs + INTERVAL_MS
+        log.write('error', 'the commit log fails', { region, error })
       } else {
         // A message may name what its caller named: the code says enough.
         log.write('debug', 'request failed', { region, kind, code: error.code })

@@ -141,6 +141,23 @@ describe('a full cluster', () => {
     },
     TIMEOUT_MS,
   )
+
+  test(
+    'of two nodes in its region has one that holds it and one that passes on',
+    async () => {
+      const { program, ready } = await readyCluster('--nodes', '2', '--regions', 'here')
+      expect(ready.urls['here']).toHaveLength(2)
+      const db = await clientIn('here', ready)
+      await db.totals.insert({ id: 'all', batches: 1 })
+      const [, second = ''] = ready.urls['here'] ?? []
+      const other = await clientIn('here', { ...ready, urls: { here: [second] } })
+      expect(await other.totals.get('all')).toMatchObject({ batches: 1 })
+      program.endInput()
+      expect((await program.ended).code).toBe(0)
+      await expectAllGone(ready.health)
+    },
+    TIMEOUT_MS,
+  )
 })
 
 describe('a lean cluster', () => {
@@ -165,23 +182,6 @@ describe('a lean cluster', () => {
       second.program.kill('SIGINT')
       expect((await second.program.ended).code).toBe(0)
       await expectAllGone(second.ready.health)
-    },
-    TIMEOUT_MS,
-  )
-
-  test(
-    'of two nodes a region has one that holds it and one that passes on',
-    async () => {
-      const { program, ready } = await readyCluster('--lean', '--nodes', '2', '--regions', 'here')
-      expect(ready.urls['here']).toHaveLength(2)
-      const db = await clientIn('here', ready)
-      await db.totals.insert({ id: 'all', batches: 1 })
-      const [, second = ''] = ready.urls['here'] ?? []
-      const other = await clientIn('here', { ...ready, urls: { here: [second] } })
-      expect(await other.totals.get('all')).toMatchObject({ batches: 1 })
-      program.endInput()
-      expect((await program.ended).code).toBe(0)
-      await expectAllGone(ready.health)
     },
     TIMEOUT_MS,
   )

@@ -24,6 +24,7 @@ import { until } from '../../support/until.ts'
 
 const LONG_MS = 150_000
 const SESSIONS = 3
+const SILENCE_MS = 5_000
 
 function closedAfterwards<T extends { close(): Promise<void> }>(engine: T): T {
   onTestFinished(() => engine.close())
@@ -80,7 +81,7 @@ describe('a connection names the address and what is wrong, and comes back by it
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.close())
     const { port } = server.address() as AddressInfo
-    await expectRefused(openAnyway({ address: `127.0.0.1:${port}` }).cache, /./)
+    await expectRefused(openAnyway({ address: `127.0.0.1:${port}` }).cache, /^(?!not connected)/)
   })
 
   test('silent: a call ends in time', async () => {
@@ -181,10 +182,10 @@ describe('under load, sessions stay whole and the cache heals', () => {
       },
     ],
     [
-      'silent for 3 s',
+      'silent for 5 s',
       async (redis) => {
         redis.signal('SIGSTOP')
-        await pause(3_000)
+        await pause(SILENCE_MS)
         redis.signal('SIGCONT')
       },
     ],
@@ -199,8 +200,8 @@ describe('under load, sessions stay whole and the cache heals', () => {
       }
     })
     expect(reads).toBeGreaterThan(100)
-    // Far less than the silence: a few calls run into their time-out, the others do not ask.
-    expect(slowestMs).toBeLessThan(2_500)
+    // Nobody waits out the silence: a few calls run into their time-out, the others do not ask.
+    expect(slowestMs).toBeLessThan(SILENCE_MS)
     expect(status().samples.mismatches).toBe(0)
     await meridian.settle()
   })
@@ -214,9 +215,7 @@ describe('under load, sessions stay whole and the cache heals', () => {
     const sentinel = closedAfterwards(
       await startSentinel({ primary: master.address, name: 'main', downAfterMs: 1_000 }),
     )
-    await until(async () =>
-      expect(await sentinel.ask('SENTINEL', 'REPLICAS', 'main')).toContain(String(replica.port)),
-    )
+    await until(async () => expect(await sentinel.ask('INFO', 'sentinel')).toContain('slaves=1'))
     const sentinels = { addresses: [sentinel.address], name: 'main' }
     const { clients, status } = await openOn({ sentinels })
     await underLoad(clients, async () => {

@@ -17,6 +17,9 @@ import {
   type Processes,
 } from './nodes-of-a-region.ts'
 
+/** Each waits for leases to run out, and for processes to start. */
+const TIMEOUT_MS = 400_000
+
 interface World {
   readonly processes: Processes
   readonly running: Map<NodeName, RunningProgram>
@@ -25,7 +28,7 @@ interface World {
 }
 
 /** All nodes, `a` as the holder, and a load that has begun. */
-async function begin(): Promise<World> {
+async function begin(isCut: boolean): Promise<World> {
   const processes = await layProcesses()
   const running = new Map<NodeName, RunningProgram>()
   running.set('single', await processes.start('single'))
@@ -36,7 +39,8 @@ async function begin(): Promise<World> {
   const db = await processes.client(['b', 'a'])
   await db.tenants.create({ id: 'acme', home: SHARED })
   await db.tenants.create({ id: 'far', home: SINGLE })
-  const load = new RegionLoad([db, await processes.client(['a', 'b'])], processes.urls)
+  const clients = [db, await processes.client(['a', 'b'])]
+  const load = new RegionLoad(clients, processes.urls, isCut)
   await load.begin()
   await more(load)
   return { processes, running, db, load }
@@ -68,8 +72,8 @@ async function check({ db, load }: World): Promise<void> {
   }, SLOW_MS)
 }
 
-test('the other node takes over from one that was killed', async () => {
-  const world = await begin()
+test('the other node takes over from one that was killed', { timeout: TIMEOUT_MS }, async () => {
+  const world = await begin(true)
   const { processes, running, load } = world
   running.get('a')?.kill('SIGKILL')
   await processes.leads('b')
@@ -78,22 +82,26 @@ test('the other node takes over from one that was killed', async () => {
   await check(world)
 })
 
-test('a node that stood still for longer than its leases does not write any more', async () => {
-  const world = await begin()
-  const { processes, running, load } = world
-  running.get('a')?.kill('SIGSTOP')
-  await processes.leads('b')
-  const before = load.acknowledged.pinned
-  running.get('a')?.kill('SIGCONT')
-  await processes.ready('a')
-  await until(() => expect(load.acknowledged.pinned).toBeGreaterThan(before), SLOW_MS)
-  const { shared } = await processes.report('a')
-  expect(shared).toMatchObject([{ region: SHARED, state: 'standing-by' }])
-  await check(world)
-})
+test(
+  'a node that stood still for longer than its leases does not write any more',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const world = await begin(true)
+    const { processes, running, load } = world
+    running.get('a')?.kill('SIGSTOP')
+    await processes.leads('b')
+    const before = load.acknowledged.pinned
+    running.get('a')?.kill('SIGCONT')
+    await processes.ready('a')
+    await until(() => expect(load.acknowledged.pinned).toBeGreaterThan(before), SLOW_MS)
+    const { shared } = await processes.report('a')
+    expect(shared).toMatchObject([{ region: SHARED, state: 'standing-by' }])
+    await check(world)
+  },
+)
 
-test('a rolling restart fails no call', async () => {
-  const world = await begin()
+test('a rolling restart fails no call', { timeout: TIMEOUT_MS }, async () => {
+  const world = await begin(false)
   const { processes, running, load } = world
   for (const node of ['a', 'b'] as const) {
     running.get(node)?.kill('SIGTERM')

@@ -86,12 +86,6 @@ test('a lean cluster has etcd and files', () => {
   expect(Object.keys(ports).some((name) => name.startsWith('kafka'))).toBe(false)
 })
 
-test('a lean cluster of several nodes a region has stores, which they share', () => {
-  const { parsed } = configOf(shape({ isLean: true, nodesPerRegion: 2 }))
-  expect(Object.keys(parsed.stores)).toEqual(REGIONS)
-  expect([parsed.changeLogs, parsed.caches]).toEqual([{}, {}])
-})
-
 describe('ports', () => {
   test('are all different, and the same again in the same folder', async () => {
     const folder = temporaryFolder()
@@ -135,6 +129,7 @@ describe('options', () => {
     { nodes: '1.5' },
     { nodes: '99' },
     { directory: '' },
+    { lean: true, nodes: '2' },
     { config: 'a', regions: 'b' },
   ])('refuse %j', async (given) => {
     await expect(readClusterOptions(given)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })

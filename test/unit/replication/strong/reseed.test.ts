@@ -1,6 +1,12 @@
 /** A region that the log has left behind is seeded from a peer (S21 to S26). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { StrongFaults } from '../../../../replication/strong/faults.ts'
+import {
+  createSnapshotServer,
+  type OfferedGroup,
+} from '../../../../replication/strong/snapshot-server.ts'
+import type { SnapshotStream } from '../../../../replication/strong/snapshot-source.ts'
+import { systemRuntime } from '../../../../src/drivers/runtime/system-runtime.ts'
 import { createTenantCommand } from '../../../../src/tenancy/directory-commands.ts'
 import { tenantKey } from '../../../../src/tenancy/tenant-key.ts'
 import type { MemoryStore } from '../../../support/memory-store.ts'
@@ -13,6 +19,7 @@ import {
   put,
   remove,
   rowsOf,
+  schema,
   transaction,
   update,
   upsert,
@@ -285,6 +292,61 @@ describe('a peer that does not fit', () => {
     )
     await ap.close()
     await sameAs(await world.open('ap', { store }), us)
+  })
+})
+
+describe('a peer of another version', () => {
+  const whole = {
+    group: 'main',
+    machineVersion: 1,
+    schema,
+    applied: () => 1_000,
+    requireWhole: noop,
+    async *snapshot(): SnapshotStream {
+      // Nothing of it may be asked for.
+    },
+  }
+
+  async function refusalOf(offer: Partial<OfferedGroup>): Promise<string | undefined> {
+    const { us, store } = await leftBehind()
+    await us.close()
+    world.network.partition('ap', 'eu')
+    const server = createSnapshotServer({
+      source: 'us.9',
+      regions: NAMES,
+      groups: [{ ...whole, ...offer }],
+      runtime: systemRuntime,
+    })
+    const stop = world.network.listen('us', {
+      onRequest: () => Promise.reject(new Error('no requests')),
+      onChannel: (channel, _service, caller) => server.accept(channel, caller),
+    })
+    const before = await groupState(store)
+    const ap = await world.open('ap', { store })
+    const why = (): string | undefined => ap.engine.status().reseeding?.failures['us']
+    await until(() => expect(why()).toBeDefined())
+    expect(await groupState(store)).toBe(before)
+    stop()
+    server.stop()
+    return why()
+  }
+
+  it('is not taken, and nothing is written: a newer state machine', async () => {
+    expect(await refusalOf({ machineVersion: 2 })).toMatch(/state machine 2; this node has/)
+  })
+
+  it('is not taken: another schema, newer or of the same number', async () => {
+    const { version } = schema
+    expect(await refusalOf({ schema: { version: version + 1, fingerprint: 'x' } })).toMatch(
+      /schema/,
+    )
+    await world.closeAll()
+    world = new SeedWorld(NAMES)
+    expect(await refusalOf({ schema: { version, fingerprint: 'x' } })).toMatch(/schema/)
+  })
+
+  it('is not taken: one that is behind this region', async () => {
+    expect(await refusalOf({ applied: () => 1 })).toMatch(/peer is at 1, this region at/)
   })
 })
 
