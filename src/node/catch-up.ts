@@ -28,7 +28,7 @@ export class CatchUp {
 
   constructor(options: CatchUpOptions) {
     this.#options = options
-    for (const node of options.nodes.values()) this.#attempt(node, FIRST_PAUSE_MS)
+    for (const node of options.nodes.values()) this.#attempt(node, FIRST_PAUSE_MS, undefined)
   }
 
   async close(): Promise<void> {
@@ -36,37 +36,43 @@ export class CatchUp {
     for (const cancel of this.#cancels) cancel()
   }
 
-  #attempt(node: RegionNode, pauseMs: number): void {
+  /** `told`: the failure that the log was told of last. */
+  #attempt(node: RegionNode, pauseMs: number, told: string | undefined): void {
     const { readiness, leader, log } = this.#options
-    const { log: check } = checks(node.region)
-    readiness.wait(check, `the commit log in ${leader}`)
-    node.catchUp().then(
+    const { region } = node
+    const { log: check } = checks(region)
+    let waited = 'commit log'
+    const onLog = (which: 'commit log' | 'change log'): void => {
+      waited = which
+      const failure = told?.startsWith(which) === true ? ` (${told.slice(which.length + 1)})` : ''
+      readiness.wait(check, `${whereIs(which, region, leader)}${failure}`)
+    }
+    node.catchUp(onLog).then(
       () => {
         readiness.meet(check)
-        log.write('info', 'region caught up', { region: node.region })
+        log.write('info', 'region caught up', { region })
       },
       (thrown: unknown) => {
         if (this.#isClosed) return
         const error = asMeridianError(thrown)
-        readiness.wait(check, `the commit log in ${leader} (${error.code})`)
-        if (pauseMs === FIRST_PAUSE_MS) {
-          log.write('warn', 'waiting for the commit log', {
-            region: node.region,
-            leader,
-            code: error.code,
-          })
-        }
-        this.#again(node, pauseMs)
+        readiness.wait(check, `${whereIs(waited, region, leader)} (${error.code})`)
+        const failure = `${waited} ${error.code}`
+        if (failure !== told) log.write('warn', `waiting for the ${waited}`, { region, error })
+        this.#again(node, pauseMs, failure)
       },
     )
   }
 
-  #again(node: RegionNode, pauseMs: number): void {
+  #again(node: RegionNode, pauseMs: number, told: string): void {
     const { timers, random } = this.#options.runtime
     const cancel = timers.after(pauseMs * (0.5 + random.fraction() / 2), () => {
       this.#cancels.delete(cancel)
-      this.#attempt(node, Math.min(pauseMs * 2, MAX_PAUSE_MS))
+      this.#attempt(node, Math.min(pauseMs * 2, MAX_PAUSE_MS), told)
     })
     this.#cancels.add(cancel)
   }
+}
+
+function whereIs(log: string, region: string, leader: string): string {
+  return log === 'commit log' ? `the commit log in ${leader}` : `the change log of ${region}`
 }

@@ -78,8 +78,11 @@ export interface RegionNode {
   status(): NodeStatus
   /** localSeq of the store's last change. */
   end(): Promise<number>
-  /** Resolves once what the region holds now has reached its own views, logs and outbox readers. */
-  catchUp(): Promise<void>
+  /**
+   * Resolves once what the region holds now has reached its own views, logs and outbox readers.
+   * `onLog` is told which log it waits for.
+   */
+  catchUp(onLog?: (log: 'commit log' | 'change log') => void): Promise<void>
   /** Deletes expired rows now instead of at the next interval. */
   sweep(): Promise<void>
   close(): Promise<void>
@@ -141,8 +144,10 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
       ...roles.status(),
     }),
     end: () => roles.end(),
-    async catchUp() {
+    async catchUp(onLog) {
+      onLog?.('commit log')
       await groups.catchUp()
+      onLog?.('change log')
       await roles.catchUp()
     },
     sweep: () => roles.sweep(),

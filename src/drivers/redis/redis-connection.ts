@@ -174,7 +174,6 @@ function createClient(options: RedisConnectionOptions): Redis | Cluster {
       clusterNodeRetryStrategy: retry,
       enableOfflineQueue: false,
       slotsRefreshInterval: 5_000,
-      maxRedirections: 3,
       redisOptions: common,
       // Names of nodes are resolved by the socket, so that certificates are checked against them.
       ...(endpoint.tls === undefined ? {} : { dnsLookup: (host, found) => found(null, host) }),

@@ -14,6 +14,8 @@ import { openTestCache, ownName } from '../../support/redis-cache.ts'
 const RUNS = 40
 const FAULTY_RUNS = 600
 const FAULTS = 5
+/** It falls back to the moment that was saved last, so many steps before at most. */
+const SAVE_EVERY = 12
 
 type Saved = readonly { readonly key: string; readonly bytes: Buffer; readonly ttlMs: number }[]
 
@@ -82,15 +84,16 @@ async function run(
         else if (which === 2)
           await keys.drop(all.filter((key, i) => !key.endsWith('head') && i % 2 === 0))
         else if (which === 3) await model.beginAtEnd()
-        else if (saved === undefined) saved = await keys.save()
-        else {
+        else if (saved !== undefined) {
           await keys.restore(saved)
           rolledBack++
-          saved = undefined
         }
       })
       await model.begin()
-      for (const step of steps) await model.take(step)
+      for (const [i, step] of steps.entries()) {
+        if (i % SAVE_EVERY === 0) saved = await keys.save()
+        await model.take(step)
+      }
       seen += model.seen
     }),
     { numRuns, endOnFailure: true, ...(seed === undefined ? {} : { seed }) },

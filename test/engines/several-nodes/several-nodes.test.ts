@@ -53,8 +53,6 @@ function more(load: RegionLoad): Promise<void> {
 
 /** What was acknowledged is there, once. */
 async function check({ db, load }: World): Promise<void> {
-  await load.end()
-  expect(load.failures()).toEqual([])
   const { acknowledged } = load
   const acme = db.tenant('acme')
   expect({
@@ -79,6 +77,8 @@ test('the other node takes over from one that was killed', { timeout: TIMEOUT_MS
   await processes.leads('b')
   await processes.ready('b')
   await more(load)
+  await load.end()
+  expect(load.failures()).toEqual([])
   await check(world)
 })
 
@@ -96,6 +96,8 @@ test(
     await until(() => expect(load.acknowledged.pinned).toBeGreaterThan(before), SLOW_MS)
     const { shared } = await processes.report('a')
     expect(shared).toMatchObject([{ region: SHARED, state: 'standing-by' }])
+    await load.end()
+    expect(load.failures()).toEqual([])
     await check(world)
   },
 )
@@ -111,5 +113,7 @@ test('a rolling restart fails no call', { timeout: TIMEOUT_MS }, async () => {
     await processes.ready(node)
     await more(load)
   }
+  await load.end()
+  expect(load.failures()).toEqual([])
   await check(world)
 })
