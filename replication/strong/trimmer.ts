@@ -120,10 +120,10 @@ class LogTrimmer implements Trimmer {
 
   async report(): Promise<void> {
     const { groups, retention, region } = this.#options
-    await this.#each(groups, async ({ group, retainFrom }, state) => {
-      const from = retainFrom()
+    await this.#each(groups, async (one, state) => {
+      const from = one.retainFrom()
       if (from === undefined || from === state.reported) return
-      await retention.report(group, region, from)
+      await retention.report(one.group, region, from)
       state.reported = from
     })
   }

@@ -17,6 +17,12 @@ export interface CatchUpOptions {
   readonly log: Log
 }
 
+/** Which log it waits for, and why. */
+interface Told {
+  readonly log: 'commit log' | 'change log'
+  readonly code: string
+}
+
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 2_000
 
@@ -36,16 +42,15 @@ export class CatchUp {
     for (const cancel of this.#cancels) cancel()
   }
 
-  /** `told`: the failure that the log was told of last. */
-  #attempt(node: RegionNode, pauseMs: number, told: string | undefined): void {
+  /** `told`: what readers of the log and of readiness know it waits for. */
+  #attempt(node: RegionNode, pauseMs: number, told: Told | undefined): void {
     const { readiness, leader, log } = this.#options
     const { region } = node
     const { log: check } = checks(region)
-    let waited = 'commit log'
-    const onLog = (which: 'commit log' | 'change log'): void => {
+    let waited: Told['log'] = 'commit log'
+    const onLog = (which: Told['log']): void => {
       waited = which
-      const failure = told?.startsWith(which) === true ? ` (${told.slice(which.length + 1)})` : ''
-      readiness.wait(check, `${whereIs(which, region, leader)}${failure}`)
+      if (told?.log !== which) readiness.wait(check, whereIs(which, region, leader))
     }
     node.catchUp(onLog).then(
       () => {
@@ -56,14 +61,14 @@ export class CatchUp {
         if (this.#isClosed) return
         const error = asMeridianError(thrown)
         readiness.wait(check, `${whereIs(waited, region, leader)} (${error.code})`)
-        const failure = `${waited} ${error.code}`
-        if (failure !== told) log.write('warn', `waiting for the ${waited}`, { region, error })
-        this.#again(node, pauseMs, failure)
+        const isNews = told?.log !== waited || told.code !== error.code
+        if (isNews) log.write('warn', `waiting for the ${waited}`, { region, error })
+        this.#again(node, pauseMs, { log: waited, code: error.code })
       },
     )
   }
 
-  #again(node: RegionNode, pauseMs: number, told: string): void {
+  #again(node: RegionNode, pauseMs: number, told: Told): void {
     const { timers, random } = this.#options.runtime
     const cancel = timers.after(pauseMs * (0.5 + random.fraction() / 2), () => {
       this.#cancels.delete(cancel)
@@ -73,6 +78,6 @@ export class CatchUp {
   }
 }
 
-function whereIs(log: string, region: string, leader: string): string {
+function whereIs(log: Told['log'], region: string, leader: string): string {
   return log === 'commit log' ? `the commit log in ${leader}` : `the change log of ${region}`
 }

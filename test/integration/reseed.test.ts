@@ -90,7 +90,8 @@ it('is equal to the others when it is back; sessions and views hold what they pr
   })
   for (const rows of shown) expect(rows).toEqual(expected)
   expect(await allPlans(again)).toEqual(expected)
-  expect(nodes.told).toEqual(expect.arrayContaining([`${AP} main whole`, `${AP} system whole`]))
+  const told = [`${AP} main whole`, `${AP} system whole`]
+  await until(() => expect(nodes.told).toEqual(expect.arrayContaining(told)))
   expect(nodes.failures).toEqual([])
   await until(() => expectRecomputed(again))
   // Its directory and its log go on.

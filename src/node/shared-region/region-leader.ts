@@ -43,7 +43,7 @@ export interface RegionLeaderOptions {
 }
 
 /** The role of the node that holds a region. */
-export function regionRole(region: string): string {
+function regionRole(region: string): string {
   return `region/${region}`
 }
 

@@ -50,6 +50,8 @@ export async function layProcesses(): Promise<Processes> {
   const config = {
     name: `several-${randomBytes(4).toString('hex')}`,
     regions: [SINGLE, SHARED],
+    // What waits at a node that stops is served by the next one, however long that takes to open.
+    limits: { drainTimeoutMs: 60_000 },
     schema: resolve('test/support/node-schema.ts'),
     commitLog: { leader: SINGLE, etcd: { members: { [SINGLE]: [etcd.endpoint] } } },
     nodes: { [SINGLE]: { url: urls.single }, [SHARED]: [{ url: urls.a }, { url: urls.b }] },

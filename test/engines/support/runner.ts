@@ -8,6 +8,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   kafka: ['kafka'],
   topics: ['kafka'],
   redis: ['redis'],
+  reseed: ['etcd'],
 }
 const ALL = ['etcd', 'kafka', 'redis']
 const FOLDER = new URL('..', import.meta.url).pathname

@@ -1,7 +1,8 @@
 /** Two nodes of a region: one holds it, the other passes to it, and takes over. */
 import { expect, test } from 'vitest'
 import { increment } from '../../../src/client/index.ts'
-import { READY_PATH } from '../../../src/core/wire-http.ts'
+import { runCli } from '../../../src/cli/run-cli.ts'
+import { METRICS_PATH, READY_PATH } from '../../../src/core/wire-http.ts'
 import type { NodeReport } from '../../../src/node/node-status.ts'
 import { page } from '../../support/node-cluster.ts'
 import { schema } from '../../support/node-schema.ts'
@@ -32,7 +33,23 @@ test('a node that stands by serves all modes through the one that holds the regi
   ])
   expect(b.status().regions).toEqual([])
   expect((await page(b.url, READY_PATH)).status).toBe(200)
+
+  const [ofA, ofB] = await Promise.all([page(a.url, METRICS_PATH), page(b.url, METRICS_PATH)])
+  expect(ofA.text).toContain(`meridian_region_leader{region="${SHARED}"} 1`)
+  expect(ofA.text).toContain(`meridian_region_handovers{region="${SHARED}"} 1`)
+  expect(ofB.text).toContain(`meridian_region_leader{region="${SHARED}"} 0`)
+  expect(ofB.text).toMatch(new RegExp(`meridian_passed_requests_total{region="${SHARED}"} [1-9]`))
+  expect(await statusOf(a.url)).toMatch(/us-east +http.* ready +leading \(1\) since 20/)
+  expect(await statusOf(b.url)).toMatch(/us-east +http.* ready +standing by \(1\) since 20/)
 })
+
+/** What `meridian status` prints. */
+async function statusOf(url: string): Promise<string> {
+  let printed = ''
+  const stream = { write: (text: string) => (printed += text) }
+  await runCli(['status', '--url', url], { stdout: stream, stderr: stream })
+  return printed
+}
 
 test('the other node takes over in order, and nothing that was acknowledged is missing', async () => {
   const layout = await layRegionNodes(schema)

@@ -16,7 +16,9 @@ async function restartBoth(
   rounds: number,
   faults: SharedRegionFaults = {},
 ): Promise<{ readonly load: RegionLoad; readonly db: Db }> {
-  const layout = await layRegionNodes(schema)
+  // What waits at a node that stops is served by the next one, however long that takes to open.
+  const limits = { drainTimeoutMs: 60_000 }
+  const layout = await layRegionNodes(schema, { sections: { limits } })
   await layout.start('single')
   const running = new Map([['a', await layout.start('a', { faults })]])
   running.set('b', await layout.start('b', { faults }))

@@ -59,8 +59,9 @@ async function run(history: readonly Step[], faults: StrongFaults = {}): Promise
   let seedings = 0
   try {
     for (const [i, name] of NAMES.entries()) {
-      stores[i] = await openMemoryStore()
-      regions[i] = await world.open(name, { store: stores[i] as MemoryStore, faults })
+      const store = await openMemoryStore()
+      stores[i] = store
+      regions[i] = await world.open(name, { store, faults })
     }
     const close = async (i: number): Promise<void> => {
       const one = regions[i]

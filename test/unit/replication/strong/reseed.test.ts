@@ -127,9 +127,9 @@ describe('a region that was away longer than the log is kept', () => {
     const { us, store } = await leftBehind()
     const ap = await world.open('ap', { store })
     await sameAs(ap, us)
-    const touched = new Set((await repairs(store)).map((line) => line.split(' ')[1]))
+    const touched = new Set((await repairs(store)).map((line) => line.split(' ')[1] ?? ''))
     const changed = ['a005', ...[1, 3, 5, 6, 8, 15, 19].map(idOf)].map((id) => `["${id}"]`)
-    expect([...touched].toSorted()).toEqual(changed.toSorted())
+    expect(touched).toEqual(new Set(changed))
     expect(await repairs(store)).toContain(`delete ["${idOf(19)}"]`)
   })
 
@@ -360,7 +360,7 @@ describe('with a rule broken', () => {
 
   it('must fail: rows that the snapshot does not have stay', async () => {
     const { us, ap } = await seededWith({ keepAbsentRows: true })
-    await expect(sameAs(ap, us)).rejects.toThrow()
+    await expect(sameAs(ap, us)).rejects.toThrow(/to be/)
   })
 
   it('must fail: the position is set before the last part, and a crash leaves half a copy', async () => {
@@ -377,7 +377,7 @@ describe('with a rule broken', () => {
     const again = await world.open('ap', { store, faults: { positionBeforeEnd: true } })
     await caughtUp(again)
     expect(again.told.filter((line) => line.startsWith('main'))).toEqual([])
-    await expect(sameAs(again, us)).rejects.toThrow()
+    await expect(sameAs(again, us)).rejects.toThrow(/to be/)
   })
 })
 
