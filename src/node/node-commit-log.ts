@@ -14,7 +14,7 @@ import { openFileCommitLog } from '../drivers/commit-log/file-commit-log.ts'
 import { createRemoteCommitLog } from '../drivers/commit-log/remote-commit-log.ts'
 import type { EtcdEngine } from '../drivers/etcd/open-etcd.ts'
 import type { Closing } from './closing.ts'
-import { sameLog } from './same-log.ts'
+import { createLogCheck, sameLog, sameRetention } from './same-log.ts'
 
 /** Where the log is. */
 export interface NodeCommitLogOptions {
@@ -29,14 +29,19 @@ export interface NodeCommitLogOptions {
   readonly etcd?: EtcdEngine | undefined
 }
 
-/** The log for each region of the process. */
-export interface NodeCommitLog {
-  /** The log as the region of a store sees it; whoever takes it closes it. */
-  handle(region: string, store: Store): CommitLog
-  /** Serves another region; without it the log is elsewhere. */
-  readonly serve?: (channel: Channel) => void
+/** The log as a region sees it; whoever takes it closes `commitLog`. */
+export interface RegionCommitLog {
+  readonly commitLog: CommitLog
   /** How far regions are with it, where it is trimmed behind them. */
   readonly retention?: LogRetention
+}
+
+/** The log for each region of the process. */
+export interface NodeCommitLog {
+  /** The log as the region of a store sees it. */
+  handle(region: string, store: Store): RegionCommitLog
+  /** Serves another region; without it the log is elsewhere. */
+  readonly serve?: (channel: Channel) => void
 }
 
 /** @throws MeridianError `STORE_…` where the file is here */
@@ -46,27 +51,33 @@ export async function openNodeCommitLog(
 ): Promise<NodeCommitLog> {
   const { directory, leader, isHere, network, runtime, writer, etcd } = options
   if (etcd !== undefined) {
-    const deploymentId = (): Promise<string> => etcd.deploymentId()
-    const { timers } = runtime
-    return {
-      handle: (_region, store) => sameLog(etcd.commitLog(), { store, deploymentId, timers }),
-      retention: etcd.retention,
-    }
+    return { handle: (_region, store) => inEtcd(etcd, store, runtime) }
   }
   if (!isHere) {
     return {
-      handle: (region) =>
-        createRemoteCommitLog({
+      handle: (region) => ({
+        commitLog: createRemoteCommitLog({
           connect: () => network.transport(region).connect(leader, 'commit-log'),
           runtime,
         }),
+      }),
     }
   }
   const path = join(directory, 'commit-log.db')
   const log = closing.add(await openFileCommitLog({ path, timers: runtime.timers, writer }))
   return {
-    handle: () => log.handle(),
+    handle: () => ({ commitLog: log.handle() }),
     serve: (channel) => serveCommitLog(withoutTrim(log), channel),
+  }
+}
+
+function inEtcd(etcd: EtcdEngine, store: Store, { timers }: Runtime): RegionCommitLog {
+  const address = `etcd at ${etcd.addresses.join(', ')}`
+  const deploymentId = (): Promise<string> => etcd.deploymentId()
+  const check = createLogCheck({ store, deploymentId, address })
+  return {
+    commitLog: sameLog(etcd.commitLog(), check, timers),
+    retention: sameRetention(etcd.retention, check),
   }
 }
 

@@ -102,7 +102,7 @@ async function openRegion(
   commitLog: NodeCommitLog,
 ): Promise<RegionNode> {
   const { config, runtime, network, readiness, tracing, metrics, locked, log } = shared
-  const { serve: serveCommitLog, retention } = commitLog
+  const { serve: serveCommitLog } = commitLog
   const { store, roles } = checks(region)
   // Before they run: one that fails at once says so afterwards.
   readiness.meet(roles)
@@ -117,11 +117,11 @@ async function openRegion(
       logFailures(region, log, runtime.clock),
       tracing.observer(region),
     ),
-    commitLog: commitLog.handle(region, files.store),
+    ...commitLog.handle(region, files.store),
     network,
     runtime,
+    log,
     ...(serveCommitLog === undefined ? {} : { serveCommitLog }),
-    ...(retention === undefined ? {} : { retention }),
     onReseed: reseedReporter(shared, region),
     onTrouble: logTroubles(region, log, runtime.clock),
     onFailure: (role, error) => {

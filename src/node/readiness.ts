@@ -52,7 +52,11 @@ export class Readiness {
 
   /** The region is not here any more, and nothing of it is waited for. */
   end(region: string): void {
-    for (const name of Object.values(checks(region))) this.#checks.delete(name)
+    // Its copies of log groups, too, whose checks are there while they are seeded again.
+    for (const name of this.#checks.keys()) {
+      const isOfRegion = name.endsWith(` ${region}`) && name !== leaderCheck(region)
+      if (isOfRegion) this.#checks.delete(name)
+    }
     this.#wake()
   }
 

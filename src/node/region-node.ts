@@ -3,6 +3,7 @@ import { makeSource } from '../core/change.ts'
 import type { MeridianError } from '../core/errors.ts'
 import type { ChangeLog } from '../core/ports/change-log.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
+import type { Log } from '../core/ports/log.ts'
 import type { LogRetention } from '../core/ports/log-retention.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
@@ -46,6 +47,8 @@ export interface RegionNodeParts extends RegionFiles {
   readonly retention?: LogRetention
   /** Told when a log group of this region is seeded again from another, and when it is whole. */
   readonly onReseed?: OnReseed
+  /** What an operator should know; nobody is told where it is left out. */
+  readonly log?: Log
   /** Watches requests; nobody does where it is left out. */
   readonly observe?: RequestObserver
   /** Told of what stops a role for good; the node goes on with the rest. */
@@ -99,9 +102,9 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   const source = makeSource(region, prepared.incarnation)
   const clock = new StoreClock(runtime.clock, prepared.lastHlc)
   const residency = new Residency(config.regions, config.residency)
-  const { commitLog: log, onFailure } = parts
+  const { commitLog, onFailure } = parts
   const groups = await openLogGroups({
-    log,
+    log: commitLog,
     store,
     clock,
     runtime,

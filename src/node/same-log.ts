@@ -5,6 +5,7 @@
  */
 import { asMeridianError, MeridianError } from '../core/errors.ts'
 import type { CommitLog, LogTail, LogTailHandlers } from '../core/ports/commit-log.ts'
+import type { LogRetention } from '../core/ports/log-retention.ts'
 import type { CancelTimer, Timers } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
 
@@ -13,22 +14,44 @@ export interface SameLogOptions {
   readonly store: Store
   /** @throws MeridianError as long as the engine does not answer */
   readonly deploymentId: () => Promise<string>
-  readonly timers: Timers
+  /** Where the engine is, for messages. */
+  readonly address: string
 }
+
+/** Resolves once the log is known to be the same. @throws MeridianError as the engine; `LOG_FOREIGN` */
+export type LogCheck = () => Promise<void>
 
 const META_KEY = 'commit-log'
 const AGAIN_MS = 500
 
-/** The log, behind the check. */
-export function sameLog(log: CommitLog, options: SameLogOptions): CommitLog {
+/** Asks once, and again after a failure. */
+export function createLogCheck(options: SameLogOptions): LogCheck {
   let checked: Promise<void> | undefined
-  const check = (): Promise<void> => {
+  return () => {
     checked ??= requireSame(options).catch((error: unknown) => {
       checked = undefined
       throw error
     })
     return checked
   }
+}
+
+/** What regions report, behind the check: to another deployment it would say what is not so. */
+export function sameRetention(retention: LogRetention, check: LogCheck): LogRetention {
+  return {
+    async report(group, region, beforeIndex) {
+      await check()
+      await retention.report(group, region, beforeIndex)
+    },
+    async reported(group) {
+      await check()
+      return retention.reported(group)
+    },
+  }
+}
+
+/** The log, behind the check. */
+export function sameLog(log: CommitLog, check: LogCheck, timers: Timers): CommitLog {
   const tails = new Set<CheckedTail>()
   return {
     async append(group, id, payload) {
@@ -45,7 +68,7 @@ export function sameLog(log: CommitLog, options: SameLogOptions): CommitLog {
     },
     tail(group, fromIndex, handlers) {
       const open = (): LogTail => log.tail(group, fromIndex, handlers)
-      const tail = new CheckedTail(check, open, handlers, options.timers, () => tails.delete(tail))
+      const tail = new CheckedTail(check, open, handlers, timers, () => tails.delete(tail))
       tails.add(tail)
       return tail
     },
@@ -56,7 +79,7 @@ export function sameLog(log: CommitLog, options: SameLogOptions): CommitLog {
   }
 }
 
-async function requireSame({ store, deploymentId }: SameLogOptions): Promise<void> {
+async function requireSame({ store, deploymentId, address }: SameLogOptions): Promise<void> {
   const id = await deploymentId()
   await store.write([
     { sql: 'INSERT INTO _meta VALUES (?, ?) ON CONFLICT DO NOTHING', args: [META_KEY, id] },
@@ -68,10 +91,10 @@ async function requireSame({ store, deploymentId }: SameLogOptions): Promise<voi
   if (expected === id) return
   throw new MeridianError(
     'LOG_FOREIGN',
-    `The commit log is that of deployment ${id}; this store followed that of ${String(expected)}.`,
+    `The commit log in ${address} is that of deployment ${id}; this store followed that of ${String(expected)}.`,
     {
       fix: 'Point `commitLog.etcd` to the etcd that this deployment has had, or restore its data.',
-      details: { expected, found: id },
+      details: { address, expected, found: id },
     },
   )
 }

@@ -5,6 +5,9 @@
 import { MeridianError } from '../../src/core/errors.ts'
 import type { Coordination, RoleHolder } from '../../src/core/ports/coordination.ts'
 
+/** How long news take. */
+const NEWS_MS = 30
+
 interface Candidacy {
   readonly candidate: string
   readonly win: (fence: number, lost: AbortController) => void
@@ -85,6 +88,10 @@ export class LeasedRole implements Coordination {
       this.#holder = { candidate: next.candidate, fence: ++this.#fence, lost }
       next.win(this.#fence, lost)
     }
-    for (const observer of this.#observers) observer(this.holder())
+    const now = this.holder()
+    // As over a network: whoever does something about a role hears of it later.
+    setTimeout(() => {
+      for (const observer of this.#observers) observer(now)
+    }, NEWS_MS)
   }
 }

@@ -27,6 +27,8 @@ export interface EtcdOptions extends EtcdConnectionOptions {
 
 /** etcd, open. */
 export interface EtcdEngine {
+  /** `host:port` of its members. */
+  readonly addresses: readonly string[]
   /** A handle of the log of its own; closing it leaves the engine open. */
   commitLog(): CommitLog
   readonly retention: LogRetention
@@ -64,6 +66,7 @@ export async function openEtcd(options: EtcdOptions): Promise<EtcdEngine> {
     faults,
   })
   return {
+    addresses: connection.addresses,
     commitLog: () => {
       const log = new EtcdCommitLog({ connection, mark, keys, idLease, faults })
       logs.add(log)

@@ -123,14 +123,18 @@ export class RegionLeader {
 
   /**
    * Gives the region up in order: lets nobody in, waits for those inside, closes it, leaves the role
-   * to the next one and stands for it no more.
+   * to the next one and stands for it no more. Who holds it then is still observed.
    */
-  async close(): Promise<void> {
+  async handOver(): Promise<void> {
     this.#stop.abort()
     this.#term?.over.abort()
     await this.#running
-    this.#unobserve()
     this.#become('closed')
+  }
+
+  async close(): Promise<void> {
+    await this.handOver()
+    this.#unobserve()
   }
 
   async #run(): Promise<void> {

@@ -155,7 +155,7 @@ export class SharedRegion {
   async handOver(): Promise<void> {
     this.#isLeaving = true
     this.#cancelProbe?.()
-    await this.#leader.close()
+    await this.#leader.handOver()
   }
 
   /** Lets nothing wait for a holder any longer. */
@@ -165,6 +165,7 @@ export class SharedRegion {
 
   async close(): Promise<void> {
     await this.handOver()
+    await this.#leader.close()
     this.stopWaiting()
   }
 

@@ -47,7 +47,7 @@ export async function envelopesOf(
         offset = record.offset + 1
         const content = parseRecord('json', record.value)
         // Besides changes there are words of how far the topic is.
-        if (content !== null && 'localSeq' in (content as object)) envelopes.push(content as Envelope)
+        if (content !== null && 'key' in (content as object)) envelopes.push(content as Envelope)
       }
     }
   }

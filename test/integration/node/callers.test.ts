@@ -120,7 +120,7 @@ describe('nodes with configured callers', () => {
     const { cluster, keys } = await startWithKeys()
     const token = await keys.token(null, ['read', 'write', 'admin', 'metrics'])
     const url = cluster.url('eu-west')
-    for (const service of ['stream', 'commit-log']) {
+    for (const service of ['stream', 'commit-log', 'snapshot']) {
       const path = `${url}${CHANNEL_PATH_PREFIX}/eu-west/${service}`
       expect(await upgradeStatus(path, {})).toBe(401)
       expect(await upgradeStatus(path, { authorization: `Bearer ${token}` })).toBe(403)

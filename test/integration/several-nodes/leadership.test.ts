@@ -7,6 +7,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server } from '
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { increment } from '../../../src/client/index.ts'
 import {
+  HEALTH_PATH,
   MESSAGE_CONTENT_TYPE,
   PASSED_HEADER,
   REGION_HEADER,
@@ -315,6 +316,8 @@ describe('a node that hands over', () => {
     const header = { timeoutMs: INSIDE_MS, session }
     const answer = send(a.url, SHARED, { ...body, level: 'session' }, { header })
     await until(() => expect(a.status().requestsInProgress).toBe(1))
+    // A whole exchange later its body has been read, and it is inside.
+    await page(a.url, HEALTH_PATH)
     await a.close()
     return answer
   }
@@ -324,6 +327,17 @@ describe('a node that hands over', () => {
       ok: false,
       error: { code: 'SESSION_NOT_MET' },
     })
+  })
+
+  test('passes what comes meanwhile to the next holder', async () => {
+    const layout = await layRegionNodes(schema)
+    const { a, b } = await layout.startAll()
+    const closed = a.close()
+    const answer = await ask(a.url)
+    expect(answer.response).toMatchObject({ ok: true })
+    expect(answer.headers.get(PASSED_HEADER)).toBe('2')
+    await closed
+    expect(b.status().shared).toMatchObject([{ state: 'leading', fence: 2 }])
   })
 
   test('would not with the fault `cutOff`, and this check sees it', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfig, type Config } from '../../../src/config/parse-config.ts'
-import { isLoopbackHost, planNode } from '../../../src/node/node-plan.ts'
+import { isLoopbackHost } from '../../../src/config/addresses.ts'
+import { planNode } from '../../../src/node/node-plan.ts'
 
 interface Layout {
   readonly nodes?: Readonly<Record<string, unknown>>

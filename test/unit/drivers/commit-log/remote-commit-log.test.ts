@@ -374,7 +374,7 @@ describe('links', () => {
       const served: CommitLog = {
         append: (group, id, bytes) => log.append(group, id, bytes),
         readIndex: (group) => log.readIndex(group),
-        trim: () => log.trim(),
+        trim: (group, beforeIndex) => log.trim(group, beforeIndex),
         tail: (group, fromIndex, handlers) => {
           failing.push(handlers)
           return log.tail(group, fromIndex, handlers)
