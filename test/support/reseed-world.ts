@@ -46,7 +46,7 @@ export interface SeedRegion {
 }
 
 /** Rows of a part: few, so that a small table takes many. */
-export const PAGE_ROWS = 4
+const PAGE_ROWS = 4
 
 export class SeedWorld {
   readonly log: MemoryCommitLog
