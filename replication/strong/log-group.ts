@@ -249,7 +249,7 @@ export class LogGroup<C extends Command> {
 
   /** Nobody reads or writes the group here until its copy is that of a peer. */
   #reseed(cause: MeridianError): void {
-    const { seeding, group, state, machine, faults = {} } = this.#options
+    const { seeding, group, state, machine, log, faults = {} } = this.#options
     if (this.#failure !== undefined) return
     if (seeding === undefined || seeding.peers.length === 0) return this.#fail(cause)
     this.#reseeds += 1
@@ -262,6 +262,7 @@ export class LogGroup<C extends Command> {
         faults,
         machineVersion: machine.version,
         outcomeWindowRecords: this.#limits.outcomeWindowRecords,
+        logEnd: () => log.readIndex(group),
       },
       () => this.applied(),
     )

@@ -44,6 +44,8 @@ export interface ReseederOptions extends Omit<ReseedWriterOptions, 'isStopped' |
   readonly seeding: Seeding
   readonly machineVersion: number
   readonly schema: SchemaOf
+  /** Where the log ends now. */
+  readonly logEnd: () => Promise<number>
 }
 
 const CREDIT_BYTES = 4 * 1024 * 1024
@@ -159,7 +161,9 @@ export class Reseeder {
 
   /** The log goes on from behind the snapshot: it may not be trimmed there (protocol rule 9). */
   async #hold(index: number): Promise<void> {
-    const { seeding, group, faults } = this.#options
+    const { seeding, group, faults, logEnd } = this.#options
+    // Believed, it would let the log be trimmed before others have read it, and this region wait.
+    if (index > (await logEnd())) throw beyond(index)
     if (faults.skipRetentionHold === true) return
     this.#held = index
     await seeding.retention?.report(group, seeding.region, index + 1)
@@ -223,6 +227,12 @@ export function reseedingError(group: string, progress: ReseedProgress): Meridia
 function behind(index: number, applied: number): MeridianError {
   return new MeridianError('LOG_GAP', `The peer is at ${index}, this region at ${applied}.`, {
     fix: 'Wait until the peer has caught up, or seed from another region.',
+  })
+}
+
+function beyond(index: number): MeridianError {
+  return new MeridianError('LOG_FOREIGN', `The peer is at ${index}, beyond the end of the log.`, {
+    fix: 'Let all regions follow one log.',
   })
 }
 

@@ -3,6 +3,10 @@
  * applied each group; any of them may trim, and all do: it is idempotent. A region that holds back
  * more than the log may keep is left behind, and is seeded again from a peer when it returns. A
  * region that never reported needs all there is, within the same bound.
+ *
+ * The log's engine may forget the past of all groups together only. So a group where little happens
+ * must hold back no more than a busy one: it is trimmed up to its last record, however few there
+ * are, and a region that was left behind in one group is not waited for in any.
  */
 import { asMeridianError, type MeridianError } from '../../src/core/errors.ts'
 import type { CommitLog } from '../../src/core/ports/commit-log.ts'
@@ -22,18 +26,21 @@ export interface TrimmerOptions {
   /** All regions of the configuration, this one too. */
   readonly regions: readonly string[]
   readonly groups: readonly RetainedGroup[]
-  readonly log: Pick<CommitLog, 'trim'>
+  readonly log: Pick<CommitLog, 'trim' | 'readIndex'>
   readonly retention: LogRetention
   readonly runtime: Runtime
   /** Records of a group that a region which is away may hold back. */
   readonly maxRetainedRecords: number
-  /** Records that stay although every region has applied them: each asks for its last one again. */
+  /**
+   * Records that stay although every region has applied them: each asks for its last one again.
+   * Default 1. More of them hold back a busy group for as long as a quiet one has not got as many.
+   */
   readonly marginRecords?: number
   /** Default 3,000. */
   readonly reportIntervalMs?: number
   /** Default 30,000. */
   readonly trimIntervalMs?: number
-  /** Fewer records than this are not worth a trim. Default 1,000. */
+  /** Fewer records than this are not worth a trim. Default 1: they may be all of a quiet group. */
   readonly minTrimRecords?: number
 }
 
@@ -59,10 +66,10 @@ export interface Trimmer {
   stop(): Promise<void>
 }
 
-const MARGIN_RECORDS = 1_000
+const MARGIN_RECORDS = 1
 const REPORT_INTERVAL_MS = 3_000
 const TRIM_INTERVAL_MS = 30_000
-const MIN_TRIM_RECORDS = 1_000
+const MIN_TRIM_RECORDS = 1
 /** Regions do not report and trim in step: each interval is longer or shorter by this share. */
 const JITTER = 0.2
 
@@ -71,25 +78,42 @@ export function startTrimmer(options: TrimmerOptions): Trimmer {
   return new LogTrimmer(options)
 }
 
+/** How much of a group's log may be kept, and for whom. */
+export interface TrimBounds {
+  readonly regions: readonly string[]
+  readonly maxRetainedRecords: number
+  readonly marginRecords: number
+  /** Regions that were left behind in another group. */
+  readonly notWaitedFor?: ReadonlySet<string>
+}
+
+/** What regions said of a group, and where it ended afterwards. */
+interface Reports {
+  readonly reported: ReadonlyMap<string, number>
+  readonly logEnd: number
+}
+
 /**
  * The index before which a group's records may go; `reported`: from where each region needs them.
  * 1: none may.
  */
 export function trimPoint(
-  reported: ReadonlyMap<string, number>,
-  bounds: {
-    readonly regions: readonly string[]
-    readonly maxRetainedRecords: number
-    readonly marginRecords: number
-  },
+  { reported, logEnd }: Reports,
+  bounds: TrimBounds,
 ): { readonly before: number; readonly leftBehind: readonly string[] } {
-  const needs = bounds.regions.map((region) => ({ region, from: reported.get(region) ?? 1 }))
+  const { regions, maxRetainedRecords, marginRecords, notWaitedFor } = bounds
+  const needs = regions.map((region) => {
+    const from = reported.get(region) ?? 1
+    // Nobody has applied what is not there: believed, it would cost what others have yet to read.
+    return { region, from: from >= 1 && from <= logEnd + 1 ? from : 1 }
+  })
   // What nobody reported to have applied yet is needed by all of them.
   const newest = Math.max(1, ...needs.map(({ from }) => from))
-  const oldest = Math.max(1, newest - bounds.maxRetainedRecords)
+  const oldest = Math.max(1, newest - maxRetainedRecords)
   const leftBehind = needs.filter(({ from }) => from < oldest).map(({ region }) => region)
-  const slowest = Math.min(newest, ...needs.map(({ from }) => from))
-  return { before: Math.max(1, oldest, slowest - bounds.marginRecords), leftBehind }
+  const waitedFor = needs.filter(({ region }) => notWaitedFor?.has(region) !== true)
+  const slowest = Math.min(newest, ...waitedFor.map(({ from }) => from))
+  return { before: Math.max(1, oldest, slowest - marginRecords), leftBehind }
 }
 
 interface GroupState {
@@ -131,13 +155,21 @@ class LogTrimmer implements Trimmer {
   async trim(): Promise<void> {
     const { groups, retention, log, regions, maxRetainedRecords } = this.#options
     const { marginRecords = MARGIN_RECORDS, minTrimRecords = MIN_TRIM_RECORDS } = this.#options
-    await this.#each(groups, async ({ group }, state) => {
-      const reported = await retention.reported(group)
-      const point = trimPoint(reported, { regions, maxRetainedRecords, marginRecords })
-      state.leftBehind = point.leftBehind
-      if (point.before < Math.max(2, state.trimmed + minTrimRecords)) return
-      await log.trim(group, point.before)
-      state.trimmed = point.before
+    const bounds = { regions, maxRetainedRecords, marginRecords }
+    const reports = new Map<RetainedGroup, Reports>()
+    await this.#each(groups, async (one) => {
+      const reported = await retention.reported(one.group)
+      reports.set(one, { reported, logEnd: await log.readIndex(one.group) })
+    })
+    const notWaitedFor = new Set(
+      [...reports.values()].flatMap((of) => trimPoint(of, bounds).leftBehind),
+    )
+    await this.#each([...reports.keys()], async (one, state) => {
+      const { before } = trimPoint(reports.get(one) as Reports, { ...bounds, notWaitedFor })
+      state.leftBehind = regions.filter((region) => notWaitedFor.has(region))
+      if (before < Math.max(2, state.trimmed + minTrimRecords)) return
+      await log.trim(one.group, before)
+      state.trimmed = before
     })
   }
 

@@ -5,7 +5,7 @@
  */
 import { requireBounded } from '../protocol/bounded-bytes.ts'
 import { packMessage, unpackMessage } from '../protocol/message-pack.ts'
-import type { CompiledSchema, CompiledTable } from '../schema/compiled.ts'
+import type { CompiledSchema, CompiledTable, PhysicalColumn } from '../schema/compiled.ts'
 import type { StoredRow } from '../sql/select.ts'
 
 const HEAD = 2
@@ -31,7 +31,23 @@ export function decodeRow(
   if (!Array.isArray(raw) || raw.length !== HEAD + table.physical.length) return undefined
   const [schemaVersion, version, ...image] = raw as [unknown, unknown, ...StoredRow['image']]
   if (schemaVersion !== schema.version || typeof version !== 'string') return undefined
+  if (!table.physical.every((column, i) => isCell(column, image[i]))) return undefined
   return { image, version }
+}
+
+/** Whether the column's store could have given it: what others wrote there is no row. */
+function isCell({ storage }: PhysicalColumn, cell: unknown): boolean {
+  if (cell === null) return true
+  switch (storage) {
+    case 'TEXT':
+      return typeof cell === 'string'
+    case 'BLOB':
+      return cell instanceof Uint8Array
+    case 'INTEGER':
+      return Number.isSafeInteger(cell) || typeof cell === 'bigint'
+    case 'REAL':
+      return typeof cell === 'number' || typeof cell === 'bigint'
+  }
 }
 
 /** The instant from which on a row is absent; null: never. */

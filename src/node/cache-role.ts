@@ -101,13 +101,18 @@ class Role implements CacheRole {
     this.#isAstray = false
     await running?.stop()
     this.#consumer = undefined
-    if (hasEnded || !(await this.#canReadFrom(position))) {
+    if (hasEnded || !(await this.#isOfLog(position)) || !(await this.#canReadFrom(position))) {
       await cache.clear()
       position = await cache.begin(source, await changeLog.end())
     }
     if (this.#isStopped) return
     this.#options.log?.write('info', 'cache begins', { source, position })
     this.#consumer = this.#consume(position)
+  }
+
+  /** Beyond the log nothing was applied: somebody else has written there. */
+  async #isOfLog(position: number): Promise<boolean> {
+    return position <= (await this.#options.changeLog.end())
   }
 
   /** A cache that was away for long needs changes that the log has dropped. */

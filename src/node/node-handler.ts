@@ -111,7 +111,11 @@ class NodeHandler implements HttpHandler {
       const target = this.#sqlTarget(request)
       if (target === undefined) return await serve()
       const wanted = { ...target, limitMs: () => CHANNEL_WAIT_MS }
-      return await target.shared.upgrade(wanted, protocols, serve)
+      const decision = await target.shared.upgrade(wanted, protocols, serve)
+      if (decision.kind === 'refuse') return decision
+      // Passed or not: who has not said yet who it is sends no more than here.
+      const { maxBodyBytes } = this.#parts
+      return { ...decision, maxMessageBytes: Math.min(decision.maxMessageBytes, maxBodyBytes) }
     } catch (error) {
       return { kind: 'refuse', response: this.#refusal(error) }
     }

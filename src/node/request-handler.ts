@@ -66,6 +66,9 @@ interface Admitted extends Request {
 
 /** Two clocks that are both wrong by the drift that is allowed, one each way. */
 const MAX_SESSION_LEAD_MS = 2 * MAX_CLOCK_DRIFT_MS
+/** What an answer may take on its way back, and how much of a short deadline that may be. */
+const ANSWER_MS = 250
+const ANSWER_SHARE = 0.05
 
 export class RequestHandler {
   readonly #parts: HandlerParts
@@ -109,7 +112,7 @@ export class RequestHandler {
     authorizeForwarding(caller, request)
     authorize(principal, request)
     this.#requireSession(header, caller)
-    const timeoutMs = Math.min(header.timeoutMs, MAX_DEADLINE_MS)
+    const timeoutMs = answerWithinMs(Math.min(header.timeoutMs, MAX_DEADLINE_MS))
     return { header: { ...header, principal, timeoutMs }, body, caller }
   }
 
@@ -388,3 +391,8 @@ function ownKeys(header: RequestHeader, keys: readonly WireKey[]): readonly Wire
 }
 
 const NOTHING: SessionState = { positions: {}, nowMs: 0 }
+
+/** Whoever called gives up at its deadline: what it waited for must have reached it by then. */
+function answerWithinMs(leftMs: number): number {
+  return leftMs - Math.min(ANSWER_MS, ANSWER_SHARE * leftMs)
+}

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { createL1Cache } from '../../src/cache/l1-cache.ts'
 import type { Cache } from '../../src/core/ports/cache.ts'
 import type { Clock } from '../../src/core/ports/runtime.ts'
 import { createMemoryCache } from '../../src/drivers/cache/memory-cache.ts'
+import { ToldCache } from '../support/told-cache.ts'
 import { describeCacheSuite } from './cache-suite.ts'
 
 function movableClock(): Clock & { advance(ms: number): Promise<void> } {
@@ -23,6 +25,14 @@ describeCacheSuite('memory cache', async () => {
     cache: createMemoryCache({ clock, maxEntries: 1000 }),
     advance: (ms) => clock.advance(ms),
   }
+})
+
+describeCacheSuite('memory cache below an L1', async () => {
+  const clock = movableClock()
+  const shared = new ToldCache(createMemoryCache({ clock, maxEntries: 1000 }), { atOnce: true })
+  const cache = createL1Cache({ shared, feed: shared.feed, clock, maxAgeMs: 1_000 })
+  shared.up()
+  return { cache, advance: (ms) => clock.advance(ms) }
 })
 
 async function put(cache: Cache, key: string, bytes = 0): Promise<void> {

@@ -16,6 +16,8 @@ export type CacheStep =
   | { readonly kind: 'load'; readonly lease: number }
   | { readonly kind: 'fill'; readonly lease: number }
   | { readonly kind: 'read'; readonly keys: readonly number[] }
+  /** A reader that misses, reads the store, fills and reads again. */
+  | { readonly kind: 'warm'; readonly key: number }
   /** Something that happens to the server: what `happen` makes of it. */
   | { readonly kind: 'fault'; readonly which: number }
 
@@ -89,6 +91,8 @@ export class CacheModel {
         return this.#fill(step.lease)
       case 'read':
         return this.#read(step.keys.map(keyAt))
+      case 'warm':
+        return this.#warm(keyAt(step.key))
       case 'fault':
         return this.#happen(step.which)
     }
@@ -124,6 +128,12 @@ export class CacheModel {
     if (lease?.entry === undefined) return
     const { key, token, entry } = lease
     if (await this.#cache.fill(key, token, entry, TTL_MS)) this.filled++
+  }
+
+  async #warm(key: string): Promise<void> {
+    const token = await this.#cache.acquireLease(key, TTL_MS)
+    if (token !== undefined) await this.#cache.fill(key, token, this.#entry(key, 0), TTL_MS)
+    await this.#read([key])
   }
 
   /** What a reader of the store finds now, or found before its last changes. */

@@ -5,8 +5,11 @@ import { MODEL_KEYS, type CacheStep } from './cache-model.ts'
 const key = fc.nat(MODEL_KEYS.length - 1)
 const lease = fc.nat(3)
 
-/** Sequences of steps; `faults` is how many kinds of fault there are. */
-export function cacheSteps(faults: number): fc.Arbitrary<CacheStep[]> {
+/** Sequences of steps; `faults`: how many kinds of fault there are, and how often they are. */
+export function cacheSteps(
+  faults: number | { readonly kinds: number; readonly weight: number },
+): fc.Arbitrary<CacheStep[]> {
+  const { kinds, weight } = typeof faults === 'number' ? { kinds: faults, weight: 1 } : faults
   const step = fc.oneof(
     {
       weight: 5,
@@ -34,8 +37,8 @@ export function cacheSteps(faults: number): fc.Arbitrary<CacheStep[]> {
       }),
     },
     {
-      weight: 1,
-      arbitrary: fc.record({ kind: fc.constant('fault' as const), which: fc.nat(faults - 1) }),
+      weight,
+      arbitrary: fc.record({ kind: fc.constant('fault' as const), which: fc.nat(kinds - 1) }),
     },
   )
   return fc.array(step, { minLength: 5, maxLength: 60, size: 'max' })

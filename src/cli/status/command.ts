@@ -175,5 +175,20 @@ function behind({ imports }: RegionReport): string {
 function problemsOf({ report, error }: NodeAnswer): readonly string[] {
   if (error !== undefined) return [`${error.code}: ${error.message}`]
   const waiting = report?.checks.filter((check) => !check.ok) ?? []
-  return waiting.map(({ name, waitsFor }) => `${name} waits for ${waitsFor ?? 'its turn'}`)
+  return [
+    ...waiting.map(({ name, waitsFor }) => `${name} waits for ${waitsFor ?? 'its turn'}`),
+    ...(report?.regions ?? []).flatMap(engineProblems),
+  ]
+}
+
+/** What a region does without for now; nodes of before may not tell. */
+function engineProblems({ region, relayError, publisher, cache }: RegionReport): readonly string[] {
+  const problems = {
+    'the change log takes no more': relayError,
+    'the topics of tables take no more': publisher?.error,
+    'the cache is not used': cache?.error,
+  }
+  return Object.entries(problems).flatMap(([what, code]) =>
+    code === null || code === undefined ? [] : [`${region}: ${what} (${code}); see its log`],
+  )
 }

@@ -23,9 +23,11 @@ export function createEtcdRetention(
       const prefix = keys.appliedPrefix(group)
       const range = prefixRange(prefix)
       const { kvs } = await connection.ask<IRangeResponse>('KV', 'range', range)
-      return new Map(
-        kvs.map((kv) => [nameAfter(prefix, kv.key), Number(kv.value.toString())] as const),
+      const reports = kvs.map(
+        (kv) => [nameAfter(prefix, kv.key), Number(kv.value.toString())] as const,
       )
+      // What is no index somebody else wrote there.
+      return new Map(reports.filter(([, index]) => Number.isSafeInteger(index) && index > 0))
     },
   }
 }

@@ -7,17 +7,15 @@
  * what a shard loses is lost with the position that said that it was applied (scripts.ts).
  */
 import { createHash } from 'node:crypto'
+import type { AppliedFeed } from '../../core/ports/applied-changes.ts'
 import type { Cache, CacheChange, CacheEntry, CacheRead } from '../../core/ports/cache.ts'
 import type { Log } from '../../core/ports/log.ts'
 import type { Runtime } from '../../core/ports/runtime.ts'
 import { bucketOf } from '../cache/buckets.ts'
 import type { CacheFaults } from '../cache/faults.ts'
-import {
-  RedisConnection,
-  type RedisArgument,
-  type RedisEndpoint,
-  type RedisStatus,
-} from './redis-connection.ts'
+import type { RedisEndpoint } from './redis-client.ts'
+import { RedisConnection, type RedisArgument, type RedisStatus } from './redis-connection.ts'
+import { subscribeToRedis } from './redis-subscriber.ts'
 import { DIGITS, ENTRY_HEAD_BYTES, EXPIRES_AT, KIND_AT, POSITION_AT, scripts } from './scripts.ts'
 
 /** What a cache is made of. */
@@ -34,8 +32,10 @@ export interface RedisCacheOptions {
   readonly faults?: CacheFaults
 }
 
-/** A cache and how its connection stands. */
+/** A cache, how its connection stands, and what is applied to it. */
 export interface RedisCache extends Cache {
+  /** Told over a connection of its own, which is made when somebody subscribes. */
+  readonly feed: AppliedFeed
   status(): RedisStatus
 }
 
@@ -62,6 +62,8 @@ class Driver implements RedisCache {
   readonly #connection: RedisConnection
   readonly #runtime: Runtime
   readonly #tags: readonly string[]
+  readonly #channel: string
+  readonly feed: AppliedFeed
   #incarnation = ''
 
   constructor(options: RedisCacheOptions) {
@@ -77,6 +79,15 @@ class Driver implements RedisCache {
     const parts = this.#connection.isCluster ? CLUSTER_PARTS : 1
     const tagOf = (part: number): string => `{${options.name}:${options.region}:${part}}`
     this.#tags = Array.from({ length: parts }, (_, part) => tagOf(part))
+    this.#channel = `${options.name}:${options.region}:applied`
+    const channel = this.#channel
+    this.feed = {
+      parts,
+      partOf: (key) => partOf(key, parts),
+      idOf: shortKey,
+      subscribe: (listener) =>
+        subscribeToRedis({ endpoint: config, channel, runtime, log, listener }),
+    }
   }
 
   status(): RedisStatus {
@@ -84,10 +95,13 @@ class Driver implements RedisCache {
   }
 
   async begin(incarnation: string, position: number): Promise<number> {
-    const args = (): RedisArgument[] => [incarnation, this.#draw(LIFE_BYTES), digits(position)]
-    const positions = await Promise.all(
-      this.#tags.map((tag) => this.#connection.script('begin', [headKey(tag)], args())),
-    )
+    const beginPart = (tag: string, part: number): Promise<unknown> =>
+      this.#connection.script(
+        'begin',
+        [headKey(tag)],
+        [incarnation, this.#draw(LIFE_BYTES), digits(position), this.#channel, String(part)],
+      )
+    const positions = await Promise.all(this.#tags.map(beginPart))
     this.#incarnation = incarnation
     return Math.min(...positions.map(Number))
   }
@@ -113,8 +127,9 @@ class Driver implements RedisCache {
         [this.#incarnation],
       )
       const [position, ...values] = reply as (Buffer | null)[]
-      if (position === undefined || position === null) applied = undefined
-      else if (applied !== undefined) applied = Math.min(applied, Number(position))
+      const reached = positionOf(position)
+      if (reached === undefined) applied = undefined
+      else if (applied !== undefined) applied = Math.min(applied, reached)
       indexes.forEach((index, i) => (entries[index] = decodeEntry(values[i] ?? null)))
     }
     await Promise.all([...byTag].map(([tag, indexes]) => readPart(tag, indexes)))
@@ -170,7 +185,8 @@ class Driver implements RedisCache {
     after: number,
     position: number,
   ): Promise<number | undefined> {
-    for (let at = 0; ; at += CHANGES_PER_SCRIPT) {
+    const part = String(this.#tags.indexOf(tag))
+    for (let at = 0, number = 0; ; at += CHANGES_PER_SCRIPT, number++) {
       const piece = changes.slice(at, at + CHANGES_PER_SCRIPT)
       const isLast = at + CHANGES_PER_SCRIPT >= changes.length
       const keys = piece.flatMap(({ key }) => [entryKey(tag, key), leaseKey(tag, key)])
@@ -184,16 +200,29 @@ class Driver implements RedisCache {
       const reply = await this.#connection.script(
         'apply',
         [headKey(tag), ...keys],
-        [this.#incarnation, digits(after), digits(isLast ? position : after), ...args],
+        [
+          this.#incarnation,
+          digits(after),
+          digits(position),
+          isLast ? 'last' : '',
+          this.#channel,
+          part,
+          String(number),
+          String(entryKey(tag, '').length),
+          ...args,
+        ],
       )
       if (reply === null) return undefined
-      const applied = Number(reply)
+      const applied = positionOf(reply)
+      if (applied === undefined) return undefined
       if (isLast || applied < after) return applied
     }
   }
 
   async clear(): Promise<void> {
-    await Promise.all(this.#tags.map((tag) => this.#connection.remove(headKey(tag))))
+    const clearPart = (tag: string, part: number): Promise<unknown> =>
+      this.#connection.script('clear', [headKey(tag)], [this.#channel, String(part)])
+    await Promise.all(this.#tags.map(clearPart))
   }
 
   async close(): Promise<void> {
@@ -201,13 +230,17 @@ class Driver implements RedisCache {
   }
 
   #tagOf(key: string): string {
-    return this.#tags[bucketOf(key) % this.#tags.length] as string
+    return this.#tags[partOf(key, this.#tags.length)] as string
   }
 
   /** Text without a meaning, of this many characters times two. */
   #draw(bytes: number): string {
     return Buffer.from(this.#runtime.random.bytes(bytes)).toString('hex')
   }
+}
+
+function partOf(key: string, parts: number): number {
+  return parts === 1 ? 0 : bucketOf(key) % parts
 }
 
 function headKey(tag: string): string {
@@ -248,9 +281,19 @@ function decodeEntry(raw: Buffer | null): CacheEntry | undefined {
   if (raw === null || raw.length < ENTRY_HEAD_BYTES) return undefined
   const expiry = raw.toString('latin1', EXPIRES_AT, KIND_AT)
   const isPresent = raw.toString('latin1', KIND_AT, ENTRY_HEAD_BYTES) === PRESENT
+  const position = positionOf(raw.subarray(POSITION_AT, EXPIRES_AT))
+  const isExpiry = expiry === NEVER || positionOf(expiry) !== undefined
+  if (position === undefined || !isExpiry) return undefined
   return {
-    position: Number(raw.toString('latin1', POSITION_AT, EXPIRES_AT)),
+    position,
     value: isPresent ? raw.subarray(ENTRY_HEAD_BYTES) : null,
     expiresAtMs: expiry === NEVER ? null : Number(expiry),
   }
+}
+
+/** A number of digits alone; `undefined` for what somebody else wrote there. */
+function positionOf(raw: unknown): number | undefined {
+  const text = String(raw)
+  const value = Number(text)
+  return /^\d{16}$/.test(text) && Number.isSafeInteger(value) ? value : undefined
 }

@@ -3,39 +3,19 @@
  * Cluster. Opening never fails and never waits; calls fail at once while there is no connection, and
  * after a short time when there is no answer. It reconnects for ever.
  */
-import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { MeridianError } from '../../core/errors.ts'
 import type { Log } from '../../core/ports/log.ts'
 import type { Runtime } from '../../core/ports/runtime.ts'
+import { addressOf, createClient, textOf, type RedisClientOptions } from './redis-client.ts'
 import type { Scripts } from './scripts.ts'
 
-/** Where Redis is; exactly one of `address`, `sentinels`, `cluster`. Secrets and files are read. */
-export interface RedisEndpoint {
-  /** `host:port`. */
-  readonly address?: string | undefined
-  readonly sentinels?: { readonly addresses: readonly string[]; readonly name: string } | undefined
-  readonly cluster?: readonly string[] | undefined
-  readonly user?: string | undefined
-  readonly password?: string | undefined
-  /** PEM texts; an empty object means the system's authorities. */
-  readonly tls?: RedisTls | undefined
-}
-
-export interface RedisTls {
-  readonly ca?: string | undefined
-  readonly certificate?: string | undefined
-  readonly key?: string | undefined
-}
-
 /** What a connection is made of. */
-export interface RedisConnectionOptions {
-  readonly endpoint: RedisEndpoint
+export interface RedisConnectionOptions extends RedisClientOptions {
   readonly scripts: Scripts
-  readonly runtime: Runtime
   readonly log: Log
   /** Milliseconds that a call may take. Default 100. */
   readonly commandTimeoutMs?: number
-  readonly connectTimeoutMs?: number
 }
 
 /** How a connection stands. */
@@ -51,11 +31,6 @@ export interface RedisStatus {
 export type RedisArgument = string | Buffer
 
 const DEFAULT_COMMAND_TIMEOUT_MS = 100
-const DEFAULT_CONNECT_TIMEOUT_MS = 2_000
-/** A connection on which an answer is due and nothing comes for so long is given up. */
-const SILENT_SOCKET_MS = 5_000
-const FIRST_RETRY_MS = 50
-const MAX_RETRY_MS = 2_000
 
 type Call = (keyCount: number, ...args: RedisArgument[]) => Promise<unknown>
 
@@ -81,7 +56,7 @@ export class RedisConnection {
     this.#address = addressOf(endpoint)
     this.isCluster = endpoint.cluster !== undefined
     this.#client = createClient(options)
-    for (const name of ['begin', 'read', 'fill', 'apply'] as const) {
+    for (const name of ['begin', 'read', 'fill', 'apply', 'clear'] as const) {
       this.#client.defineCommand(`meridian_${name}`, { lua: options.scripts[name] })
     }
     this.#client.on('ready', () => this.#connected())
@@ -107,10 +82,6 @@ export class RedisConnection {
   /** Sets a key that is not there, for a time. Returns whether it did. */
   async setNew(key: string, value: string, ttlMs: number): Promise<boolean> {
     return (await this.#call(() => this.#client.set(key, value, 'PX', ttlMs, 'NX'))) === 'OK'
-  }
-
-  async remove(key: string): Promise<void> {
-    await this.#call(() => this.#client.del(key))
   }
 
   close(): void {
@@ -162,86 +133,4 @@ export class RedisConnection {
     this.#error = reason
     this.#log.write('warn', 'cache connection failed', { address: this.#address, reason })
   }
-}
-
-function createClient(options: RedisConnectionOptions): Redis | Cluster {
-  const { endpoint } = options
-  const retry = (times: number): number => retryMs(times, options.runtime)
-  const common = clientOptions(options)
-  if (endpoint.cluster !== undefined) {
-    const cluster: ClusterOptions & { redisOptions: CommonOptions } = {
-      clusterRetryStrategy: retry,
-      clusterNodeRetryStrategy: retry,
-      enableOfflineQueue: false,
-      slotsRefreshInterval: 5_000,
-      redisOptions: common,
-      // Names of nodes are resolved by the socket, so that certificates are checked against them.
-      ...(endpoint.tls === undefined ? {} : { dnsLookup: (host, found) => found(null, host) }),
-    }
-    return new Cluster(endpoint.cluster.map(hostAndPort), cluster)
-  }
-  const single: RedisOptions & { replyMapping: 'legacy' } = {
-    ...common,
-    enableOfflineQueue: false,
-    retryStrategy: retry,
-  }
-  if (endpoint.sentinels === undefined) {
-    return new Redis({ ...single, ...hostAndPort(endpoint.address ?? '') })
-  }
-  const { addresses, name } = endpoint.sentinels
-  const overTls = endpoint.tls === undefined ? {} : { enableTLSForSentinelMode: true }
-  return new Redis({
-    ...single,
-    ...overTls,
-    ...(common.tls === undefined ? {} : { sentinelTLS: common.tls }),
-    sentinels: addresses.map(hostAndPort),
-    name,
-    sentinelRetryStrategy: retry,
-  })
-}
-
-/** What connections of all kinds share. */
-type CommonOptions = NonNullable<ClusterOptions['redisOptions']> & { replyMapping: 'legacy' }
-
-function clientOptions({
-  endpoint,
-  connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS,
-}: RedisConnectionOptions): CommonOptions {
-  const { user, password, tls } = endpoint
-  return {
-    protocol: 2,
-    replyMapping: 'legacy',
-    connectTimeout: connectTimeoutMs,
-    socketTimeout: SILENT_SOCKET_MS,
-    maxRetriesPerRequest: 1,
-    // A read that was sent to a master that is gone is a miss, not a question to the next one.
-    autoResendUnfulfilledCommands: false,
-    disableClientInfo: true,
-    // A master that was made a replica under the connection: look for the new one.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-    ...(user === undefined ? {} : { username: user }),
-    ...(password === undefined ? {} : { password }),
-    ...(tls === undefined ? {} : { tls: { ca: tls.ca, cert: tls.certificate, key: tls.key } }),
-  }
-}
-
-/** Doubles up to its bound; half of it is chance, so that nodes do not come back as one. */
-function retryMs(times: number, { random }: Runtime): number {
-  const ceilingMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(times - 1, 10))
-  return Math.ceil(ceilingMs * (0.5 + random.fraction() / 2))
-}
-
-function hostAndPort(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':')
-  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
-  return { host, port: Number(address.slice(colon + 1)) }
-}
-
-function addressOf({ address, sentinels, cluster }: RedisEndpoint): string {
-  if (sentinels !== undefined) return `${sentinels.addresses.join(', ')} (${sentinels.name})`
-  return cluster?.join(', ') ?? address ?? ''
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error)
 }

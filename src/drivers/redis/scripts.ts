@@ -21,23 +21,41 @@ export const KIND_AT = EXPIRES_AT + DIGITS
 /** Bytes before the row. */
 export const ENTRY_HEAD_BYTES = KIND_AT + 1
 
+/** What messages begin with. */
+export const TOLD_APPLIED = 'applied'
+export const TOLD_RESET = 'reset'
+
 /** Texts of the scripts. */
 export interface Scripts {
   readonly begin: string
   readonly read: string
   readonly fill: string
   readonly apply: string
+  readonly clear: string
 }
 
-/** KEYS head · ARGV incarnation, new life, position → position to apply from. */
+/**
+ * Tells those who keep copies in their memory. Who may not publish has a cache all the same: they
+ * are then told nothing, and keep nothing.
+ */
+function tell(channel: string, fields: string): string {
+  return `redis.pcall('PUBLISH', ${channel}, cjson.encode(${fields}))`
+}
+
+/** KEYS head · ARGV incarnation, new life, position, channel, part → position to apply from. */
 function begin(faults: CacheFaults): string {
   const base = faults.floorsFromZero === true ? `'${'0'.repeat(DIGITS)}'` : 'ARGV[3]'
   return `
-local head = redis.call('HMGET', KEYS[1], 'incarnation', 'applied')
-if head[1] == ARGV[1] then return head[2] end
+local kind = redis.call('TYPE', KEYS[1])['ok']
+local head = kind == 'hash' and redis.call('HMGET', KEYS[1], 'incarnation', 'applied') or {}
+-- What is no position somebody else wrote.
+if head[1] == ARGV[1] and string.match(head[2] or '', '^%d+$') and #head[2] == ${DIGITS} then
+  return head[2]
+end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1],
   'incarnation', ARGV[1], 'life', ARGV[2], 'base', ${base}, 'applied', ARGV[3])
+${tell('ARGV[4]', `{ '${TOLD_RESET}', ARGV[5] }`)}
 return ARGV[3]`
 }
 
@@ -72,9 +90,11 @@ return 1`
 }
 
 /**
- * KEYS head, then entry and lease of each change · ARGV incarnation, after, position, then bucket,
- * position and rest of the entry ('' to drop it) of each change → nil, or applied. A change renews
- * an entry that is there; where there is none, its floor alone keeps older rows from being filled.
+ * KEYS head, then entry and lease of each change · ARGV incarnation, after, position, 'last' where
+ * no piece of the changes follows, channel, part, number of the piece, length of what names of
+ * entries begin with, then bucket, position and rest of the entry ('' to drop it) of each change →
+ * nil, or applied. A change renews an entry that is there; where there is none, its floor alone
+ * keeps older rows from being filled. `applied` moves with the last piece.
  */
 function apply(faults: CacheFaults): string {
   const refuse = faults.applyOverGap === true ? '' : 'if head[4] < ARGV[2] then return head[4] end'
@@ -97,18 +117,33 @@ function apply(faults: CacheFaults): string {
 local head = redis.call('HMGET', KEYS[1], 'incarnation', 'life', 'base', 'applied')
 if head[1] ~= ARGV[1] then return false end
 ${refuse}
-local at = 4
+local told = { '${TOLD_APPLIED}', ARGV[6], ARGV[1], head[2], ARGV[2], ARGV[3], ARGV[7], ARGV[4] }
+local at = 9
 for i = 2, #KEYS, 2 do
   local bucket, position, rest = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   at = at + 3
+  told[#told + 1] = string.sub(KEYS[i], ARGV[8] + 1)
 ${change}
 end
 if ARGV[3] <= head[4] then return head[4] end
+${tell('ARGV[5]', 'told')}
+if ARGV[4] == '' then return head[4] end
 redis.call('HSET', KEYS[1], 'applied', ARGV[3])
 return ARGV[3]`
 }
 
+/** KEYS head · ARGV channel, part. */
+const clear = `
+redis.call('DEL', KEYS[1])
+${tell('ARGV[1]', `{ '${TOLD_RESET}', ARGV[2] }`)}`
+
 /** The scripts; faults are for tests alone. */
 export function scripts(faults: CacheFaults = {}): Scripts {
-  return { begin: begin(faults), read: read(faults), fill: fill(faults), apply: apply(faults) }
+  return {
+    begin: begin(faults),
+    read: read(faults),
+    fill: fill(faults),
+    apply: apply(faults),
+    clear,
+  }
 }

@@ -46,6 +46,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
+  'proxy-connection',
   'te',
   'trailer',
   'transfer-encoding',
@@ -180,8 +181,10 @@ function urlAt(node: string, { path, query }: HttpRequest): URL {
 
 function endToEnd(headers: HttpRequest['headers']): Record<string, string> {
   const kept: Record<string, string> = {}
+  // What `connection` names is of that connection, too.
+  const named = (headers['connection'] ?? '').toLowerCase().split(/[\s,]+/)
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !HOP_BY_HOP.has(name)) kept[name] = value
+    if (value !== undefined && !HOP_BY_HOP.has(name) && !named.includes(name)) kept[name] = value
   }
   return kept
 }

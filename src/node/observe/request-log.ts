@@ -1,5 +1,10 @@
 /** Logs requests that failed: those that an operator must hear of as errors, the rest for debugging. */
-import { asMeridianError, type ErrorCode } from '../../core/errors.ts'
+import {
+  asMeridianError,
+  isErrorCode,
+  type ErrorCode,
+  type MeridianError,
+} from '../../core/errors.ts'
 import type { Log } from '../../core/ports/log.ts'
 import type { Clock } from '../../core/ports/runtime.ts'
 import type { RequestObserver } from './request-observer.ts'
@@ -24,7 +29,7 @@ export function logFailures(region: string, log: Log, clock: Clock): RequestObse
       } else if (STORE_CODES.includes(error.code) && nowMs >= quietUntilMs.store) {
         quietUntilMs.store = nowMs + INTERVAL_MS
         log.write('error', 'the store fails', { region, error })
-      } else if (LOG_CODES.includes(error.code) && nowMs >= quietUntilMs.log) {
+      } else if (isOfLog(error) && nowMs >= quietUntilMs.log) {
         quietUntilMs.log = nowMs + INTERVAL_MS
         log.write('error', 'the commit log fails', { region, error })
       } else {
@@ -34,4 +39,9 @@ export function logFailures(region: string, log: Log, clock: Clock): RequestObse
       throw thrown
     }
   }
+}
+
+/** A write that was repeated until its time was over names what it met as its cause. */
+function isOfLog({ code, cause }: MeridianError): boolean {
+  return LOG_CODES.includes(code) || isErrorCode(cause, ...LOG_CODES)
 }

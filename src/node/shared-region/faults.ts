@@ -10,4 +10,6 @@ export interface SharedRegionFaults {
   readonly passAgain?: boolean
   /** A request whose answer was lost is asked of the next holder as well. */
   readonly repeatUnknown?: boolean
+  /** Requests are passed to whoever is said to hold the region. */
+  readonly believeAnyHolder?: boolean
 }

@@ -73,7 +73,10 @@ export class Passing {
     const { passer } = this.#options
     return this.#withHolder(pass, async (passed) => {
       const answer = await passer.request(passed, body)
-      if (isMisdirected(answer)) return undefined
+      if (isMisdirected(answer)) {
+        await readAway(answer)
+        return undefined
+      }
       const headers = { ...answer.headers, [PASSED_HEADER]: passed.headers[PASSED_HEADER] ?? '' }
       return { ...answer, headers }
     })
@@ -209,6 +212,17 @@ export class Passing {
       details: { region },
       cause,
     })
+  }
+}
+
+/** A connection whose answer nobody reads is lost: a node that hands over would run out of them. */
+async function readAway({ body }: HttpResponse): Promise<void> {
+  if (typeof body !== 'object' || !(Symbol.asyncIterator in body)) return
+  const pieces = body[Symbol.asyncIterator]()
+  try {
+    while ((await pieces.next()).done !== true);
+  } catch {
+    // It ended with its connection.
   }
 }
 

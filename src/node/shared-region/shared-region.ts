@@ -9,6 +9,7 @@ import type {
   MessageSocket,
   UpgradeDecision,
 } from '../../core/ports/http.ts'
+import type { RoleHolder } from '../../core/ports/coordination.ts'
 import type { CancelTimer } from '../../core/ports/runtime.ts'
 import { PASSED_HEADER } from '../../core/wire-http.ts'
 import type { HttpPasser } from '../../drivers/transport/http-passer.ts'
@@ -18,6 +19,8 @@ import { RegionLeader, type LeaderState, type RegionLeaderOptions } from './regi
 
 /** What a shared region is made of. */
 export interface SharedRegionOptions extends Omit<RegionLeaderOptions, 'onChange'> {
+  /** The URLs of the region's nodes, by the configuration. */
+  readonly nodes: readonly string[]
   readonly passer: HttpPasser
   readonly readiness: Readiness
   readonly maxWaiting: number
@@ -53,6 +56,7 @@ const PROBE_INTERVAL_MS = 2_000
 /** How often a request looks whether the region is open. */
 const OPENING_LOOK_MS = 10
 const GOING_AWAY = 1001
+const STRANGER = 'holder of region is no node of the configuration: it is asked nothing'
 const MISDIRECTED: HttpResponse = {
   status: 421,
   headers: { 'content-type': 'text/plain; charset=utf-8' },
@@ -67,6 +71,8 @@ export class SharedRegion {
   readonly #sockets = new Set<MessageSocket>()
   #cancelProbe: CancelTimer | undefined
   #isLeaving = false
+  /** The last holder that is no node of the configuration, by its fence. */
+  #strangerFence: number | undefined
 
   constructor(options: SharedRegionOptions) {
     this.#options = options
@@ -87,7 +93,7 @@ export class SharedRegion {
     })
     this.#passing = new Passing({
       ...options,
-      holder: () => this.#leader.holder(),
+      holder: () => this.#knownHolder(),
       isHere: () => this.#leader.isServing(),
     })
     this.#changed()
@@ -226,13 +232,36 @@ export class SharedRegion {
     }
   }
 
+  /**
+   * The holder, where it is a node of the configuration. Requests are passed with the tokens of their
+   * callers, and whoever writes etcd says who holds a region.
+   */
+  #knownHolder(): RoleHolder | undefined {
+    const holder = this.#leader.holder()
+    if (holder === undefined || this.#isKnown(holder)) return holder
+    if (holder.fence !== this.#strangerFence) {
+      this.#strangerFence = holder.fence
+      const fields = { region: this.#options.region, holder: holder.candidate }
+      this.#options.log.write('error', STRANGER, fields)
+    }
+    return undefined
+  }
+
+  #isKnown({ candidate }: RoleHolder): boolean {
+    const { nodes, faults } = this.#options
+    return nodes.includes(candidate) || faults?.believeAnyHolder === true
+  }
+
   /** A node that stands by is of use where it reaches the holder. */
   async #probe(check: string): Promise<void> {
     const { readiness, url, passer, runtime } = this.#options
     const holder = this.#leader.holder()
     const problem = this.#leader.problem()
     const why = problem === undefined ? '' : ` (${problem.code})`
-    if (holder === undefined || holder.candidate === url) {
+    if (holder !== undefined && !this.#isKnown(holder)) {
+      const who = `${holder.candidate}, which holds the region, is none`
+      readiness.wait(check, `a node of the configuration: ${who}`)
+    } else if (holder === undefined || holder.candidate === url) {
       readiness.wait(check, `a node to hold the region${why}`)
     } else {
       const isReached = await passer.reaches(holder.candidate)

@@ -44,6 +44,7 @@ export class SharedRegions {
       const one = new SharedRegion({
         region,
         url: plan.url,
+        nodes: (config.nodes[region] ?? []).map(({ url }) => url),
         coordination,
         open: (stepDown) => openSharedRegion(shared, region, commitLog, stepDown),
         drainTimeoutMs,

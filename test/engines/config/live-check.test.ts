@@ -39,7 +39,7 @@ caches: { a: { address: '${redis.address}' } }`)
   const [of, kafkaSays, redisSays] = found.engines.map(({ says }) => says)
   expect(of).toMatch(/^etcd 3\.[456]\.\d+, cluster \d+, 1 member, /)
   expect(kafkaSays).toMatch(/^Kafka, cluster \S+, 1 broker, messages up to \d+ bytes$/)
-  expect(redisSays).toMatch(/^Redis \d+\.\d+\.\d+, standalone, .*, noeviction$/)
+  expect(redisSays).toMatch(/^Redis \d+\.\d+\.\d+, standalone, .*, volatile-lru$/)
   expect(found.code).toBe(0)
 })
 

@@ -203,3 +203,20 @@ export async function failure(call: Promise<unknown>): Promise<Error & { readonl
     (error: unknown) => error as Error & { readonly code: string },
   )
 }
+
+/** A strong write fails in time, and says why: also one that was repeated until its time was over. */
+export function strongWriteSays(
+  db: Client,
+  id: string,
+  code: string,
+  ...texts: readonly string[]
+): Promise<void> {
+  return until(async () => {
+    const call = { idempotencyKey: id, deadlineMs: DEADLINE_MS / 4 }
+    const error = await failure(db.plans.insert({ id, seats: 1 }, call))
+    expect(error).toMatchObject(
+      error.code === 'DEADLINE_EXCEEDED' ? { details: { log: code } } : { code },
+    )
+    for (const text of texts) expect(error.message).toContain(text)
+  }, LONG_MS)
+}

@@ -12,10 +12,7 @@ const PAGE = 1_000
 const PAGE_BYTES = 4 * 1024 * 1024
 
 /** All changes of the change log of a store, in its order. */
-export async function changesOf(
-  broker: string,
-  topic: string,
-): Promise<readonly Change[]> {
+export async function changesOf(broker: string, topic: string): Promise<readonly Change[]> {
   const options = { brokers: [broker], clientId: 'reader', runtime: systemRuntime }
   const engine = openKafka({ ...options, log: memoryLog() })
   onTestFinished(() => engine.close())

@@ -10,7 +10,7 @@ import { startRedis, type RedisEngine } from '../../../src/cli/cluster/engines/r
 import { describeCacheSuite, type CacheSetup } from '../../conformance/cache-suite.ts'
 import { engines } from '../../support/engines.ts'
 import { openTestCache } from '../../support/redis-cache.ts'
-import type { RedisEndpoint } from '../../../src/drivers/redis/redis-connection.ts'
+import type { RedisEndpoint } from '../../../src/drivers/redis/redis-client.ts'
 
 async function setup(config: RedisEndpoint): Promise<CacheSetup> {
   return { cache: await openTestCache(config), advance: (ms) => pause(ms) }

@@ -3,7 +3,7 @@
  * does, and that the checks see a node that breaks a rule.
  */
 import { createServer } from 'node:http'
-import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
+import { createServer as createTcpServer, type Server } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { increment } from '../../../src/client/index.ts'
 import {
@@ -23,20 +23,19 @@ import { until } from '../../support/until.ts'
 const INSIDE_MS = 5_000
 const READ = { kind: 'tenant', tenant: 'acme', fresh: false } as const
 
-/** Somebody else who stands for the role, at an address that a test serves. */
-async function lead(layout: RegionNodes<typeof schema>, url: string): Promise<() => Promise<void>> {
-  const leadership = await layout.role.campaign('', url, new AbortController().signal)
+/** Somebody else who stands for the role, at the address of node `a`, which a test serves or nobody. */
+async function lead(layout: RegionNodes<typeof schema>): Promise<() => Promise<void>> {
+  const leadership = await layout.role.campaign('', layout.url('a'), new AbortController().signal)
   return () => leadership.resign()
 }
 
-async function listen(server: Server): Promise<string> {
+async function listen(server: Server, url: string): Promise<void> {
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
+    server.listen(Number(new URL(url).port), '127.0.0.1', resolve)
   })
   onTestFinished(() => {
     server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 function ask(url: string, timeoutMs = 20_000): Promise<Answer> {
@@ -143,7 +142,8 @@ describe('a passed request', () => {
       refusals += 1
       request.resume().on('end', () => response.writeHead(421).end())
     })
-    const resign = await lead(layout, await listen(stale))
+    await listen(stale, layout.url('a'))
+    const resign = await lead(layout)
     await layout.start('single')
     const b = await layout.start('b')
     const answer = ask(b.url)
@@ -155,11 +155,9 @@ describe('a passed request', () => {
 })
 
 describe('while nobody holds the region', () => {
-  const NOBODY = 'http://127.0.0.1:1'
-
   test('requests wait, and are served by the next holder', async () => {
     const layout = await layRegionNodes(schema)
-    const resign = await lead(layout, NOBODY)
+    const resign = await lead(layout)
     await layout.start('single')
     const b = await layout.start('b')
     const answers = Promise.all([ask(b.url), ask(b.url), ask(b.url)])
@@ -172,7 +170,7 @@ describe('while nobody holds the region', () => {
 
   test('they wait no longer than their deadline, and are safe to repeat', async () => {
     const layout = await layRegionNodes(schema)
-    await lead(layout, NOBODY)
+    await lead(layout)
     const b = await layout.start('b')
     const answer = await ask(b.url, 300)
     expect(answer.status).toBe(503)
@@ -185,7 +183,7 @@ describe('while nobody holds the region', () => {
   test('no more of them wait than is allowed', async () => {
     const limits = { maxConcurrentRequests: 4, maxConcurrentPerPrincipal: 4 }
     const layout = await layRegionNodes(schema, { sections: { limits } })
-    const resign = await lead(layout, NOBODY)
+    const resign = await lead(layout)
     await layout.start('single')
     const b = await layout.start('b')
     const waiting = [ask(b.url), ask(b.url)]
@@ -200,7 +198,7 @@ describe('while nobody holds the region', () => {
   test('a node that stops sends away what still waits, as safe to repeat', async () => {
     const limits = { drainTimeoutMs: 2_000 }
     const layout = await layRegionNodes(schema, { sections: { limits } })
-    await lead(layout, NOBODY)
+    await lead(layout)
     const b = await layout.start('b')
     const answer = ask(b.url)
     await until(() => expect(b.status().requestsInProgress).toBe(1))
@@ -215,27 +213,27 @@ describe('while nobody holds the region', () => {
 
 describe('an answer that was lost on the way from the holder', () => {
   /** A holder that takes requests and never answers, until it is gone. */
-  async function silent(): Promise<{ url: string; requests: () => number; end: () => void }> {
+  async function silent(url: string): Promise<{ requests: () => number; end: () => void }> {
     let requests = 0
     const server = createTcpServer((socket) => {
       sockets.add(socket)
       socket.on('error', () => undefined).on('data', () => requests++)
     })
     const sockets = new Set<import('node:net').Socket>()
-    const url = await listen(server)
+    await listen(server, url)
     onTestFinished(() => {
       for (const socket of sockets) socket.destroy()
     })
     const end = (): void => {
       for (const socket of sockets) socket.destroy()
     }
-    return { url, requests: () => requests, end }
+    return { requests: () => requests, end }
   }
 
   async function lose(faults: SharedRegionFaults): Promise<Answer> {
     const layout = await layRegionNodes(schema)
-    const holder = await silent()
-    const resign = await lead(layout, holder.url)
+    const holder = await silent(layout.url('a'))
+    const resign = await lead(layout)
     await layout.start('single')
     const b = await layout.start('b', { faults })
     const answer = ask(b.url)
@@ -260,8 +258,8 @@ describe('an answer that was lost on the way from the holder', () => {
 
   test('is not waited for once another node holds the region', async () => {
     const layout = await layRegionNodes(schema)
-    const holder = await silent()
-    await lead(layout, holder.url)
+    const holder = await silent(layout.url('a'))
+    await lead(layout)
     await layout.start('single')
     const b = await layout.start('b')
     const answer = ask(b.url)

@@ -76,7 +76,7 @@ test('a node that knows no holder is not ready, and says so', async () => {
   await layout.start('single')
   // Somebody else has the role: a node that does not run.
   const other = new AbortController()
-  const held = layout.role.campaign('', 'http://127.0.0.1:1', other.signal)
+  const held = layout.role.campaign('', layout.url('a'), other.signal)
   const b = await layout.start('b')
   await held
   await until(async () => {
@@ -84,7 +84,7 @@ test('a node that knows no holder is not ready, and says so', async () => {
     expect(report.checks).toContainEqual({
       name: `leader ${SHARED}`,
       ok: false,
-      waitsFor: 'http://127.0.0.1:1, which holds the region',
+      waitsFor: `${layout.url('a')}, which holds the region`,
     })
   })
   await (await held).resign()

@@ -146,7 +146,7 @@ function serverLines(port: number, options: RedisOptions): readonly string[] {
     // A cache is filled anew from the store: files would only slow it down.
     'appendonly no',
     'save ""',
-    'maxmemory-policy noeviction',
+    'maxmemory-policy volatile-lru',
     ...(password === undefined ? [] : [`requirepass ${JSON.stringify(password)}`]),
     // Its own password is what a primary asks of it, too: they change places.
     ...(password === undefined ? [] : [`masterauth ${JSON.stringify(password)}`]),

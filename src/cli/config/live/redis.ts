@@ -91,11 +91,21 @@ function judge(info: string, isCluster: boolean): Answer {
   return {
     says: `Redis ${value('redis_version') ?? '?'}, ${mode}, ${bound}, ${policy}`,
     warnings: [
-      ...(policy === 'noeviction'
-        ? []
-        : [`maxmemory-policy is ${policy}: it may drop what keeps old rows out; use noeviction`]),
+      ...policyWarnings(policy, limit),
       ...(limit === 0 ? ['maxmemory is not set: it may take all memory of its machine'] : []),
       ...(value('role') === 'slave' ? ['it is a replica and takes no writes'] : []),
     ],
   }
+}
+
+/** What expires may be evicted, and nothing else: the heads of the cache never expire. */
+function policyWarnings(policy: string, limit: number): readonly string[] {
+  if (policy.startsWith('volatile-')) return []
+  // Without a limit it never comes to that.
+  if (policy === 'noeviction' && limit === 0) return []
+  const outcome =
+    policy === 'noeviction'
+      ? 'once it is full it takes no changes, and is read no more until entries have expired'
+      : 'it may drop all that the cache knows at once'
+  return [`maxmemory-policy is ${policy}: ${outcome}; use volatile-lru`]
 }

@@ -331,6 +331,11 @@ describe('a peer of another version', () => {
     return why()
   }
 
+  it('is not taken, and the log is not trimmed: a position beyond the end of the log', async () => {
+    expect(await refusalOf({ applied: () => 1e12 })).toMatch(/beyond the end of the log/)
+    expect([...(await world.retention.reported('main')).values()]).toEqual([])
+  })
+
   it('is not taken, and nothing is written: a newer state machine', async () => {
     expect(await refusalOf({ machineVersion: 2 })).toMatch(/state machine 2; this node has/)
   })

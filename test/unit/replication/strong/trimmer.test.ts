@@ -11,8 +11,14 @@ import { MemoryLogRetention } from '../../../support/memory-log-retention.ts'
 
 const regions = ['us', 'eu', 'ap']
 const bounds = { regions, maxRetainedRecords: 1_000, marginRecords: 10 }
-const reported = (us: number, eu: number, ap?: number): Map<string, number> =>
-  new Map([['us', us], ['eu', eu], ...(ap === undefined ? [] : [['ap', ap] as const])])
+const reported = (
+  us: number,
+  eu: number,
+  ap?: number,
+): { reported: Map<string, number>; logEnd: number } => ({
+  reported: new Map([['us', us], ['eu', eu], ...(ap === undefined ? [] : [['ap', ap] as const])]),
+  logEnd: 6_000,
+})
 
 describe('the point before which records may go', () => {
   it('is a margin behind the region that has applied least', () => {
@@ -32,13 +38,32 @@ describe('the point before which records may go', () => {
   })
 
   it('takes no notice of regions that are not configured', () => {
-    const more = new Map([...reported(500, 300, 400), ['mars', 1]])
+    const more = reported(500, 300, 400)
+    more.reported.set('mars', 1)
     expect(trimPoint(more, bounds).before).toBe(290)
   })
 
-  it('keeps everything of a log that nobody has read', () => {
-    expect(trimPoint(new Map(), bounds)).toEqual({ before: 1, leftBehind: [] })
+  it('does not wait for a region that was left behind in another group', () => {
+    const notWaitedFor = new Set(['ap'])
+    expect(trimPoint(reported(500, 300, 100), { ...bounds, notWaitedFor })).toEqual({
+      before: 290,
+      leftBehind: [],
+    })
   })
+
+  it('keeps everything of a log that nobody has read', () => {
+    const nothing = { reported: new Map(), logEnd: 6_000 }
+    expect(trimPoint(nothing, bounds)).toEqual({ before: 1, leftBehind: [] })
+  })
+
+  it.each([6_002, Number.MAX_SAFE_INTEGER, Infinity, NaN, -5])(
+    'does not believe a region that says %s of a log of 6,000 records',
+    (index) => {
+      const kept = { before: 1, leftBehind: [] }
+      expect(trimPoint(reported(index, 300, 400), bounds)).toEqual(kept)
+      expect(trimPoint(reported(6_001, 6_001, 6_001), bounds).before).toBe(5_991)
+    },
+  )
 })
 
 describe('a trimmer', () => {
@@ -62,7 +87,10 @@ describe('a trimmer', () => {
       region: 'us',
       regions,
       groups: [{ group: 'main', retainFrom: () => at.index }],
-      log: { trim: async (group, before) => void trims.push([group, before]) },
+      log: {
+        readIndex: async () => 10_000,
+        trim: async (group, before) => void trims.push([group, before]),
+      },
       retention,
       runtime,
       maxRetainedRecords: 1_000,
@@ -103,6 +131,78 @@ describe('a trimmer', () => {
     expect(trims).toHaveLength(1)
     expect(trimmer.status()).toEqual([
       { group: 'main', retainedFrom: 90, leftBehind: [], error: null },
+    ])
+  })
+
+  /** Compaction is of all groups together: one that is never trimmed keeps the log of all others. */
+  it('trims a group of few records up to the last one, since it holds back all others', async () => {
+    const runtime = new ManualRuntime()
+    const retention = new MemoryLogRetention()
+    const trims: [string, number][] = []
+    const trimmer = startTrimmer({
+      region: 'us',
+      regions,
+      groups: ['system', 'main'].map((group) => ({ group, retainFrom: () => undefined })),
+      log: {
+        readIndex: async () => 10_000,
+        trim: async (group, before) => void trims.push([group, before]),
+      },
+      retention,
+      runtime,
+      maxRetainedRecords: 1_000,
+    })
+    running.push(trimmer)
+    for (const region of regions) {
+      await retention.report('system', region, 4)
+      await retention.report('main', region, 901)
+    }
+    await trimmer.trim()
+    expect(trims).toEqual([
+      ['system', 3],
+      ['main', 900],
+    ])
+    // It does not say so again while nothing happens.
+    await trimmer.trim()
+    expect(trims).toHaveLength(2)
+  })
+
+  it('waits in no group for a region that it left behind in one', async () => {
+    const runtime = new ManualRuntime()
+    const retention = new MemoryLogRetention()
+    const trims: [string, number][] = []
+    const trimmer = startTrimmer({
+      region: 'us',
+      regions,
+      groups: ['system', 'main'].map((group) => ({ group, retainFrom: () => undefined })),
+      log: {
+        readIndex: async () => 10_000,
+        trim: async (group, before) => void trims.push([group, before]),
+      },
+      retention,
+      runtime,
+      maxRetainedRecords: 1_000,
+    })
+    running.push(trimmer)
+    for (const region of ['us', 'eu']) {
+      await retention.report('system', region, 8)
+      await retention.report('main', region, 5_001)
+    }
+    await retention.report('system', 'ap', 7)
+    await retention.report('main', 'ap', 4_500)
+    await trimmer.trim()
+    expect(trims).toEqual([
+      ['system', 6],
+      ['main', 4_499],
+    ])
+    for (const region of ['us', 'eu']) await retention.report('main', region, 9_001)
+    await trimmer.trim()
+    expect(trims.slice(2)).toEqual([
+      ['system', 7],
+      ['main', 9_000],
+    ])
+    expect(trimmer.status()).toMatchObject([
+      { group: 'system', leftBehind: ['ap'] },
+      { group: 'main', leftBehind: ['ap'] },
     ])
   })
 
