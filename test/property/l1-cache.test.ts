@@ -23,7 +23,7 @@ async function run(
     fc.asyncProperty(cacheSteps({ kinds: L1_HAPPENINGS, weight: 20 }), async (steps) => {
       const { clock } = new ManualRuntime()
       const stack = new L1Stack(createMemoryCache({ clock, maxEntries: 5 }), clock, faults)
-      const model = new CacheModel(stack.cache, (which) => stack.happen(which, model))
+      const model: CacheModel = new CacheModel(stack.cache, (which) => stack.happen(which, model))
       await model.begin()
       for (const step of steps) await model.take(step)
       seen += model.seen

@@ -7,6 +7,7 @@ import { connect, type Database } from '../../../src/client/index.ts'
 import { httpDeployment } from '../../../src/client/http/http-deployment.ts'
 import type { PartHealth } from '../../../src/cli/cluster/health.ts'
 import { schema } from '../../e2e/programs/loader-schema.ts'
+import { consoleConsume } from '../support/console-consumer.ts'
 import { startProgram, type RunningProgram } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 
@@ -116,6 +117,10 @@ describe('a full cluster', () => {
       await until(async () => {
         expect(await ap.tenant('acme').visits.get(1)).toMatchObject({ batch: 1 })
       }, LONG_MS)
+
+      const kafka = health.find(({ name }) => name === 'kafka us-east')?.address ?? ''
+      const [published] = await consoleConsume(kafka, 'meridian.us-east.totals', 1)
+      expect(JSON.parse(published?.value ?? '')).toMatchObject({ after: { id: 'all', batches: 3 } })
 
       const redis = health.find(({ name }) => name === 'redis ap-south')
       process.kill(redis?.pid ?? 0, 'SIGKILL')

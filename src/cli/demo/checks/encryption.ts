@@ -26,7 +26,9 @@ const encrypted: Check = {
     const holders = found.get(id) ?? []
     for (const region of session.regions) {
       const folders = session.running.foldersOf(region)
-      const inStore = folders.some((folder) => holders.some((path) => path.startsWith(folder + sep)))
+      const inStore = folders.some((folder) =>
+        holders.some((path) => path.startsWith(folder + sep)),
+      )
       if (!inStore) refute(`the scan does not even find the row's key in ${region}`)
     }
     for (const secret of [name, email]) {
