@@ -153,12 +153,14 @@ class LogTrimmer implements Trimmer {
   }
 
   async trim(): Promise<void> {
-    const { groups, retention, log, regions, maxRetainedRecords } = this.#options
+    const { groups, retention, log, region, regions, maxRetainedRecords } = this.#options
     const { marginRecords = MARGIN_RECORDS, minTrimRecords = MIN_TRIM_RECORDS } = this.#options
     const bounds = { regions, maxRetainedRecords, marginRecords }
     const reports = new Map<RetainedGroup, Reports>()
-    await this.#each(groups, async (one) => {
+    await this.#each(groups, async (one, state) => {
       const reported = await retention.reported(one.group)
+      // A node that held the region before this one may have said something older since.
+      state.reported = reported.get(region) ?? 0
       reports.set(one, { reported, logEnd: await log.readIndex(one.group) })
     })
     const notWaitedFor = new Set(
@@ -167,7 +169,8 @@ class LogTrimmer implements Trimmer {
     await this.#each([...reports.keys()], async (one, state) => {
       const { before } = trimPoint(reports.get(one) as Reports, { ...bounds, notWaitedFor })
       state.leftBehind = regions.filter((region) => notWaitedFor.has(region))
-      if (before < Math.max(2, state.trimmed + minTrimRecords)) return
+      // The mark of a lone record says that nothing older is needed.
+      if (before < state.trimmed + minTrimRecords) return
       await log.trim(one.group, before)
       state.trimmed = before
     })

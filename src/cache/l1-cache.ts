@@ -44,7 +44,9 @@ export interface L1Faults {
 
 /** How it stands. */
 export interface L1Status {
-  /** It is told of changes, and answers. */
+  /** It is told of changes. */
+  readonly subscribed: boolean
+  /** It answers what it has. */
   readonly inUse: boolean
   readonly entries: number
   readonly bytes: number
@@ -111,6 +113,7 @@ class Level implements L1Cache, AppliedListener {
 
   status(): L1Status {
     return {
+      subscribed: this.#isUp,
       inUse: this.#isUp && !this.#isFailing && this.#parts.every((part) => part.isKnown),
       entries: this.#entries.size,
       bytes: this.#entries.weight,

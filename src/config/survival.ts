@@ -246,17 +246,19 @@ function regionLoss(facts: DeploymentFacts, one: RegionFacts): Outcome {
 function powerCut(facts: DeploymentFacts): SurvivalRow {
   const servers = facts.regions.filter(({ store }) => store === 'server')
   const ofRows: Kept = servers.length > 0 ? 'kept if forced' : 'kept'
+  // What all regions have applied etcd drops: one region at least must have it on its disk.
+  const isDropped = facts.members > 0 && servers.length === facts.regions.length
   return {
     loss: 'power, everywhere',
     regions: facts.regions.map(({ region }) => region),
-    strong: 'kept',
+    strong: isDropped ? 'kept if forced' : 'kept',
     pinned: ofRows,
     eventual: ofRows,
     reads: 'stop',
     writes: 'stop',
     why: [
       facts.members > 0
-        ? 'etcd forces every record to disk before it answers.'
+        ? `etcd forces every record to disk before it answers${isDropped ? ', and drops those that every region has applied' : ''}.`
         : 'The commit log is forced to disk before a strong write is answered.',
       servers.length < facts.regions.length ? 'File stores force every commit.' : '',
       servers.length > 0

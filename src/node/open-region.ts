@@ -77,7 +77,8 @@ export async function openSharedRegion(
   })
   try {
     const files = await openFiles(shared, region, closing)
-    const fenced = { ...files, store: fencedStore(region, files.store, stepDown) }
+    const store = fencedStore(region, files.store, shared.runtime.clock, stepDown)
+    const fenced = { ...files, store }
     const node = closing.add(await openRegion(shared, region, fenced, commitLog))
     const { leader } = config.commitLog
     closing.add(new CatchUp({ ...shared, leader, nodes: new Map([[region, node]]) }))

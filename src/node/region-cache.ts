@@ -1,12 +1,12 @@
 /** A region's cache as a node runs it: what keeps it current, reads through it, and how they stand. */
-import type { Cache } from '../core/ports/cache.ts'
+import type { L1Cache, L1Status } from '../cache/l1-cache.ts'
 import { startCacheRole, type CacheRoleOptions } from './cache-role.ts'
 import type { CachedReads, CachedReadStatus } from './cached-reads.ts'
 
 /** What it is made of. */
 export interface RegionCacheParts extends Omit<CacheRoleOptions, 'cache'> {
   /** Left out: the region has none. */
-  readonly cache?: Cache
+  readonly cache?: L1Cache
   readonly cached: CachedReads | undefined
 }
 
@@ -16,6 +16,8 @@ export interface RegionCacheStatus extends CachedReadStatus {
   readonly position: number | null
   /** The code of why it does not follow. */
   readonly error: string | null
+  /** What this process keeps of it in its memory. */
+  readonly memory: L1Status
 }
 
 /** A region's cache. */
@@ -33,7 +35,12 @@ export function startRegionCache(parts: RegionCacheParts): RegionCache | undefin
   return {
     status: () => {
       const { position, error } = role.status()
-      return { ...cached.status(), position: position ?? null, error: error?.code ?? null }
+      return {
+        ...cached.status(),
+        position: position ?? null,
+        error: error?.code ?? null,
+        memory: cache.status(),
+      }
     },
     async close() {
       await role.stop()

@@ -1,7 +1,7 @@
 /** What a region keeps: its rows, its change log, and a cache of hot rows. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Cache } from '../core/ports/cache.ts'
+import { createL1Cache, type L1Cache } from '../cache/l1-cache.ts'
 import type { Store } from '../core/ports/store.ts'
 import { openRedisCache } from '../drivers/redis/redis-cache.ts'
 import type { Closing } from './closing.ts'
@@ -23,8 +23,11 @@ export async function makeDataFolder(path: string): Promise<void> {
 /** What a region keeps. */
 export interface RegionFiles extends RegionChangeLog {
   readonly store: Store
-  /** Hot rows, for the nodes of the region together; reads go to the store where it is left out. */
-  readonly cache?: Cache
+  /**
+   * Hot rows, for the nodes of the region together, the hottest in this process; reads go to the
+   * store where it is left out.
+   */
+  readonly cache?: L1Cache
 }
 
 /**
@@ -47,6 +50,8 @@ export async function openRegionFiles(
   const endpoint = await redisSettings(redis, region, sources)
   const { name } = config
   const { log } = sources
-  const cache = closing.add(openRedisCache({ name, region, config: endpoint, runtime, log }))
+  const shared = openRedisCache({ name, region, config: endpoint, runtime, log })
+  const { clock } = runtime
+  const cache = closing.add(createL1Cache({ shared, feed: shared.feed, clock }))
   return { store, ...changeLog, cache }
 }

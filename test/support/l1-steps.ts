@@ -8,6 +8,7 @@ import { ToldCache } from './told-cache.ts'
 /** What happens to it, some of it more often. */
 const HAPPENINGS = [
   ...['warm', 'warm', 'warm', 'look', 'look', 'look', 'deliver', 'deliver', 'deliver one'],
+  ...['change under way', 'change under way', 'change untold'],
   ...['hold', 'hold', 'release', 'release', 'lose', 'drop', 'up', 'clear', 'begin at the end'],
 ] as const
 export const L1_HAPPENINGS = HAPPENINGS.length
@@ -45,6 +46,21 @@ export class L1Stack {
         return model.take({ kind: 'warm', key })
       case 'look':
         return model.take({ kind: 'read', keys: [key] })
+      case 'change under way':
+        // An answer is under way while its key changes.
+        await model.take({ kind: 'warm', key })
+        shared.holding(() => void l1.read(MODEL_KEYS))
+        await this.#change(model, key)
+        shared.deliver()
+        await shared.release()
+        return model.take({ kind: 'read', keys: [key] })
+      case 'change untold':
+        await model.take({ kind: 'warm', key })
+        await this.#change(model, key)
+        shared.lose()
+        await this.#change(model, key + 1)
+        shared.deliver()
+        return model.take({ kind: 'read', keys: [key] })
       case 'deliver':
         return shared.deliver()
       case 'deliver one':
@@ -64,5 +80,10 @@ export class L1Stack {
       case 'begin at the end':
         return model.beginAtEnd()
     }
+  }
+
+  async #change(model: CacheModel, key: number): Promise<void> {
+    await model.take({ kind: 'change', key, isDelete: false })
+    await model.take({ kind: 'apply', count: 10 })
   }
 }

@@ -1,6 +1,7 @@
 /** Caches in a Redis of the tests, each under a name of its own. */
 import { randomBytes } from 'node:crypto'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import { createL1Cache, type L1Cache, type L1CacheOptions } from '../../src/cache/l1-cache.ts'
 import { systemRuntime } from '../../src/drivers/runtime/system-runtime.ts'
 import {
   openRedisCache,
@@ -34,6 +35,18 @@ export async function openTestCache(
   })
   onTestFinished(() => cache.close())
   await connected(cache)
+  return cache
+}
+
+/** Puts an L1 before a cache, and waits until it is told of changes: it answers what it has read once. */
+export async function withL1(
+  shared: RedisCache,
+  options: Partial<L1CacheOptions> = {},
+): Promise<L1Cache> {
+  const { clock } = systemRuntime
+  const cache = createL1Cache({ shared, feed: shared.feed, clock, ...options })
+  onTestFinished(() => cache.close())
+  await until(() => expect(cache.status().subscribed).toBe(true), 60_000)
   return cache
 }
 

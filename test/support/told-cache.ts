@@ -29,6 +29,7 @@ export class ToldCache implements Cache {
   #incarnation = ''
   #lives = 0
   #holds = false
+  #failure: Error | undefined
   /** Reads that it was asked for, and how often it was told to subscribe anew. */
   reads = 0
   renewals = 0
@@ -97,6 +98,12 @@ export class ToldCache implements Cache {
     await new Promise<void>((resolve) => setImmediate(resolve))
   }
 
+  /** The next read fails with this. */
+  failNext(failure: Error): Error {
+    this.#failure = failure
+    return failure
+  }
+
   async begin(incarnation: string, position: number): Promise<number> {
     const { applied } = await this.#cache.read([])
     const goesOn = applied !== undefined && this.#incarnation === incarnation
@@ -111,6 +118,9 @@ export class ToldCache implements Cache {
   async read(keys: readonly string[]): Promise<CacheRead> {
     const isHeld = this.#holds
     this.reads++
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure
     const read = await this.#cache.read(keys)
     if (isHeld) await new Promise<void>((resolve) => this.#held.push(resolve))
     return read

@@ -2,7 +2,13 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { defaultConfig, parseConfig, type Config } from '../../config/parse-config.ts'
+import { parseConfig, type Config } from '../../config/parse-config.ts'
+import {
+  DEFAULT_ONE_WAY_MS,
+  DEFAULT_REGIONS,
+  pairName,
+  regionPairs,
+} from '../../config/topology.ts'
 import { MeridianError } from '../../core/errors.ts'
 import { readConfigFile } from '../../node/files.ts'
 import type { GivenOptions, OptionSpecs } from '../command.ts'
@@ -21,6 +27,7 @@ export interface ClusterCommandOptions {
 }
 
 const MOST_NODES = 5
+const FAR_MS = 50
 
 /** What help says of them. */
 export const CLUSTER_OPTIONS: OptionSpecs = {
@@ -75,12 +82,20 @@ export async function readClusterOptions(given: GivenOptions): Promise<ClusterCo
 }
 
 async function readConfig(file: string | undefined, regions: string | undefined): Promise<Config> {
-  if (file === undefined) return defaultConfig(regions?.split(',').map((name) => name.trim()))
+  if (file === undefined) return configOf(regions?.split(',').map((name) => name.trim()))
   const config = parseConfig(await readConfigFile(file), file)
   if (config.keys?.kind !== 'keyring') return config
   // Its path is relative to the data of that configuration, which are elsewhere here.
   const data = resolve(dirname(file), config.data.directory)
   return { ...config, keys: { kind: 'keyring', file: resolve(data, config.keys.file) } }
+}
+
+/** Regions of any name: those whose distances are not built in are as far apart as two often are. */
+function configOf(regions: readonly string[] = DEFAULT_REGIONS): Config {
+  const pairs = regionPairs(regions).map(([a, b]) => pairName(a, b))
+  const topology = pairs.map((pair) => [pair, DEFAULT_ONE_WAY_MS[pair] ?? FAR_MS])
+  const text = JSON.stringify({ regions, topology: Object.fromEntries(topology) })
+  return parseConfig(text, 'the option `--regions`')
 }
 
 function schemaModule(

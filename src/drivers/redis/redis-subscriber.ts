@@ -35,6 +35,7 @@ const PING_MS = 1_000
 const PONG_MS = 2_000
 /** Before the keys: kind, part, incarnation, life, after, position, piece, 'last'. */
 const HEAD_FIELDS = 8
+const MAX_REASONS = 8
 
 /** Subscribes, for as long as it is not closed; whether or not the server is there yet. */
 export function subscribeToRedis(options: RedisSubscriberOptions): AppliedSubscription {
@@ -48,7 +49,8 @@ class Subscriber implements AppliedSubscription {
   /** Connections that were begun, and those of them that failed since the last that did not. */
   #attempts = 0
   #failures = 0
-  #error: string | null = null
+  /** What was said since the last connection that did not fail. */
+  readonly #told = new Set<string>()
   #cancelTimer: CancelTimer | undefined
   #isClosed = false
 
@@ -86,7 +88,7 @@ class Subscriber implements AppliedSubscription {
     await client.subscribe(channel)
     if (this.#isClosed || client !== this.#client || client.status !== 'ready') return
     this.#failures = 0
-    this.#error = null
+    this.#told.clear()
     this.#isUp = true
     this.#options.listener.onUp()
     this.#schedulePing(client)
@@ -137,11 +139,11 @@ class Subscriber implements AppliedSubscription {
     )
   }
 
-  /** Says a reason once, not with every attempt. */
+  /** Says a reason once, not with every attempt; each attempt may fail in two ways. */
   #failed(error: unknown): void {
     const reason = textOf(error)
-    if (this.#isClosed || reason === this.#error) return
-    this.#error = reason
+    if (this.#isClosed || this.#told.has(reason) || this.#told.size >= MAX_REASONS) return
+    this.#told.add(reason)
     const address = addressOf(this.#options.endpoint)
     this.#options.log.write('warn', 'cache subscription failed', { address, reason })
   }
@@ -160,6 +162,7 @@ function parse(text: string): AppliedChanges | typeof TOLD_RESET | undefined {
   const [kind, part, incarnation, life, after, position, piece, last, ...ids] = fields
   if (kind === TOLD_RESET) return TOLD_RESET
   if (kind !== TOLD_APPLIED || fields.length < HEAD_FIELDS) return undefined
+  if (![part, after, position, piece].every((number) => isNumber(number))) return undefined
   return {
     part: Number(part),
     incarnation: incarnation ?? '',
@@ -170,4 +173,8 @@ function parse(text: string): AppliedChanges | typeof TOLD_RESET | undefined {
     isLast: last === 'last',
     ids,
   }
+}
+
+function isNumber(text: string | undefined): boolean {
+  return text !== undefined && /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))
 }

@@ -16,10 +16,10 @@ import type { CacheFaults } from '../cache/faults.ts'
 export const DIGITS = 16
 /** Where the position and the instant of an entry begin, and its kind is. */
 export const POSITION_AT = 16
-export const EXPIRES_AT = POSITION_AT + DIGITS
-export const KIND_AT = EXPIRES_AT + DIGITS
+export const EXPIRES_AT: number = POSITION_AT + DIGITS
+export const KIND_AT: number = EXPIRES_AT + DIGITS
 /** Bytes before the row. */
-export const ENTRY_HEAD_BYTES = KIND_AT + 1
+export const ENTRY_HEAD_BYTES: number = KIND_AT + 1
 
 /** What messages begin with. */
 export const TOLD_APPLIED = 'applied'

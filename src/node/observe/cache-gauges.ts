@@ -9,6 +9,7 @@ export class CacheGauges {
   readonly #inUse: Gauge<'region'>
   readonly #position: Gauge<'region'>
   readonly #reads: Gauge<'region' | 'result'>
+  readonly #memoryHits: Gauge<'region'>
   readonly #mismatches: Gauge<'region'>
 
   constructor(registry: Registry) {
@@ -31,6 +32,12 @@ export class CacheGauges {
       labelNames: ['region', 'result'],
       registers,
     })
+    this.#memoryHits = new Gauge({
+      name: 'meridian_cache_memory_hits',
+      help: 'Calls of the cache since the start that the memory of the process answered.',
+      labelNames: ['region'],
+      registers,
+    })
     this.#mismatches = new Gauge({
       name: 'meridian_cache_sample_mismatches',
       help: 'Rows that the cache was found to hold otherwise than the store; 0 is right.',
@@ -43,6 +50,7 @@ export class CacheGauges {
     this.#inUse.set({ region }, Number(cache.inUse))
     if (cache.position !== null) this.#position.set({ region }, cache.position)
     for (const result of RESULTS) this.#reads.set({ region, result }, cache[result])
+    this.#memoryHits.set({ region }, cache.memory.hits)
     this.#mismatches.set({ region }, cache.samples.mismatches)
   }
 }

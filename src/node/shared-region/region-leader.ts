@@ -179,6 +179,8 @@ export class RegionLeader {
         await this.#serve(term)
       } finally {
         this.#term = undefined
+        // What this node does not hold any more the next one need not wait for: the store has a fence.
+        if (!this.#isStopping()) await leadership.resign().catch(() => undefined)
         await region.close()
       }
       const why = leadership.lost.aborted ? 'lost' : this.#isStopping() ? 'handed over' : 'given up'

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startSentinel } from '../../../src/cli/cluster/engines/redis-groups.ts'
 import { startRedis } from '../../../src/cli/cluster/engines/redis.ts'
 import type { Probe } from '../../../src/cli/config/live/probe.ts'
 import { runCli } from '../../../src/cli/run-cli.ts'
+import { selfSignedCertificate } from '../../support/certificates.ts'
 import { engines } from '../../support/engines.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'meridian-live-'))
@@ -82,4 +84,34 @@ test('names a wrong password of Redis, and a policy that evicts', async () => {
   const right = await check(text(secret('right', 'right')))
   expect(right.code).toBe(0)
   expect(right.engines[0]?.warnings.join()).toContain('maxmemory-policy is allkeys-lru')
+})
+
+test('asks the Sentinels of a Redis over TLS, as nodes do', async () => {
+  const { certificate, key } = await selfSignedCertificate()
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 })
+    return join(folder, name)
+  }
+  const paths = { certificate: file('own.pem', certificate), key: file('own.key', key) }
+  const tls = { ...paths, ca: paths.certificate }
+  const primary = await startRedis({ tls })
+  onTestFinished(() => primary.close())
+  const sentinel = await startSentinel({ primary: primary.address, tls })
+  onTestFinished(() => sentinel.close())
+  const { engines: found } = await check(
+    `regions: [a]
+caches: { a: { sentinels: { addresses: ['${sentinel.address}'], name: meridian }, tls: { ca: own.pem } } }`,
+  )
+  expect(found).toMatchObject([{ isReachable: true, problems: [] }])
+})
+
+test('warns of a Redis that is full one day and evicts nothing', async () => {
+  const redis = await startRedis({
+    settings: ['maxmemory-policy noeviction', 'maxmemory 100mb'],
+  })
+  onTestFinished(() => redis.close())
+  const { engines: found } = await check(
+    `regions: [a]\ncaches: { a: { address: '${redis.address}' } }`,
+  )
+  expect(found[0]?.warnings.join()).toContain('use volatile-lru')
 })

@@ -2,7 +2,7 @@
  * A node that starts while its engines are away, refuse it, are something else, or are not as they
  * should be: it names them and what to do, serves what it has, and goes on by itself.
  */
-import { Kafka, logLevel, type Admin } from 'kafkajs'
+import { ConfigResourceTypes, Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startEtcd, type EtcdEngine } from '../../../src/cli/cluster/engines/etcd.ts'
 import { startKafka, type KafkaEngine } from '../../../src/cli/cluster/engines/kafka.ts'
@@ -31,7 +31,6 @@ const SECRETS = {
   KAFKA_PASSWORD: 'kafka-secret',
   REDIS_PASSWORD: 'redis-secret',
 }
-const TOPIC_RESOURCE = 2
 
 /** One of each for the whole file; tests come in turn, each on the data of the one before. */
 let etcd: EtcdEngine
@@ -112,7 +111,7 @@ async function setTopic(topic: string, settings: string): Promise<void> {
     const [name = '', value = ''] = setting.split('=')
     return { name, value }
   })
-  const resource = { type: TOPIC_RESOURCE, name: topic, configEntries }
+  const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configEntries }
   await openAdmin().alterConfigs({ validateOnly: false, resources: [resource] })
 }
 

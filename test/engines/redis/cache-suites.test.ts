@@ -9,12 +9,19 @@ import {
 import { startRedis, type RedisEngine } from '../../../src/cli/cluster/engines/redis.ts'
 import { describeCacheSuite, type CacheSetup } from '../../conformance/cache-suite.ts'
 import { engines } from '../../support/engines.ts'
-import { openTestCache } from '../../support/redis-cache.ts'
+import { openTestCache, withL1 } from '../../support/redis-cache.ts'
 import type { RedisEndpoint } from '../../../src/drivers/redis/redis-client.ts'
 
 async function setup(config: RedisEndpoint): Promise<CacheSetup> {
   return { cache: await openTestCache(config), advance: (ms) => pause(ms) }
 }
+
+async function setupL1(config: RedisEndpoint): Promise<CacheSetup> {
+  const cache = await withL1(await openTestCache(config), { maxAgeMs: 1_000 })
+  return { cache, advance: (ms) => pause(ms) }
+}
+
+describeCacheSuite('Redis below an L1', () => setupL1({ address: engines().redis.address }))
 
 describeCacheSuite('Redis', () => setup({ address: engines().redis.address }))
 
@@ -32,13 +39,13 @@ describe('behind Sentinels', () => {
     await Promise.all([sentinel.close(), redis.close()])
   })
 
-  describeCacheSuite('Redis with Sentinel', () =>
-    setup({
-      sentinels: { addresses: [sentinel.address], name: 'main' },
-      password: PASSWORD,
-      user: 'default',
-    }),
-  )
+  const config = (): RedisEndpoint => ({
+    sentinels: { addresses: [sentinel.address], name: 'main' },
+    password: PASSWORD,
+    user: 'default',
+  })
+  describeCacheSuite('Redis with Sentinel', () => setup(config()))
+  describeCacheSuite('Redis with Sentinel below an L1', () => setupL1(config()))
 })
 
 describe('in a Cluster', () => {
@@ -51,6 +58,10 @@ describe('in a Cluster', () => {
 
   describeCacheSuite('Redis Cluster', () =>
     setup({ cluster: cluster.addresses, password: PASSWORD }),
+  )
+
+  describeCacheSuite('Redis Cluster below an L1', () =>
+    setupL1({ cluster: cluster.addresses, password: PASSWORD }),
   )
 
   test('every server has a share of the cache', async () => {

@@ -162,11 +162,13 @@ async function underLoad(
 
 /** Resolves once reads come out of the cache again, and it follows the store. */
 async function healed(status: () => RegionCacheStatus): Promise<void> {
-  const { hits } = status()
+  const { hits, memory } = status()
   await until(() => {
     const now = status()
     expect(now).toMatchObject({ inUse: true, error: null })
     expect(now.hits).toBeGreaterThan(hits + 20)
+    expect(now.memory.inUse).toBe(true)
+    expect(now.memory.hits).toBeGreaterThan(memory.hits)
   }, LONG_MS)
 }
 
@@ -179,6 +181,15 @@ describe('under load, sessions stay whole and the cache heals', () => {
         await redis.kill()
         await pause(1_000)
         await redis.restart()
+      },
+    ],
+    [
+      'who listens is cut off, again and again',
+      async (redis) => {
+        for (let times = 0; times < 20; times++) {
+          await redis.ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
+          await pause(100)
+        }
       },
     ],
     [

@@ -3,8 +3,13 @@ import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { packMessage } from '../../../src/protocol/message-pack.ts'
 import { defaultConfig } from '../../../src/config/parse-config.ts'
+import { startRedis } from '../../../src/cli/cluster/engines/redis.ts'
+import { openRedisCache } from '../../../src/drivers/redis/redis-cache.ts'
+import { systemRuntime } from '../../../src/drivers/runtime/system-runtime.ts'
 import { engines } from '../../support/engines.ts'
+import { freePorts } from '../../support/free-ports.ts'
 import { openMarket, REGIONS, US } from '../../support/market.ts'
+import { memoryLog } from '../../support/memory-log.ts'
 import { ownName } from '../../support/redis-cache.ts'
 import { until } from '../../support/until.ts'
 
@@ -32,7 +37,7 @@ async function openRow() {
     }, LONG_MS)
     return key
   }
-  return { orders, redis, tag, filled }
+  return { orders, redis, name, tag, filled }
 }
 
 const row = { id: 'o', label: 'a label', wide: 2n ** 60n, paid: true, extra: { a: 1 } }
@@ -97,3 +102,65 @@ test(
   },
   LONG_MS,
 )
+
+test(
+  'what somebody else says of changes costs copies, not the answer',
+  async () => {
+    const { orders, redis, name, filled } = await openRow()
+    await filled()
+    const channel = `${name}:${US}:applied`
+    const head = (position: string): string[] => ['0', 'i', 'l', '0', position, '0', 'last', 'k']
+    const messages: readonly unknown[] = [
+      'no JSON',
+      '{}',
+      [],
+      ['applied'],
+      ['applied', 0, 1],
+      ['applied', ...head('letters')],
+      ['applied', ...head('9'.repeat(16))],
+      ['applied', '99', ...head('1').slice(1)],
+      ['unknown', ...head('1')],
+      ['reset'],
+    ]
+    for (const message of messages) {
+      const text = typeof message === 'string' ? message : JSON.stringify(message)
+      expect(await redis.publish(channel, text)).toBeGreaterThan(0)
+      for (let i = 0; i < 3; i++) expect(await orders.get('o')).toMatchObject(row)
+    }
+    await orders.update('o', { label: 'new' })
+    for (let i = 0; i < 3; i++) expect(await orders.get('o')).toMatchObject({ label: 'new' })
+    await filled()
+  },
+  LONG_MS,
+)
+
+test(
+  'a Redis that is away is spoken of once, not with every attempt',
+  async () => {
+    const log = memoryLog()
+    const [port] = await freePorts(1)
+    const cache = openRedisCache({
+      name: ownName(),
+      region: US,
+      config: { address: `127.0.0.1:${port}` },
+      runtime: systemRuntime,
+      log,
+    })
+    onTestFinished(() => cache.close())
+    const listener = { onUp: noop, onReset: noop, onApplied: noop, onDown: noop }
+    const subscription = cache.feed.subscribe(listener)
+    onTestFinished(() => subscription.close())
+    const failures = (): number =>
+      log.lines.filter(({ event }) => event === 'cache subscription failed').length
+    await until(() => expect(failures()).toBeGreaterThan(0))
+    const redis = await startRedis({ port })
+    onTestFinished(() => redis.close())
+    await until(() => expect(cache.status().connected).toBe(true), LONG_MS)
+    expect(failures()).toBeLessThan(4)
+  },
+  LONG_MS,
+)
+
+function noop(): void {
+  // Nothing is kept.
+}

@@ -349,6 +349,8 @@ caches: { us-east: { address: 'r:1' } }`,
       pinned: 'kept if forced',
       eventual: 'kept if forced',
     })
+    // The log drops what every region has applied, forced or not.
+    expect(row(example('full'), 'power, everywhere').strong).toBe('kept if forced')
   })
 
   it('one machine for everything keeps nothing without its disk', () => {

@@ -62,6 +62,8 @@ function connect({
     return new Cluster(cluster.map(hostAndPort), {
       lazyConnect: true,
       clusterRetryStrategy: () => null,
+      // Certificates are checked against names, not against what they resolve to.
+      ...(tls === undefined ? {} : { dnsLookup: (host, found) => found(null, host) }),
       redisOptions: options,
     })
   }
@@ -70,6 +72,7 @@ function connect({
       ...options,
       sentinels: sentinels.addresses.map(hostAndPort),
       name: sentinels.name,
+      ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: secure }),
       sentinelRetryStrategy: () => null,
     })
   }

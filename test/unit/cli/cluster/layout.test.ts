@@ -109,6 +109,18 @@ describe('ports', () => {
 })
 
 describe('options', () => {
+  test('take regions of any name, near where their distance is known', async () => {
+    const { config: read } = await readClusterOptions({
+      regions: 'us-east, eu-west, mars',
+      directory: temporaryFolder(),
+    })
+    expect(read.regions).toEqual(['us-east', 'eu-west', 'mars'])
+    expect(read.topology.oneWayMs['eu-west/us-east']).toBe(40)
+    expect(read.topology.oneWayMs['mars/us-east']).toBeGreaterThan(0)
+    const twice = readClusterOptions({ regions: 'a,a', directory: temporaryFolder() })
+    await expect(twice).rejects.toThrow(/`--regions`.*'a' is named twice/)
+  })
+
   test('take the regions, the schema and the keyring of a configuration, wherever it is', async () => {
     const folder = temporaryFolder()
     const file = join(folder, 'meridian.yaml')

@@ -124,10 +124,9 @@ describe('a trimmer', () => {
     await retention.report('main', 'ap', 170)
     await trimmer.trim()
     expect(trims).toHaveLength(1)
-    await retention.report('main', 'us', 170)
     await retention.report('main', 'eu', 170)
     await runtime.advance(40_000)
-    // The region itself is at 100 still: its own report came first.
+    // The region itself is at 100 still.
     expect(trims).toHaveLength(1)
     expect(trimmer.status()).toEqual([
       { group: 'main', retainedFrom: 90, leftBehind: [], error: null },
@@ -142,7 +141,7 @@ describe('a trimmer', () => {
     const trimmer = startTrimmer({
       region: 'us',
       regions,
-      groups: ['system', 'main'].map((group) => ({ group, retainFrom: () => undefined })),
+      groups: ['one', 'system', 'main'].map((group) => ({ group, retainFrom: () => undefined })),
       log: {
         readIndex: async () => 10_000,
         trim: async (group, before) => void trims.push([group, before]),
@@ -153,17 +152,19 @@ describe('a trimmer', () => {
     })
     running.push(trimmer)
     for (const region of regions) {
+      await retention.report('one', region, 2)
       await retention.report('system', region, 4)
       await retention.report('main', region, 901)
     }
     await trimmer.trim()
     expect(trims).toEqual([
+      ['one', 1],
       ['system', 3],
       ['main', 900],
     ])
     // It does not say so again while nothing happens.
     await trimmer.trim()
-    expect(trims).toHaveLength(2)
+    expect(trims).toHaveLength(3)
   })
 
   it('waits in no group for a region that it left behind in one', async () => {
@@ -204,6 +205,16 @@ describe('a trimmer', () => {
       { group: 'system', leftBehind: ['ap'] },
       { group: 'main', leftBehind: ['ap'] },
     ])
+  })
+
+  it('says again what a node that held its region before has overwritten', async () => {
+    const { retention, trimmer } = world()
+    await trimmer.report()
+    // That one was stopped for a while, and says on its way out how far it was.
+    await retention.report('main', 'us', 60)
+    await trimmer.trim()
+    await trimmer.report()
+    expect(await retention.reported('main')).toEqual(new Map([['us', 100]]))
   })
 
   it('goes on after a log that did not answer', async () => {
