@@ -11,7 +11,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createL1Cache } from '../src/cache/l1-cache.ts'
 import { defaultConfig } from '../src/config/parse-config.ts'
-import { noLog } from '../src/core/ports/log.ts'
 import { openRedisCache } from '../src/drivers/redis/redis-cache.ts'
 import { systemRuntime } from '../src/drivers/runtime/system-runtime.ts'
 import { testMeridian } from '../src/testing/index.ts'
@@ -74,7 +73,7 @@ async function measureLevels(): Promise<void> {
     region: 'levels',
     config: { address },
     runtime: systemRuntime,
-    log: noLog,
+    log: { write: () => {} },
   })
   const l1 = createL1Cache({ shared, feed: shared.feed, clock: systemRuntime.clock })
   while (!l1.status().subscribed || !shared.status().connected) await pause(10)

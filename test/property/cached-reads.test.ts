@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { L1Faults } from '../../src/cache/l1-cache.ts'
 import type { CachedReadFaults } from '../../src/node/cached-reads.ts'
 import type { ReadLevel } from '../../src/protocol/messages.ts'
 import { CachedWorld, type CachedStep } from '../support/cached-world.ts'
@@ -56,6 +57,7 @@ const step: fc.Arbitrary<CachedStep> = fc.oneof(
       ms: fc.integer({ min: 1, max: 300 }),
     }),
   },
+  { weight: 1, arbitrary: fc.constant({ kind: 'cut' } as const) },
   { weight: 1, arbitrary: fc.constant({ kind: 'lose' } as const) },
 )
 
@@ -63,11 +65,12 @@ async function run(
   faults: CachedReadFaults,
   numRuns: number,
   seed?: number,
+  l1?: L1Faults,
 ): Promise<{ failed: boolean; error: unknown; hits: number }> {
   let hits = 0
   const details = await fc.check(
     fc.asyncProperty(fc.array(step, { maxLength: 50, size: 'max' }), async (steps) => {
-      const world = await CachedWorld.open(faults)
+      const world = await CachedWorld.open(faults, l1)
       try {
         for (const one of steps) await world.take(one)
         hits += world.cached.status().hits
@@ -87,6 +90,21 @@ describe('reads through a cache', () => {
     expect(error).toBeFalsy()
     expect(failed).toBe(false)
     expect(hits).toBeGreaterThan(RUNS)
+  })
+
+  test('keep all that with an L1 that is told late, or cut off', async () => {
+    const { failed, error, hits } = await run({}, RUNS, undefined, {})
+    expect(error).toBeFalsy()
+    expect(failed).toBe(false)
+    expect(hits).toBeGreaterThan(RUNS)
+  })
+
+  test.for([
+    ['entries are kept over a drop', { keepsOnDrop: true }],
+    ['messages count over a gap', { ignoresGaps: true }],
+  ] as const)('must fail with an L1: %s', async ([, l1]) => {
+    const { failed } = await run({}, 2 * FAULTY_RUNS, 1, l1)
+    expect(failed).toBe(true)
   })
 
   test.for([

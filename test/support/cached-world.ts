@@ -3,6 +3,7 @@
  * moment of the store: each answer must be of one moment that is not before what the session has
  * read or written.
  */
+import { createL1Cache, type L1Faults } from '../../src/cache/l1-cache.ts'
 import { createMemoryCache } from '../../src/drivers/cache/memory-cache.ts'
 import type { Change } from '../../src/core/change.ts'
 import type { Cache } from '../../src/core/ports/cache.ts'
@@ -13,6 +14,7 @@ import type { StoredRow } from '../../src/sql/select.ts'
 import { ManualRuntime } from './manual-runtime.ts'
 import { openPinnedRegion, request, SOURCE, type PinnedRegion } from './pinned-region.ts'
 import { imageOf, shop, shopTable } from './shop.ts'
+import { ToldCache } from './told-cache.ts'
 
 /** One step; numbers choose among what there is. */
 export type CachedStep =
@@ -32,6 +34,8 @@ export type CachedStep =
     }
   | { readonly kind: 'apply'; readonly count: number }
   | { readonly kind: 'pass'; readonly ms: number }
+  /** What is told of the cache is cut off for a moment. */
+  | { readonly kind: 'cut' }
   | { readonly kind: 'lose' }
 
 interface Session {
@@ -49,18 +53,25 @@ const EXPIRES = 'expiresAt'
 export class CachedWorld {
   readonly cached: CachedReads
   readonly region: PinnedRegion
+  /** What is read through, and what changes are applied to: another process does that. */
   readonly #cache: Cache
+  readonly #shared: ToldCache
   readonly #runtime: ManualRuntime
   readonly #table = shopTable('alerts')
   readonly #sessions: Session[] = []
   #at = 0
   #level = 0
 
-  private constructor(region: PinnedRegion, faults: CachedReadFaults) {
+  private constructor(region: PinnedRegion, faults: CachedReadFaults, l1?: L1Faults) {
     this.region = region
     this.#runtime = new ManualRuntime()
     region.wall.nowMs = this.#runtime.clock.nowMs()
-    this.#cache = createMemoryCache({ clock: this.#runtime.clock, maxEntries: KEYS })
+    const { clock } = this.#runtime
+    const shared = new ToldCache(createMemoryCache({ clock, maxEntries: KEYS }))
+    this.#shared = shared
+    this.#cache =
+      l1 === undefined ? shared : createL1Cache({ shared, feed: shared.feed, clock, faults: l1 })
+    shared.up()
     this.cached = new CachedReads({
       cache: this.#cache,
       store: region.store,
@@ -72,8 +83,9 @@ export class CachedWorld {
     for (let i = 0; i < SESSIONS; i++) this.#sessions.push({ position: 0, moment: 0 })
   }
 
-  static async open(faults: CachedReadFaults = {}): Promise<CachedWorld> {
-    const world = new CachedWorld(await openPinnedRegion(), faults)
+  /** `l1`: with a level in the memory of the process before the cache. */
+  static async open(faults: CachedReadFaults = {}, l1?: L1Faults): Promise<CachedWorld> {
+    const world = new CachedWorld(await openPinnedRegion(), faults, l1)
     await world.#cache.begin(SOURCE, 0)
     return world
   }
@@ -89,11 +101,16 @@ export class CachedWorld {
       case 'apply':
         return this.#apply(step.count)
       case 'pass':
+        this.#shared.deliver()
         await this.#runtime.advance(step.ms)
         this.region.wall.nowMs = this.#runtime.clock.nowMs()
         return
+      case 'cut':
+        this.#shared.down()
+        this.#shared.up()
+        return
       case 'lose':
-        await this.#cache.clear()
+        await this.#shared.clear()
         await this.#cache.begin(SOURCE, this.#at)
     }
   }
@@ -132,7 +149,7 @@ export class CachedWorld {
     let to = Math.min(changes.length, this.#at + count)
     while (to < changes.length && changes[to]?.txId === changes[to - 1]?.txId) to++
     const taken = changes.slice(this.#at, to).flatMap((change) => cacheChange(shop, change))
-    this.#at = (await this.#cache.apply(taken, this.#at, to)) ?? this.#at
+    this.#at = (await this.#shared.apply(taken, this.#at, to)) ?? this.#at
   }
 
   async #read(session: Session, which: readonly number[], level: ReadLevel): Promise<void> {

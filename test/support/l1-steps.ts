@@ -41,7 +41,7 @@ export class L1Stack {
   async happen(which: number, model: CacheModel): Promise<void> {
     const { shared, l1 } = this
     const key = this.#turns++ % MODEL_KEYS.length
-    switch (HAPPENINGS[which]) {
+    switch (HAPPENINGS[which % L1_HAPPENINGS] as (typeof HAPPENINGS)[number]) {
       case 'warm':
         return model.take({ kind: 'warm', key })
       case 'look':

@@ -18,6 +18,7 @@ export class LeasedRole implements Coordination {
   readonly #waiting: Candidacy[] = []
   readonly #observers = new Set<(holder: RoleHolder | undefined) => void>()
   readonly #expired: AbortController[] = []
+  readonly #lapsed = new Set<AbortController>()
   #holder: (RoleHolder & { readonly lost: AbortController }) | undefined
   #fence = 0
 
@@ -31,6 +32,11 @@ export class LeasedRole implements Coordination {
     if (this.#holder !== undefined) this.#expired.push(this.#holder.lost)
     this.#holder = undefined
     this.#next()
+  }
+
+  /** The holder cannot be sure any more that its lease runs, as after a pause; nothing is told yet. */
+  lapse(): void {
+    if (this.#holder !== undefined) this.#lapsed.add(this.#holder.lost)
   }
 
   /** Those whose lease ran out hear of it. */
@@ -56,7 +62,7 @@ export class LeasedRole implements Coordination {
           resolve({
             fence,
             lost: lost.signal,
-            isHeld: () => !lost.signal.aborted,
+            isHeld: () => !lost.signal.aborted && !this.#lapsed.has(lost),
             resign: async () => {
               lost.abort()
               if (this.#holder?.fence !== fence) return

@@ -103,6 +103,8 @@ async function ask(node: NodeToAsk, options: FetchOptions): Promise<NodeAnswer> 
   }
 }
 
+const TOKEN_FIX = 'Name the variable with a token in `--token-env`; `meridian token` signs one.'
+
 const COLUMNS: readonly TableColumn[] = [
   { title: 'region', align: 'left' },
   { title: 'node', align: 'left' },
@@ -173,7 +175,10 @@ function behind({ imports }: RegionReport): string {
 }
 
 function problemsOf({ report, error }: NodeAnswer): readonly string[] {
-  if (error !== undefined) return [`${error.code}: ${error.message}`]
+  if (error !== undefined) {
+    const fix = error.code === 'UNAUTHENTICATED' ? ` ${TOKEN_FIX}` : ''
+    return [`${error.code}: ${error.message}${fix}`]
+  }
   const waiting = report?.checks.filter((check) => !check.ok) ?? []
   return [
     ...waiting.map(({ name, waitsFor }) => `${name} waits for ${waitsFor ?? 'its turn'}`),

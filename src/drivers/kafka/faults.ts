@@ -8,6 +8,8 @@ export interface KafkaLogFaults {
   readonly trustsOldEnd?: boolean
   /** What other writers stored in between is not looked at. */
   readonly ignoresOthers?: boolean
+  /** A record counts that was written behind records which the log has lost since. */
+  readonly followsGaps?: boolean
 }
 
 /** In a client. */

@@ -240,7 +240,18 @@ class KafkaChangeLog implements ChangeLog {
     }
     // What lies between is another process's: it may have gone further.
     this.#nextOffset = undefined
-    await this.#exactEnd()
+    const end = await this.#exactEnd()
+    if (end < last) throw this.#lostError(first, end)
+  }
+
+  /** The record that was just written is void: what it was to follow is gone. */
+  #lostError(first: number, end: number): MeridianError {
+    const { topic } = this.#options
+    const problem = `Topic ${topic} has lost changes: it ends at ${end}, before ${first}.`
+    return new MeridianError('LOG_UNAVAILABLE', problem, {
+      fix: 'The changes that are missing are appended again.',
+      details: { topic, end, first },
+    })
   }
 
   async #produce(value: Uint8Array): Promise<number> {

@@ -60,7 +60,7 @@ export function decodeLogRecord(topic: string, { offset, value }: StoredRecord):
   const knownOffset = Number(header.getBigUint64(12))
   const count = header.getUint32(20)
   const chunk = value.subarray(HEADER_BYTES)
-  if (first === 0 || knownOffset > offset || !isWhole(chunk, count)) {
+  if (first === 0 || !isWhole(chunk, count)) {
     throw foreignError(topic, offset)
   }
   const records = decodeChunk(chunk, count, 0, count).map((payload, index) => ({

@@ -2,7 +2,8 @@
  * Reads a change log's partition by positions. Several processes may have written it, each not below
  * what it knew as the end: then positions repeat, but never skip one. `M(o)` is the highest position
  * in the records up to offset `o`; it never falls, and is known exactly from record `o` and those
- * that its writer did not know.
+ * that its writer did not know. A record below the offset up to which its writer knew the log is void:
+ * the log has lost what the record was to follow, and nothing may follow a gap.
  */
 import { MeridianError } from '../../core/errors.ts'
 import type { KafkaLogFaults } from './faults.ts'
@@ -108,6 +109,7 @@ export class PartitionReader {
       for (const record of records) {
         const chunk = decodeLogRecord(this.#topic, record)
         next = record.offset + 1
+        if (this.#isVoid(chunk, record.offset)) continue
         if (chunk.last <= reached && this.#faults.keepsDuplicates !== true) continue
         if (chunk.first > reached + 1) throw this.#gap(reached + 1, record.offset)
         chunks.push(chunk)
@@ -120,6 +122,9 @@ export class PartitionReader {
   /** `M(offset)`, from the records that are left. */
   async #highestAt(offset: number, earliest: number): Promise<number> {
     const chunk = await this.#read(offset)
+    if (this.#isVoid(chunk, offset)) {
+      return offset > earliest ? this.#highestAt(offset - 1, earliest) : 0
+    }
     if (chunk.knownOffset === offset || this.#faults.ignoresOthers === true) return chunk.last
     let highest = Math.max(chunk.first - 1, chunk.last)
     let next = Math.max(chunk.knownOffset, earliest)
@@ -127,12 +132,17 @@ export class PartitionReader {
       const { records } = await this.#client.fetch(this.#topic, PARTITION, next, PAGE_BYTES)
       if (records.length === 0) throw this.#vanished(next)
       for (const record of records) {
-        if (record.offset < offset)
-          highest = Math.max(highest, decodeLogRecord(this.#topic, record).last)
         next = record.offset + 1
+        if (record.offset >= offset) continue
+        const theirs = decodeLogRecord(this.#topic, record)
+        if (!this.#isVoid(theirs, record.offset)) highest = Math.max(highest, theirs.last)
       }
     }
     return highest
+  }
+
+  #isVoid({ knownOffset }: LogChunk, offset: number): boolean {
+    return knownOffset > offset && this.#faults.followsGaps !== true
   }
 
   async #read(offset: number): Promise<LogChunk> {

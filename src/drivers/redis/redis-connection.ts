@@ -32,6 +32,10 @@ export type RedisArgument = string | Buffer
 
 const DEFAULT_COMMAND_TIMEOUT_MS = 100
 
+/** Other servers close a connection on which they do not understand what is said. */
+const CLOSED_EARLY =
+  'the connection was closed before it was ready: look whether it is Redis that listens there, with the TLS of `caches`'
+
 type Call = (keyCount: number, ...args: RedisArgument[]) => Promise<unknown>
 
 /** What the scripts are called by in a client, each with its answer as bytes. */
@@ -45,6 +49,8 @@ export class RedisConnection {
   readonly #address: string
   readonly #commandTimeoutMs: number
   #isConnected = false
+  /** An error has said why the attempt that is under way fails. */
+  #isExplained = false
   #error: string | null = 'not connected yet'
   #isClosed = false
 
@@ -60,8 +66,12 @@ export class RedisConnection {
       this.#client.defineCommand(`meridian_${name}`, { lua: options.scripts[name] })
     }
     this.#client.on('ready', () => this.#connected())
-    this.#client.on('error', (error: unknown) => this.#failed(error))
-    this.#client.on('node error', (error: unknown) => this.#failed(error))
+    for (const event of ['error', 'node error']) {
+      this.#client.on(event, (error: unknown) => {
+        this.#isExplained = true
+        this.#failed(error)
+      })
+    }
     for (const event of ['close', 'end']) this.#client.on(event, () => this.#disconnected())
   }
 
@@ -123,7 +133,9 @@ export class RedisConnection {
 
   #disconnected(): void {
     if (this.#isConnected) this.#failed(new Error('the connection was closed'))
+    else if (!this.#isExplained) this.#failed(new Error(CLOSED_EARLY))
     this.#isConnected = false
+    this.#isExplained = false
   }
 
   /** Says a reason once, not with every attempt to reconnect. */

@@ -25,6 +25,14 @@ export interface OpenRegion {
   close(): Promise<void>
 }
 
+/** A request that is served here. */
+export interface Inside {
+  /** It is over. */
+  readonly leave: () => void
+  /** Whether the region surely was this process's until now. */
+  readonly isHeld: () => boolean
+}
+
 /** What it works with. */
 export interface RegionLeaderOptions {
   readonly region: string
@@ -86,9 +94,12 @@ export class RegionLeader {
     this.#running = this.#run()
   }
 
-  /** Takes a request in, where this process holds the region; the returned function ends it. */
-  enter(): (() => void) | undefined {
-    return this.isServing() ? this.#gate.enter() : undefined
+  /** Takes a request in, where this process holds the region. */
+  enter(): Inside | undefined {
+    const term = this.#term
+    const leave = this.isServing() ? this.#gate.enter() : undefined
+    if (leave === undefined || term === undefined) return undefined
+    return { leave, isHeld: () => this.#ignoresLoss || term.leadership.isHeld() }
   }
 
   /** Whether requests are served here. After a pause of the process it is not for this one to say. */

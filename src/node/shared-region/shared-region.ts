@@ -9,13 +9,19 @@ import type {
   MessageSocket,
   UpgradeDecision,
 } from '../../core/ports/http.ts'
+import { MeridianError } from '../../core/errors.ts'
 import type { RoleHolder } from '../../core/ports/coordination.ts'
 import type { CancelTimer } from '../../core/ports/runtime.ts'
 import { PASSED_HEADER } from '../../core/wire-http.ts'
 import type { HttpPasser } from '../../drivers/transport/http-passer.ts'
 import { leaderCheck, type Readiness } from '../readiness.ts'
 import { MAX_WAIT_MS, Passing } from './passing.ts'
-import { RegionLeader, type LeaderState, type RegionLeaderOptions } from './region-leader.ts'
+import {
+  RegionLeader,
+  type Inside,
+  type LeaderState,
+  type RegionLeaderOptions,
+} from './region-leader.ts'
 
 /** What a shared region is made of. */
 export interface SharedRegionOptions extends Omit<RegionLeaderOptions, 'onChange'> {
@@ -106,8 +112,8 @@ export class SharedRegion {
     serve: () => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
     for (;;) {
-      const leave = this.#leader.enter()
-      if (leave !== undefined) return inside(leave, serve)
+      const entered = this.#leader.enter()
+      if (entered !== undefined) return inside(this.#options.region, entered, serve)
       if (this.#isPassed(wanted.request)) {
         if (await this.#opened(wanted.request.signal)) continue
         return MISDIRECTED
@@ -124,12 +130,12 @@ export class SharedRegion {
     serve: () => Promise<UpgradeDecision> | UpgradeDecision,
   ): Promise<UpgradeDecision> {
     for (;;) {
-      const leave = this.#leader.enter()
-      if (leave !== undefined) {
+      const entered = this.#leader.enter()
+      if (entered !== undefined) {
         try {
           return this.#kept(await serve())
         } finally {
-          leave()
+          entered.leave()
         }
       }
       if (this.#isPassed(wanted.request)) {
@@ -275,13 +281,18 @@ export class SharedRegion {
   }
 }
 
-/** Runs `serve` inside the region, until the last byte of its answer. */
+/**
+ * Runs `serve` inside the region, until the last byte of its answer. What it says counts only while
+ * the lease still runs after it: in a pause of this process the region may have gone on elsewhere.
+ */
 async function inside(
-  leave: () => void,
+  region: string,
+  { leave, isHeld }: Inside,
   serve: () => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
   try {
     const response = await serve()
+    if (!isHeld()) throw lostMeanwhile(region)
     const { body } = response
     if (typeof body !== 'object' || !(Symbol.asyncIterator in body)) {
       leave()
@@ -292,6 +303,15 @@ async function inside(
     leave()
     throw error
   }
+}
+
+function lostMeanwhile(region: string): MeridianError {
+  const problem = `Another node may hold region ${region} by now.`
+  return new MeridianError('REGION_UNREACHABLE', problem, {
+    fix: 'Repeat with the same idempotency key.',
+    retry: 'unknown-outcome',
+    details: { region },
+  })
 }
 
 async function* until<T>(pieces: AsyncIterable<T>, onEnd: () => void): AsyncIterable<T> {

@@ -19,6 +19,8 @@ export const TENANT = 'acme'
 export const LONG_MS = 240_000
 /** Of a call that has no reason to wait. */
 export const DEADLINE_MS = 60_000
+/** Longer than the node asks an etcd that is away. */
+const SHORT_DEADLINE_MS = 10_000
 
 export type Client = Database<typeof schema>
 
@@ -229,7 +231,7 @@ export function strongWriteSays(
   ...texts: readonly string[]
 ): Promise<void> {
   return until(async () => {
-    const call = { idempotencyKey: id, deadlineMs: DEADLINE_MS / 4 }
+    const call = { idempotencyKey: id, deadlineMs: SHORT_DEADLINE_MS }
     const chain = causesOf(await failure(db.plans.insert({ id, seats: 1 }, call)))
     const isSaid = chain.some(
       (error) =>

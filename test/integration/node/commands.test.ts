@@ -29,7 +29,8 @@ async function meridian(...args: readonly string[]): Promise<Ran> {
 function configFile(cluster: Cluster): string {
   const path = join(cluster.directory, 'meridian.yaml')
   const { regions, nodes, auth, commitLog } = cluster.config
-  const text = { regions, nodes, commitLog, ...(auth === null ? {} : { auth }) }
+  const { leader } = commitLog
+  const text = { regions, nodes, commitLog: { leader }, ...(auth === null ? {} : { auth }) }
   const module = new URL('../../support/node-schema.ts', import.meta.url).pathname
   writeFileSync(path, JSON.stringify({ ...text, schema: module }))
   return path

@@ -13,11 +13,11 @@ import {
   REGION_HEADER,
   REQUEST_PATH,
 } from '../../../src/core/wire-http.ts'
+import type { RunningNode } from '../../../src/node/open-node.ts'
 import type { SharedRegionFaults } from '../../../src/node/shared-region/faults.ts'
 import { page, send, type Answer } from '../../support/node-cluster.ts'
 import { schema } from '../../support/node-schema.ts'
 import { layRegionNodes, SHARED, type RegionNodes } from '../../support/region-nodes.ts'
-import { openGate } from '../../support/tcp-gate.ts'
 import { until } from '../../support/until.ts'
 
 /** How long a request is inside while its node leaves; less than a node waits. */
@@ -89,41 +89,20 @@ describe('two nodes that both believe they hold the region', () => {
   })
 })
 
-describe('a holder that does not reach the store any more', () => {
-  test(
-    'gives the region up, and a node that does reach it serves',
-    { timeout: 300_000 },
-    async () => {
-      const layout = await layRegionNodes(schema)
-      const { url = '' } = layout.config.stores[SHARED] ?? {}
-      const way = await openGate(Number(new URL(url).port))
-      const stores = { [SHARED]: { url: `http://127.0.0.1:${way.port}` } }
-      const single = await layout.start('single')
-      const a = await layout.start('a', { config: { ...layout.config, stores } })
-      await until(() => expect(a.status().shared).toMatchObject([{ state: 'leading' }]))
-      const b = await layout.start('b')
-      await Promise.all([single, a, b].map((node) => node.ready()))
-      const db = await layout.client(['a', 'b'])
-      await db.tenants.create({ id: 'acme', home: SHARED })
-      await db.tenant('acme').visits.insert({ id: 'v' })
-      way.stall()
-      const called = db
-        .tenant('acme')
-        .visits.update('v', { times: increment(1) }, { deadlineMs: 60_000 })
-        .catch(() => undefined)
-      await until(() => expect(b.status().shared).toMatchObject([{ state: 'leading' }]), 120_000)
-      await called
-      const acme = db.tenant('acme').visits
-      await until(async () => {
-        await acme.upsert({ id: 'after', times: 1 })
-      }, 120_000)
-      expect(await acme.get('after')).toEqual({ id: 'after', times: 1 })
-      // Whatever became of the call whose way broke, it happened once at most.
-      expect((await acme.get('v'))?.times).toBeLessThanOrEqual(1)
-      way.open()
-    },
-  )
-})
+/** A read that waits at a node for a position that does not come. */
+function readInside(node: RunningNode): Promise<Answer> {
+  const [region] = node.status().regions
+  const session = { positions: { [region?.source ?? '']: 1_000_000 }, nowMs: 0 }
+  const body = { kind: 'query', tenant: 'acme', sql: 'SELECT id FROM orders', args: [] } as const
+  const header = { timeoutMs: INSIDE_MS, session }
+  return send(node.url, SHARED, { ...body, level: 'session' }, { header })
+}
+
+async function untilInside(node: RunningNode): Promise<void> {
+  await until(() => expect(node.status().requestsInProgress).toBe(1))
+  // A whole exchange later its body has been read, and it is inside.
+  await page(node.url, HEALTH_PATH)
+}
 
 /** Gives the store's row to nobody, under a higher fence: as an owner who came and went. */
 async function stealStore(layout: RegionNodes<typeof schema>): Promise<void> {
@@ -335,6 +314,33 @@ describe('a node whose lease ran out', () => {
   test('would with the fault `ignoreLostLease`, and this check sees it', async () => {
     expect(await afterLoss({ ignoreLostLease: true })).toBe(true)
   })
+
+  /** What becomes of a read that is inside while the lease runs out, before anybody says so. */
+  async function lapseOver(faults: SharedRegionFaults): Promise<Answer> {
+    const layout = await layRegionNodes(schema)
+    await layout.start('single')
+    const a = await layout.start('a', { faults })
+    await a.ready()
+    await (await layout.client(['a'])).tenants.create({ id: 'acme', home: SHARED })
+    const answer = readInside(a)
+    await untilInside(a)
+    layout.role.lapse()
+    return answer
+  }
+
+  test('does not give what it had read before', async () => {
+    expect((await lapseOver({})).response).toMatchObject({
+      ok: false,
+      error: { code: 'REGION_UNREACHABLE', retry: 'unknown-outcome' },
+    })
+  })
+
+  test('would give it with the fault `ignoreLostLease`, and this check sees it', async () => {
+    expect((await lapseOver({ ignoreLostLease: true })).response).toMatchObject({
+      ok: false,
+      error: { code: 'SESSION_NOT_MET' },
+    })
+  })
 })
 
 describe('a node that hands over', () => {
@@ -345,14 +351,8 @@ describe('a node that hands over', () => {
     const a = await layout.start('a', { faults })
     await a.ready()
     await (await layout.client(['a'])).tenants.create({ id: 'acme', home: SHARED })
-    const [region] = a.status().regions
-    const session = { positions: { [region?.source ?? '']: 1_000_000 }, nowMs: 0 }
-    const body = { kind: 'query', tenant: 'acme', sql: 'SELECT id FROM orders', args: [] } as const
-    const header = { timeoutMs: INSIDE_MS, session }
-    const answer = send(a.url, SHARED, { ...body, level: 'session' }, { header })
-    await until(() => expect(a.status().requestsInProgress).toBe(1))
-    // A whole exchange later its body has been read, and it is inside.
-    await page(a.url, HEALTH_PATH)
+    const answer = readInside(a)
+    await untilInside(a)
     await a.close()
     return answer
   }

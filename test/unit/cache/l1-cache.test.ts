@@ -14,9 +14,11 @@ interface World {
   readonly runtime: ManualRuntime
   readonly shared: ToldCache
   readonly l1: L1Cache
-  fill(key: string, position: number, bytes?: number): Promise<void>
+  readonly fill: (key: string, position: number, bytes?: number) => Promise<void>
   /** What is read, and whether the shared cache was asked for it. */
-  read(key: string): Promise<{ position: number | undefined; applied: unknown; asked: boolean }>
+  readonly read: (
+    key: string,
+  ) => Promise<{ position: number | undefined; applied: unknown; asked: boolean }>
 }
 
 function open(options: Partial<L1CacheOptions> = {}, told: ToldCacheOptions = {}): World {

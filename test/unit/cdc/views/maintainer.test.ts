@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { isErrorCode } from '../../../../src/core/errors.ts'
+import { isErrorCode, MeridianError } from '../../../../src/core/errors.ts'
+import { until } from '../../../support/until.ts'
 import type { ViewWorld } from '../../../support/view-world.ts'
 import { openWorld, put, remove, sales } from './support.ts'
 
@@ -93,6 +94,25 @@ describe('view maintainer', () => {
     await expect(waiting).rejects.toThrow('has stopped')
   })
 
+  test('starts while the log is away, says so, and follows it once it is there', async () => {
+    const world = await openWorld()
+    await world.views.stop()
+    const read = world.log.read.bind(world.log)
+    let isAway = true
+    world.log.read = (position, maxRecords) =>
+      isAway
+        ? Promise.reject(new MeridianError('LOG_UNAVAILABLE', 'It is away.'))
+        : read(position, maxRecords)
+    await world.start()
+    await until(() => {
+      expect(world.views.status().map(({ error }) => error?.code)).toContain('LOG_UNAVAILABLE')
+    })
+    isAway = false
+    await world.write(sales(world, [1, 2]))
+    expect(await world.settle()).toEqual([])
+    expect(world.views.status().every(({ error }) => error === null)).toBe(true)
+  })
+
   test('a new view whose changes the log no longer has says so, and the others go on', async () => {
     const world = await openWorld()
     await world.write(sales(world, [1, 2]))
@@ -102,7 +122,9 @@ describe('view maintainer', () => {
     await world.store.write([{ sql: 'UPDATE _views SET position = 0 WHERE view_id = 9', args: [] }])
     await world.start()
     const { name } = world.schema.views[8] as { name: string }
-    expect(isErrorCode(status(world, name)?.error, 'LOG_COMPACTED')).toBe(true)
+    await until(() => {
+      expect(isErrorCode(status(world, name)?.error, 'LOG_COMPACTED')).toBe(true)
+    })
     await world.write(sales(world, [3], 2))
     await world.relay(1)
     const richest = { view: world.view('richest'), nowMs: world.nowMs }
