@@ -73,6 +73,7 @@ export interface EmbeddedDeployment extends Deployment {
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDeployment> {
   const config = await resolveConfig(options)
+  requireOwnLog(config)
   const directory = options.directory ?? config.data.directory
   await makeDataFolder(directory)
   const lockFile = options.lockFile ?? join(directory, LOCK_FILE)
@@ -96,6 +97,16 @@ interface Parts {
   readonly runtime: Runtime
   readonly network: InProcessNetwork
   readonly nodes: ReadonlyMap<string, RegionNode>
+}
+
+/** One process has nobody to agree with. */
+function requireOwnLog({ commitLog }: Config): void {
+  if (commitLog.etcd === null) return
+  throw new MeridianError(
+    'CONFIG_INVALID',
+    'commitLog.etcd: an embedded deployment keeps the commit log in a file of its own.',
+    { fix: 'Leave it out, or run the regions as nodes: `meridian node`.' },
+  )
 }
 
 async function resolveConfig(options: EmbeddedOptions): Promise<Config> {

@@ -8,7 +8,7 @@ import { ToldCache } from './told-cache.ts'
 /** What happens to it, some of it more often. */
 const HAPPENINGS = [
   ...['warm', 'warm', 'warm', 'look', 'look', 'look', 'deliver', 'deliver', 'deliver one'],
-  ...['change under way', 'change under way', 'change untold'],
+  ...['change under way', 'change under way', 'change untold', 'change over a drop'],
   ...['hold', 'hold', 'release', 'release', 'lose', 'drop', 'up', 'clear', 'begin at the end'],
 ] as const
 export const L1_HAPPENINGS = HAPPENINGS.length
@@ -60,6 +60,13 @@ export class L1Stack {
         shared.lose()
         await this.#change(model, key + 1)
         shared.deliver()
+        return model.take({ kind: 'read', keys: [key] })
+      case 'change over a drop':
+        await model.take({ kind: 'warm', key })
+        shared.down()
+        await this.#change(model, key)
+        shared.up()
+        await model.take({ kind: 'warm', key: key + 1 })
         return model.take({ kind: 'read', keys: [key] })
       case 'deliver':
         return shared.deliver()

@@ -5,15 +5,19 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { L1Faults } from '../../../src/cache/l1-cache.ts'
 import type { CacheFaults } from '../../../src/drivers/cache/faults.ts'
+import { systemRuntime } from '../../../src/drivers/runtime/system-runtime.ts'
 import { CacheModel } from '../../support/cache-model.ts'
 import { cacheSteps } from '../../support/cache-steps.ts'
 import { engines } from '../../support/engines.ts'
+import { L1_HAPPENINGS, L1Stack } from '../../support/l1-steps.ts'
 import { openTestCache, ownName } from '../../support/redis-cache.ts'
 
 const RUNS = 40
 const FAULTY_RUNS = 600
 const FAULTS = 5
+const L1_STEPS = cacheSteps({ kinds: FAULTS + L1_HAPPENINGS, weight: 20 })
 /** It falls back to the moment that was saved last, so many steps before at most. */
 const SAVE_EVERY = 12
 
@@ -67,6 +71,7 @@ async function run(
   faults: CacheFaults,
   numRuns: number,
   seed?: number,
+  l1?: L1Faults,
 ): Promise<{ failed: boolean; error: unknown; seen: number; rolledBack: number }> {
   const name = ownName()
   const cache = await openTestCache({ address: engines().redis.address }, { name, faults })
@@ -74,10 +79,15 @@ async function run(
   let seen = 0
   let rolledBack = 0
   const details = await fc.check(
-    fc.asyncProperty(cacheSteps(FAULTS), async (steps) => {
+    fc.asyncProperty(l1 === undefined ? cacheSteps(FAULTS) : L1_STEPS, async (steps) => {
       await keys.drop(await keys.list())
       let saved: Saved | undefined
-      const model = new CacheModel(cache, async (which) => {
+      const stack = l1 === undefined ? undefined : new L1Stack(cache, systemRuntime.clock, l1)
+      const model: CacheModel = new CacheModel(stack?.cache ?? cache, async (which) => {
+        if (which >= FAULTS) {
+          await stack?.happen(which - FAULTS, model)
+          return
+        }
         const all = await keys.list()
         if (which === 0) await keys.drop(all)
         else if (which === 1) await keys.drop(all.filter((key) => key.endsWith('head')))
@@ -108,6 +118,22 @@ describe('entries in Redis hold what the store held, whatever is lost meanwhile'
     expect(failed).toBe(false)
     expect(seen).toBeGreaterThan(RUNS)
     expect(rolledBack).toBeGreaterThan(0)
+  })
+
+  test('with an L1 before it, which is told late or not at all', async () => {
+    const { failed, error, seen } = await run({}, RUNS, undefined, {})
+    expect(error).toBeFalsy()
+    expect(failed).toBe(false)
+    expect(seen).toBeGreaterThan(RUNS)
+  })
+
+  test.for([
+    ['entries stay when the subscription drops', { keepsOnDrop: true }],
+    ['entries are kept below what was told', { fillsWithoutFloor: true }],
+    ['messages count over a gap', { ignoresGaps: true }],
+  ] as const)('must fail with an L1: %s', async ([, l1]) => {
+    const { failed } = await run({}, FAULTY_RUNS, 1, l1)
+    expect(failed).toBe(true)
   })
 
   test.for([

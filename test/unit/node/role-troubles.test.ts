@@ -10,7 +10,11 @@ const full = new MeridianError('LOG_FULL', 'Kafka at a:1 cannot write to its dis
 test('a role that waits is told of once a reason, and once when it goes on', () => {
   const log = memoryLog()
   const clock = { ms: 0 }
-  const tell = logTroubles('eu-west', log, { nowMs: () => 0, monotonicMs: () => clock.ms })
+  const tell = logTroubles('eu-west', log, {
+    nowMs: () => 0,
+    monotonicMs: () => clock.ms,
+    bootMs: () => clock.ms,
+  })
   for (const error of [null, away, away, awayInOtherWords, full, null, null]) tell('relay', error)
   tell('publisher', away)
   tell('relay', away)
