@@ -9,6 +9,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   topics: ['kafka'],
   redis: ['redis'],
   reseed: ['etcd'],
+  'several-nodes': ['etcd', 'kafka'],
 }
 const ALL = ['etcd', 'kafka', 'redis']
 const FOLDER = new URL('..', import.meta.url).pathname
