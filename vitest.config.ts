@@ -54,6 +54,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'engines',
+          // They wait for engines more than they compute.
+          maxWorkers: 4,
           include: ['test/engines/**/*.test.ts'],
           globalSetup: 'test/engines/support/global-setup.ts',
           runner: 'test/engines/support/runner.ts',

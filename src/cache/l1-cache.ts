@@ -46,7 +46,7 @@ export interface L1Faults {
 export interface L1Status {
   /** It is told of changes. */
   readonly subscribed: boolean
-  /** It answers what it has. */
+  /** It answers what it has, of one part at least. */
   readonly inUse: boolean
   readonly entries: number
   readonly bytes: number
@@ -114,7 +114,7 @@ class Level implements L1Cache, AppliedListener {
   status(): L1Status {
     return {
       subscribed: this.#isUp,
-      inUse: this.#isUp && !this.#isFailing && this.#parts.every((part) => part.isKnown),
+      inUse: this.#isUp && !this.#isFailing && this.#parts.some((part) => part.isKnown),
       entries: this.#entries.size,
       bytes: this.#entries.weight,
       hits: this.#hits,

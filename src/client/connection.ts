@@ -233,11 +233,15 @@ export class Connection {
         return await attempt()
       } catch (error) {
         if (!(error instanceof MeridianError) || !retryable(error)) throw error
-        call.lastFailure = error
+        // Of several that came too late, the first had the time to learn why.
+        const isLate = isErrorCode(error, 'DEADLINE_EXCEEDED')
+        const before = call.lastFailure
+        const failure = isLate && before?.code === 'DEADLINE_EXCEEDED' ? before : error
+        call.lastFailure = failure
         // Full jitter: clients that failed together do not come back together.
         const pauseMs = delayMs * this.runtime.random.fraction()
         const isOver = call.signal?.aborted === true || this.#closed
-        if (isOver || this.timeLeftMs(call) <= pauseMs) throw lastFailure(call, error)
+        if (isOver || this.timeLeftMs(call) <= pauseMs) throw lastFailure(call, failure)
         await this.pause(pauseMs)
       }
     }

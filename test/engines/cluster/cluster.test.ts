@@ -119,8 +119,12 @@ describe('a full cluster', () => {
       }, LONG_MS)
 
       const kafka = health.find(({ name }) => name === 'kafka us-east')?.address ?? ''
-      const [published] = await consoleConsume(kafka, 'meridian.us-east.totals', 1)
-      expect(JSON.parse(published?.value ?? '')).toMatchObject({ after: { id: 'all', batches: 3 } })
+      // The change, and in each of four partitions that all changes up to it were told.
+      const published = await consoleConsume(kafka, 'meridian.us-east.totals', 5)
+      const values = published.map(({ value }): unknown => JSON.parse(value ?? ''))
+      expect(values).toContainEqual(
+        expect.objectContaining({ after: { id: 'all', batches: 3 }, op: 'insert' }),
+      )
 
       const redis = health.find(({ name }) => name === 'redis ap-south')
       process.kill(redis?.pid ?? 0, 'SIGKILL')
