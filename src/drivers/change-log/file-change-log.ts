@@ -7,6 +7,7 @@ import type { ChangeLog, ChangeLogRecord } from '../../core/ports/change-log.ts'
 import type { Statement, Store } from '../../core/ports/store.ts'
 import { openFileStore, type FileStoreOptions } from '../store/file-store.ts'
 import { decodeChunk, encodeChunk } from './chunk-codec.ts'
+import { takeNew } from './take-new.ts'
 
 /** How the log's file is opened. */
 export type FileChangeLogOptions = Pick<
@@ -178,26 +179,6 @@ class FileChangeLog implements ChangeLog {
     }
     if (records.length > 0) for (const listener of this.#listeners) listener()
   }
-}
-
-/** Adds the records above `end`. The first missing position, when there is one: nothing is added. */
-function takeNew(
-  records: readonly ChangeLogRecord[],
-  end: number,
-  into: ChangeLogRecord[],
-): number | undefined {
-  const before = into.length
-  let next = end + 1
-  for (const record of records) {
-    if (record.position < next) continue
-    if (record.position > next) {
-      into.length = before
-      return next
-    }
-    into.push(record)
-    next++
-  }
-  return undefined
 }
 
 function chunkStatements(records: readonly ChangeLogRecord[]): Statement[] {

@@ -14,6 +14,7 @@ import { encodeLogRecord, type LogChunk } from './log-record.ts'
 import { compactedError, PartitionReader } from './partition-reader.ts'
 import { TailWindow } from './tail-window.ts'
 import { ensureTopic } from './topic-check.ts'
+import { takeNew } from '../change-log/take-new.ts'
 
 /** How the log is kept. */
 export interface KafkaChangeLogOptions {
@@ -305,26 +306,6 @@ class KafkaChangeLog implements ChangeLog {
     )
     this.#isTopicChecked = true
   }
-}
-
-/** Adds the records above `end`. The first missing position, when there is one: nothing is added. */
-function takeNew(
-  records: readonly ChangeLogRecord[],
-  end: number,
-  into: ChangeLogRecord[],
-): number | undefined {
-  const before = into.length
-  let next = end + 1
-  for (const record of records) {
-    if (record.position < next) continue
-    if (record.position > next) {
-      into.length = before
-      return next
-    }
-    into.push(record)
-    next++
-  }
-  return undefined
 }
 
 /** Parts that each become one record of Kafka. */
