@@ -3,7 +3,7 @@
  * forbidden direction is a rule of its own, so that a breach says what it broke.
  *
  *   core ← schema, config, crypto, protocol, hrana, sql ← tenancy, session, cache
- *        ← replication | cdc | crdt (never each other) ← client, node ← testing ← benchmarks ← cli
+ *        ← replication | cdc | crdt (never each other) ← client, node ← testing, cluster ← benchmarks ← cli
  */
 
 const DATA = ['core', 'schema', 'config', 'crypto', 'protocol', 'hrana', 'sql']
@@ -29,11 +29,13 @@ const ALLOWED = {
   client: [...SERVICES, 'crdt'],
   node: [...ENGINES, 'drivers', 'client'],
   testing: [...ENGINES, 'drivers', 'client', 'node'],
-  benchmarks: [...ENGINES, 'drivers', 'client', 'node', 'testing'],
-  cli: [...ENGINES, 'drivers', 'client', 'node', 'testing', 'benchmarks'],
+  // Engines, stores and nodes as processes on one machine.
+  cluster: [...ENGINES, 'drivers', 'client', 'node'],
+  benchmarks: [...ENGINES, 'drivers', 'client', 'node', 'testing', 'cluster'],
+  cli: [...ENGINES, 'drivers', 'client', 'node', 'testing', 'cluster', 'benchmarks'],
   examples: ['client', 'node', 'testing'],
   // Services for tests are the engines that `meridian cluster` starts.
-  scripts: ['core', 'cli'],
+  scripts: ['core', 'cluster'],
 }
 
 const TOP_LEVEL = ['replication', 'cdc', 'crdt', 'benchmarks', 'examples', 'scripts', 'test']
@@ -77,7 +79,10 @@ export default {
       name: 'node-builtins-only-at-the-edges',
       comment: 'Engines and the client run wherever JavaScript runs: I/O comes through the ports.',
       severity: 'error',
-      from: { path: SHIPPED, pathNot: ['drivers', 'node', 'testing', 'cli'].map(folder) },
+      from: {
+        path: SHIPPED,
+        pathNot: ['drivers', 'node', 'testing', 'cluster', 'cli'].map(folder),
+      },
       to: { dependencyTypes: ['core'] },
     },
     {
@@ -97,7 +102,7 @@ export default {
       name: 'libsql-only-in-drivers',
       comment: 'Everything else speaks to a store through its port.',
       severity: 'error',
-      from: { path: SHIPPED, pathNot: [folder('drivers'), folder('cli')] },
+      from: { path: SHIPPED, pathNot: ['drivers', 'cluster', 'cli'].map(folder) },
       to: { path: '(^|/)node_modules/(@libsql|libsql)/' },
     },
     {

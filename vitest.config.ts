@@ -24,6 +24,14 @@ const ENGINES_TIMEOUT_MS = 180_000
 const SECOND_ATTEMPT = ['conformance', 'integration', 'e2e']
 const retry = process.env['CI'] === undefined ? 0 : 1
 
+/** Kinds whose tests wait for processes, timers and disks more than they compute: workers of each. */
+const WAITING_WORKERS: Readonly<Record<string, number>> = { integration: 4, e2e: 3, package: 3 }
+/**
+ * Pure, without a process or a file of their own: they share a worker's modules, whose loading would
+ * take longer than the tests.
+ */
+const SHARED_MODULES = ['unit']
+
 /** Ran over both transports: what a service sees does not depend on how its nodes are reached. */
 const PUBLIC_FACE = 'test/integration/public-face/**/*.test.ts'
 /**
@@ -48,6 +56,10 @@ export default defineConfig({
           testTimeout: timeoutMs,
           hookTimeout: timeoutMs,
           retry: SECOND_ATTEMPT.includes(kind) ? retry : 0,
+          ...(SHARED_MODULES.includes(kind)
+            ? { isolate: false, restoreMocks: true, unstubEnvs: true }
+            : {}),
+          ...(WAITING_WORKERS[kind] === undefined ? {} : { maxWorkers: WAITING_WORKERS[kind] }),
         },
       })),
       {
@@ -71,6 +83,7 @@ export default defineConfig({
           include: [PUBLIC_FACE],
           exclude: IN_PROCESS_ONLY,
           env: { MERIDIAN_TEST_TRANSPORT: 'http' },
+          maxWorkers: 3,
           testTimeout: TEST_TIMEOUT_MS.integration,
           hookTimeout: TEST_TIMEOUT_MS.integration,
           retry,

@@ -15,18 +15,17 @@
  * without changes it is an advance over a range that the importer's region is not sent. `imports`
  * is the source's import vector (protocol rule 18), null where the source does not tell it.
  */
-import { Packr } from 'msgpackr'
 import type { Change } from '../../src/core/change.ts'
-import { MeridianError, type WireError } from '../../src/core/errors.ts'
+import type { WireError } from '../../src/core/errors.ts'
 import type { Hlc } from '../../src/core/hlc.ts'
-import { requireBounded } from '../../src/protocol/bounded-bytes.ts'
 import { decodeChanges, encodeChanges } from '../../src/protocol/change-codec.ts'
-import { shapeChecks } from '../../src/protocol/shape.ts'
+import { packedArrays } from '../../src/protocol/packed-array.ts'
 
-const { malformed, list, text, count, blob } = shapeChecks('a replication message')
-
-/** The version that is spoken; the only one so far. */
-const STREAM_VERSION = 1
+const { pack, unpack, malformed, list, text, count, blob, wireError } = packedArrays({
+  one: 'a replication message',
+  many: 'replication',
+  version: 1,
+})
 
 /** Which schema a region has: on the wire `[version, fingerprint]`. */
 export interface SchemaMark {
@@ -88,14 +87,11 @@ const BATCH = 5
 const ANSWER = 6
 const REFUSE = 7
 
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
-
 /** Encodes what an importer says. */
 export function encodeImporterMessage(message: ImporterMessage): Uint8Array {
   switch (message.kind) {
     case 'subscribe':
-      return packr.pack([
-        STREAM_VERSION,
+      return pack([
         SUBSCRIBE,
         message.region,
         message.credit,
@@ -103,9 +99,9 @@ export function encodeImporterMessage(message: ImporterMessage): Uint8Array {
         message.schema && [message.schema.version, message.schema.fingerprint],
       ])
     case 'ack':
-      return packr.pack([STREAM_VERSION, ACK, message.credit, message.position])
+      return pack([ACK, message.credit, message.position])
     case 'probe':
-      return packr.pack([STREAM_VERSION, PROBE, message.id])
+      return pack([PROBE, message.id])
   }
 }
 
@@ -134,10 +130,9 @@ export function decodeImporterMessage(bytes: Uint8Array): ImporterMessage {
 export function encodeExporterMessage(message: ExporterMessage): Uint8Array {
   switch (message.kind) {
     case 'accept':
-      return packr.pack([STREAM_VERSION, ACCEPT, message.source, message.position, message.end])
+      return pack([ACCEPT, message.source, message.position, message.end])
     case 'batch':
-      return packr.pack([
-        STREAM_VERSION,
+      return pack([
         BATCH,
         message.previous,
         message.position,
@@ -146,9 +141,9 @@ export function encodeExporterMessage(message: ExporterMessage): Uint8Array {
         message.changes.length === 0 ? null : encodeChanges(message.changes),
       ])
     case 'answer':
-      return packr.pack([STREAM_VERSION, ANSWER, message.id, message.end, message.sent])
+      return pack([ANSWER, message.id, message.end, message.sent])
     case 'refuse':
-      return packr.pack([STREAM_VERSION, REFUSE, message.error])
+      return pack([REFUSE, message.error])
   }
 }
 
@@ -181,23 +176,6 @@ export function decodeExporterMessage(bytes: Uint8Array): ExporterMessage {
   }
 }
 
-function unpack(bytes: Uint8Array): readonly unknown[] {
-  requireBounded(bytes)
-  let raw: unknown
-  try {
-    raw = packr.unpack(bytes)
-  } catch (error) {
-    throw malformed(error)
-  }
-  if (!Array.isArray(raw) || typeof raw[0] !== 'number') throw malformed()
-  if (raw[0] === STREAM_VERSION) return raw
-  throw new MeridianError(
-    'PROTOCOL_VERSION',
-    `Replication version ${raw[0]} is not spoken here (${STREAM_VERSION} is).`,
-    { fix: 'Bring the regions to versions that are at most one apart.' },
-  )
-}
-
 function vector(value: unknown): (readonly [string, number])[] {
   return list(value).map((raw) => {
     const pair = list(raw)
@@ -209,10 +187,4 @@ function schemaMark(value: unknown): SchemaMark | null {
   if (value === null) return null
   const [version, fingerprint] = list(value)
   return { version: count(version), fingerprint: text(fingerprint) }
-}
-
-function wireError(value: unknown): WireError {
-  const error = value as Partial<WireError> | null
-  if (typeof error?.code !== 'string' || typeof error.message !== 'string') throw malformed()
-  return error as WireError
 }

@@ -18,16 +18,15 @@
  * and `outcomes` say what there is between two keys, `keys` what there is under some keys; whatever
  * the asking region has there besides is to go.
  */
-import { Packr } from 'msgpackr'
-import { MeridianError, type WireError } from '../../src/core/errors.ts'
-import { requireBounded } from '../../src/protocol/bounded-bytes.ts'
-import { shapeChecks } from '../../src/protocol/shape.ts'
+import type { WireError } from '../../src/core/errors.ts'
+import { packedArrays } from '../../src/protocol/packed-array.ts'
 import type { Cells } from './snapshot-tables.ts'
 
-const { malformed, list, text, count } = shapeChecks('a snapshot message')
-
-/** The version that is spoken; the only one so far. */
-const SNAPSHOT_VERSION = 1
+const { pack, unpack, malformed, list, text, count, wireError } = packedArrays({
+  one: 'a snapshot message',
+  many: 'snapshots',
+  version: 1,
+})
 
 /** Which schema the rows are of: `CompiledSchema` is one. */
 export interface SchemaOf {
@@ -105,8 +104,6 @@ export type PeerMessage =
   | SnapshotEnd
   | { readonly kind: 'refuse'; readonly error: WireError }
 
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
-
 const schemaWire = ({ version, fingerprint }: SchemaOf): readonly unknown[] => [
   version,
   fingerprint,
@@ -115,10 +112,10 @@ const schemaWire = ({ version, fingerprint }: SchemaOf): readonly unknown[] => [
 /** Encodes what the asking region says. */
 export function encodeAskMessage(message: AskMessage): Uint8Array {
   if (message.kind !== 'open') {
-    return packr.pack([SNAPSHOT_VERSION, message.kind === 'begin' ? 2 : 3, message.credit])
+    return pack([message.kind === 'begin' ? 2 : 3, message.credit])
   }
   const { region, group, machineVersion, schema } = message
-  return packr.pack([SNAPSHOT_VERSION, 1, region, group, machineVersion, schemaWire(schema)])
+  return pack([1, region, group, machineVersion, schemaWire(schema)])
 }
 
 /** Decodes what the asking region says. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
@@ -144,7 +141,7 @@ export function decodeAskMessage(bytes: Uint8Array): AskMessage {
 
 /** Encodes what the peer says. */
 export function encodePeerMessage(message: PeerMessage): Uint8Array {
-  return packr.pack([SNAPSHOT_VERSION, ...fieldsOf(message)])
+  return pack(fieldsOf(message))
 }
 
 function fieldsOf(message: PeerMessage): readonly unknown[] {
@@ -217,23 +214,6 @@ export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
   }
 }
 
-function unpack(bytes: Uint8Array): readonly unknown[] {
-  requireBounded(bytes)
-  let raw: unknown
-  try {
-    raw = packr.unpack(bytes)
-  } catch (error) {
-    throw malformed(error)
-  }
-  if (!Array.isArray(raw) || typeof raw[0] !== 'number') throw malformed()
-  if (raw[0] === SNAPSHOT_VERSION) return raw
-  throw new MeridianError(
-    'PROTOCOL_VERSION',
-    `Version ${raw[0]} of snapshots is not spoken here (${SNAPSHOT_VERSION} is).`,
-    { fix: 'Bring the regions to versions that are at most one apart.' },
-  )
-}
-
 function orNull<T>(value: unknown, read: (value: unknown) => T): T | null {
   return value === null || value === undefined ? null : read(value)
 }
@@ -246,10 +226,4 @@ function place(value: unknown): readonly [number, string] {
 function schemaOf(value: unknown): SchemaOf {
   const [version, fingerprint] = list(value)
   return { version: count(version), fingerprint: text(fingerprint) }
-}
-
-function wireError(value: unknown): WireError {
-  const error = value as Partial<WireError> | null
-  if (typeof error?.code !== 'string' || typeof error.message !== 'string') throw malformed()
-  return error as WireError
 }

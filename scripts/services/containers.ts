@@ -1,6 +1,6 @@
 /** Engines in containers, for machines that have a Docker daemon and not the programs themselves. */
 import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers'
-import { freePorts } from '../../src/cli/cluster/engines/free-ports.ts'
+import { freePorts } from '../../src/cluster/engines/free-ports.ts'
 import type { EngineKind } from './engine-kinds.ts'
 import type { Service } from './open-services.ts'
 

@@ -1,5 +1,5 @@
 /** The engines that tests need, where they may already run, and what starts them. */
-import type { ProgramName } from '../../src/cli/cluster/engines/find-program.ts'
+import type { ProgramName } from '../../src/cluster/engines/find-program.ts'
 
 /** An engine by name. */
 export type EngineKind = 'etcd' | 'kafka' | 'redis'

@@ -6,7 +6,7 @@ import {
   findProgram,
   programVariable,
   type ProgramName,
-} from '../../src/cli/cluster/engines/find-program.ts'
+} from '../../src/cluster/engines/find-program.ts'
 
 const TIMEOUT_MS = 600_000
 /** Asked before a package starts its service; 101 forbids it. */

@@ -2,9 +2,9 @@
  * One of each engine for tests and manual use: the one that the environment names; else started as a
  * native process, after installing what is missing where that is allowed; else in a container.
  */
-import { startEtcd } from '../../src/cli/cluster/engines/etcd.ts'
-import { startKafka } from '../../src/cli/cluster/engines/kafka.ts'
-import { startRedis } from '../../src/cli/cluster/engines/redis.ts'
+import { startEtcd } from '../../src/cluster/engines/etcd.ts'
+import { startKafka } from '../../src/cluster/engines/kafka.ts'
+import { startRedis } from '../../src/cluster/engines/redis.ts'
 import { hasDocker, startContainer } from './containers.ts'
 import { ENGINE_NEEDS, type EngineKind } from './engine-kinds.ts'
 import { canInstall, installPrograms, missingPrograms } from './install.ts'

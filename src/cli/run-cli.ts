@@ -5,7 +5,7 @@ import { EXIT, type Command, type GivenOptions } from './command.ts'
 import { COMMANDS, type CommandEntry } from './commands.ts'
 import { COMMON_OPTIONS, commandHelp, programHelp } from './help.ts'
 import { Terminal, type Streams } from './terminal.ts'
-import { packageVersion } from './package-root.ts'
+import { packageVersion } from '../node/package-root.ts'
 
 /** Codes that say that what was asked for is wrong, not that doing it failed. */
 const USAGE_CODES: readonly ErrorCode[] = ['INVALID_ARGUMENT', 'CONFIG_INVALID']

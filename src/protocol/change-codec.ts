@@ -15,27 +15,22 @@
  * transaction; a row's null version is its run's. A later version may append elements: readers
  * ignore what they do not know. Anything else raises the version.
  */
-import { Packr } from 'msgpackr'
 import { CAUSES, CHANGE_OPS, type Change } from '../core/change.ts'
-import { MeridianError } from '../core/errors.ts'
-import { requireBounded } from './bounded-bytes.ts'
-import { shapeChecks } from './shape.ts'
+import { packedArrays } from './packed-array.ts'
 
-const { malformed, list, text, count, blob } = shapeChecks('a change of Meridian')
-
-/** The version that is written; the only one that is read so far. */
-const CHANGE_VERSION = 1
+const { pack, unpack, malformed, list, text, count, blob } = packedArrays({
+  one: 'a change of Meridian',
+  many: 'changes',
+  version: 1,
+})
 
 const CHANGE_LENGTH = 19
 const RUN_LENGTH = 10
 const ROW_LENGTH = 10
 
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
-
 /** Encodes one change. */
 export function encodeChange(change: Change): Uint8Array {
-  return packr.pack([
-    CHANGE_VERSION,
+  return pack([
     change.localSeq,
     change.origin.source,
     change.origin.epoch,
@@ -96,7 +91,7 @@ export function encodeChanges(changes: readonly Change[]): Uint8Array {
     rows.push(encodeRow(change, head.version))
     previous = change
   }
-  return packr.pack([CHANGE_VERSION, runs])
+  return pack([runs])
 }
 
 /** Decodes a batch. @throws MeridianError `PROTOCOL_MALFORMED`, `PROTOCOL_VERSION` */
@@ -183,24 +178,6 @@ function decodeRun(run: readonly unknown[], changes: Change[]): void {
       delta: row[9] === null ? null : blob(row[9]),
     })
   }
-}
-
-function unpack(bytes: Uint8Array): readonly unknown[] {
-  requireBounded(bytes)
-  let raw: unknown
-  try {
-    raw = packr.unpack(bytes)
-  } catch (error) {
-    throw malformed(error)
-  }
-  const version = list(raw)[0]
-  if (version === CHANGE_VERSION) return raw as readonly unknown[]
-  if (typeof version !== 'number') throw malformed()
-  throw new MeridianError(
-    'PROTOCOL_VERSION',
-    `Changes of version ${version} are not read here (${CHANGE_VERSION} is).`,
-    { fix: 'Bring the regions to versions that are at most one apart.' },
-  )
 }
 
 function member<T>(values: readonly T[], index: unknown): T {

@@ -1,5 +1,5 @@
 /** Checks the shape of decoded bytes: what a peer sent is what its type says once it was looked at. */
-import { MeridianError } from '../core/errors.ts'
+import { MeridianError, type WireError } from '../core/errors.ts'
 
 /** Checks of one kind of message; each throws what `malformed` gives. */
 export interface ShapeChecks {
@@ -10,6 +10,8 @@ export interface ShapeChecks {
   /** A whole number that is not negative. */
   count(this: void, value: unknown): number
   blob(this: void, value: unknown): Uint8Array
+  /** An error that a peer tells. */
+  wireError(this: void, value: unknown): WireError
 }
 
 /** The checks of a kind; `what` the bytes should have been, in words. */
@@ -35,6 +37,11 @@ export function shapeChecks(what: string): ShapeChecks {
     blob(value) {
       if (!(value instanceof Uint8Array)) throw malformed()
       return value
+    },
+    wireError(value) {
+      const error = value as Partial<WireError> | null
+      if (typeof error?.code !== 'string' || typeof error.message !== 'string') throw malformed()
+      return error as WireError
     },
   }
 }

@@ -2,6 +2,7 @@
  * A store's change log, topics in memory and publishers that may be killed: what the tests of
  * publishing work with. Time moves only when a test says so.
  */
+import { onTestFinished } from 'vitest'
 import { createTopicPublisher, type Publisher } from '../../cdc/publish/publisher.ts'
 import type { TopicPublisherOptions } from '../../cdc/publish/publisher.ts'
 import type { TopicFormat } from '../../cdc/publish/cell-form.ts'
@@ -205,4 +206,13 @@ function mortalTopics(topics: Topics, life: Life): Topics {
     send: (topic, records) => life.guard(() => topics.send(topic, records)),
     close: () => Promise.resolve(),
   }
+}
+
+/** A world that is closed when the test ends. */
+export async function openPublishWorld(
+  options: Partial<TopicPublisherOptions> = {},
+): Promise<PublishWorld> {
+  const world = await PublishWorld.open(options)
+  onTestFinished(() => world.close())
+  return world
 }

@@ -110,7 +110,10 @@ export class RegionLoad {
     }
   }
 
-  /** One node after another, as a client of several does: where one listens not, the next. */
+  /**
+   * One node after another, as a client of several does: where one listens not, the next. A kept
+   * connection may be closed just as a request is sent; a read is asked again then (RFC 9112, 9.3.1).
+   */
   async #query(): Promise<void> {
     let failure: unknown
     for (const url of this.#urls) {
@@ -126,7 +129,7 @@ export class RegionLoad {
         return
       } catch (error) {
         failure = error
-        if (!this.#isCut && !isRefusedConnection(error)) throw error
+        if (!this.#isCut && !isUnanswered(error)) throw error
       }
     }
     if (!this.#isCut) throw failure
@@ -137,8 +140,8 @@ const QUERY = JSON.stringify({
   requests: [{ type: 'execute', stmt: { sql: 'SELECT amount FROM orders' } }, { type: 'close' }],
 })
 
-/** Nothing was sent. */
-function isRefusedConnection(error: unknown): boolean {
+/** Nothing listened, or the connection ended before there was any answer. */
+function isUnanswered(error: unknown): boolean {
   const { cause } = error as { cause?: { code?: string } }
-  return cause?.code === 'ECONNREFUSED'
+  return ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(cause?.code ?? '')
 }

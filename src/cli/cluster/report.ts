@@ -3,10 +3,10 @@ import { relative } from 'node:path'
 import type { Progress } from '../progress.ts'
 import { renderTable, type TableColumn } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
-import type { Cluster } from './cluster.ts'
-import type { PartHealth } from './health.ts'
-import { foldersOf } from './layout.ts'
-import type { EndedPart, PartProgress } from './parts.ts'
+import type { Cluster } from '../../cluster/cluster.ts'
+import type { PartHealth } from '../../cluster/health.ts'
+import { foldersOf } from '../../cluster/layout.ts'
+import type { EndedPart, PartProgress } from '../../cluster/parts.ts'
 
 const COLUMNS: readonly TableColumn[] = [
   { title: 'region', align: 'left' },

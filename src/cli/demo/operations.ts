@@ -1,7 +1,7 @@
 /** The kinds of call that the workload makes, from one region. */
 import { add, appendText, increment, type ClientSession } from '../../client/index.ts'
 import type { CountryData } from './dataset.ts'
-import { commitLogMs, roundTripMs } from './network-time.ts'
+import { commitLogMs, roundTripMs } from '../../../benchmarks/measure/network-time.ts'
 import type { KnownResident } from './prepare.ts'
 import type { CellResult } from './result.ts'
 import type { DemoDatabase } from './schema.ts'

@@ -5,14 +5,15 @@ import { join } from 'node:path'
 import { parseConfig, parseTopology, type Config } from '../../config/parse-config.ts'
 import { scaleTopology, type Topology } from '../../config/topology.ts'
 import { MeridianError } from '../../core/errors.ts'
-import { packageRoot } from '../package-root.ts'
+import { packageRoot } from '../../node/package-root.ts'
 import type { HomeRegion } from './dataset.ts'
-import { openClusterRegions } from './cluster-regions.ts'
-import { openEmbeddedRegions } from './embedded-regions.ts'
+import { openClusterRegions } from '../../cluster/regions/cluster-regions.ts'
+import { openEmbeddedRegions } from '../../cluster/regions/embedded-regions.ts'
 import type { DemoOptions } from './options.ts'
-import { openNodeProcesses } from './node-processes.ts'
-import type { RunningRegions } from './running-regions.ts'
-import type { DemoDatabase } from './schema.ts'
+import { openNodeProcesses } from '../../cluster/regions/node-processes.ts'
+import type { RunningRegions } from '../../cluster/regions/running-regions.ts'
+import { schema, type DemoDatabase, type DemoSchema } from './schema.ts'
+import { schemaModule } from './schema-module.ts'
 
 const REGIONS: readonly HomeRegion[] = ['us-east', 'eu-west', 'ap-south']
 /** The class of the tenant that only Europe may hold. */
@@ -25,7 +26,7 @@ export interface DemoSession {
   readonly topology: Topology
   readonly regions: readonly HomeRegion[]
   readonly directory: string
-  readonly running: RunningRegions
+  readonly running: RunningRegions<DemoSchema>
   /** The client in a region. */
   db(region: string): DemoDatabase
   /** Closes everything and removes what is temporary. */
@@ -76,7 +77,7 @@ export async function openDemo(
     else await rm(directory, { recursive: true, force: true })
   }
   const clients = new Map<string, DemoDatabase>()
-  let running: RunningRegions | undefined
+  let running: RunningRegions<DemoSchema> | undefined
   const close = async (): Promise<void> => {
     for (const client of clients.values()) await client.close()
     await running?.close()
@@ -84,7 +85,10 @@ export async function openDemo(
   }
   try {
     const { scale, engines } = options
-    const opened = await OPEN[engines]({ config, directory, scale, onNotice })
+    const opened = await OPEN[engines]({
+      ...{ config, directory, scale, onNotice },
+      ...{ schema, schemaModule: schemaModule() },
+    })
     running = opened
     for (const region of REGIONS) clients.set(region, await opened.connect(region))
     return {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HttpResponse } from '../../core/ports/http.ts'
-import { packageRoot } from '../package-root.ts'
+import { packageRoot } from '../../node/package-root.ts'
 
 const FILES: Readonly<Record<string, { readonly file: string; readonly type: string }>> = {
   '/': { file: 'index.html', type: 'text/html; charset=utf-8' },

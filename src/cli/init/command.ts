@@ -2,7 +2,7 @@
 import { basename, relative, resolve } from 'node:path'
 import { MeridianError } from '../../core/errors.ts'
 import { EXIT, type Command } from '../command.ts'
-import { packageVersion } from '../package-root.ts'
+import { packageVersion } from '../../node/package-root.ts'
 import { writeScaffold } from './scaffold.ts'
 
 const DESCRIPTION = `Makes a folder with a service to begin from: a schema with a table of every consistency,

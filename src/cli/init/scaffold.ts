@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { MeridianError } from '../../core/errors.ts'
-import { packageRoot } from '../package-root.ts'
+import { packageRoot } from '../../node/package-root.ts'
 
 /** What stands for each `{{name}}` of the template. */
 export type Fillings = Readonly<Record<'name' | 'meridian', string>>

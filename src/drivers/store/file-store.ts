@@ -3,7 +3,7 @@
  *
  * Where the writer works: inline is the default, since it is the faster one on a fast disk and
  * opens at once; a worker thread keeps the event loop free of the disk and is right for a process
- * that serves others. Measured by `npx tsx benchmarks/store-writer.ts`, two cores, transactions of
+ * that serves others. Measured by `npx tsx benchmarks/micro/store-writer.ts`, two cores, transactions of
  * three statements at 1 / 32 / 128 callers, as a ratio to the engine alone in the same run:
  * inline 0.86 / 0.92 / 0.91, worker 0.52 / 0.67 / 0.71; rows in bulk 0.95 and 0.77. The event loop
  * stood still (p99, ms) inline 0.6 / 2.0 / 4.9, worker 0.8 / 0.9 / 1.0; on a disk whose sync took
@@ -45,7 +45,7 @@ export interface FileStoreOptions {
   /**
    * Where SQL of users runs: in the calling thread (default), or in processes of their own, which
    * end a query that takes longer than `timeoutMs` and go alone when the engine crashes. A point
-   * query (p50) takes 11 µs in the thread and 85 µs in a process: `benchmarks/query-process.ts`.
+   * query (p50) takes 11 µs in the thread and 85 µs in a process: `benchmarks/micro/query-process.ts`.
    */
   readonly queries?: 'inline' | { readonly timeoutMs: number; readonly maxProcesses?: number }
   /** `PRAGMA application_id` that the file must have, and gets when it is fresh. Default 0. */

@@ -1,7 +1,7 @@
 /** Trimming and compaction: what nobody needs goes, what anybody needs stays, what is gone is told. */
 import type { Etcd3 } from 'etcd3'
 import { expect, onTestFinished, test } from 'vitest'
-import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd } from '../../../src/cluster/engines/etcd.ts'
 import type { CommitLog } from '../../../src/core/ports/commit-log.ts'
 import { watch } from '../../conformance/commit-log-suite.ts'
 import { until } from '../../support/until.ts'

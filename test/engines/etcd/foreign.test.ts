@@ -1,6 +1,6 @@
 /** Another etcd behind the same address: nothing is written to it and nothing believed of it. */
 import { expect, onTestFinished, test } from 'vitest'
-import { startEtcd, type EtcdEngine } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd, type EtcdEngine } from '../../../src/cluster/engines/etcd.ts'
 import { watch } from '../../conformance/commit-log-suite.ts'
 import { failureOf } from '../../conformance/support/failure.ts'
 import { until } from '../../support/until.ts'

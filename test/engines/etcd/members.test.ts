@@ -1,6 +1,6 @@
 /** Members that die, stand still and come back: nothing acknowledged is lost, nothing comes twice. */
 import { expect, onTestFinished, test } from 'vitest'
-import { startEtcdCluster, type EtcdCluster } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcdCluster, type EtcdCluster } from '../../../src/cluster/engines/etcd.ts'
 import type { EtcdEngine } from '../../../src/drivers/etcd/open-etcd.ts'
 import { watch } from '../../conformance/commit-log-suite.ts'
 import { until } from '../../support/until.ts'

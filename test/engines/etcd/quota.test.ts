@@ -1,6 +1,6 @@
 /** etcd at its quota: writes are refused and say what to do, reads go on, and it heals. */
 import { expect, onTestFinished, test } from 'vitest'
-import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd } from '../../../src/cluster/engines/etcd.ts'
 import { isErrorCode } from '../../../src/core/errors.ts'
 import { watch } from '../../conformance/commit-log-suite.ts'
 import { failureOf } from '../../conformance/support/failure.ts'

@@ -1,7 +1,7 @@
 /** Roles when links, members and keys fail: never two holders, and always one again. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd } from '../../../src/cluster/engines/etcd.ts'
 import type { Runtime } from '../../../src/core/ports/runtime.ts'
 import type { RoleHolder } from '../../../src/core/ports/coordination.ts'
 import { systemRuntime } from '../../../src/drivers/runtime/system-runtime.ts'

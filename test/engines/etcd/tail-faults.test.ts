@@ -2,7 +2,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd } from '../../../src/cluster/engines/etcd.ts'
 import type { LogEntry } from '../../../src/core/ports/commit-log.ts'
 import type { EtcdFaults } from '../../../src/drivers/etcd/etcd-faults.ts'
 import { watch } from '../../conformance/commit-log-suite.ts'

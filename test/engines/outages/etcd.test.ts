@@ -1,11 +1,7 @@
 /** What becomes of strong writes where etcd loses its leader, is full, or is another one. */
 import { Etcd3 } from 'etcd3'
 import { expect, onTestFinished, test } from 'vitest'
-import {
-  startEtcd,
-  startEtcdCluster,
-  type EtcdEngine,
-} from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd, startEtcdCluster, type EtcdEngine } from '../../../src/cluster/engines/etcd.ts'
 import { isErrorCode } from '../../../src/core/errors.ts'
 import { until } from '../../support/until.ts'
 import { compactNow, rawEtcd } from '../etcd/support/raw-etcd.ts'

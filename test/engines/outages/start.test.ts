@@ -4,9 +4,9 @@
  */
 import { ConfigResourceTypes, Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { startEtcd, type EtcdEngine } from '../../../src/cli/cluster/engines/etcd.ts'
-import { startKafka, type KafkaEngine } from '../../../src/cli/cluster/engines/kafka.ts'
-import { startRedis, type RedisEngine } from '../../../src/cli/cluster/engines/redis.ts'
+import { startEtcd, type EtcdEngine } from '../../../src/cluster/engines/etcd.ts'
+import { startKafka, type KafkaEngine } from '../../../src/cluster/engines/kafka.ts'
+import { startRedis, type RedisEngine } from '../../../src/cluster/engines/redis.ts'
 import { until } from '../../support/until.ts'
 import {
   DEADLINE_MS,

@@ -1,7 +1,7 @@
 /** Starts engines, says what it started, and waits to be killed: `engine-parent.ts etcd redis`. */
-import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
-import { startKafka } from '../../../src/cli/cluster/engines/kafka.ts'
-import { startRedis } from '../../../src/cli/cluster/engines/redis.ts'
+import { startEtcd } from '../../../src/cluster/engines/etcd.ts'
+import { startKafka } from '../../../src/cluster/engines/kafka.ts'
+import { startRedis } from '../../../src/cluster/engines/redis.ts'
 
 const START = { etcd: startEtcd, kafka: startKafka, redis: startRedis }
 

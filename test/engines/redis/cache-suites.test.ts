@@ -5,8 +5,8 @@ import {
   startRedisCluster,
   startSentinel,
   type RedisCluster,
-} from '../../../src/cli/cluster/engines/redis-groups.ts'
-import { startRedis, type RedisEngine } from '../../../src/cli/cluster/engines/redis.ts'
+} from '../../../src/cluster/engines/redis-groups.ts'
+import { startRedis, type RedisEngine } from '../../../src/cluster/engines/redis.ts'
 import { describeCacheSuite, type CacheSetup } from '../../conformance/cache-suite.ts'
 import { engines } from '../../support/engines.ts'
 import { openTestCache, withL1 } from '../../support/redis-cache.ts'

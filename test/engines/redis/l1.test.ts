@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { L1Cache, L1Faults } from '../../../src/cache/l1-cache.ts'
-import { startRedis, type RedisEngine } from '../../../src/cli/cluster/engines/redis.ts'
+import { startRedis, type RedisEngine } from '../../../src/cluster/engines/redis.ts'
 import type { CacheRead } from '../../../src/core/ports/cache.ts'
 import type { RedisCache } from '../../../src/drivers/redis/redis-cache.ts'
 import { openTestCache, ownName, withL1 } from '../../support/redis-cache.ts'

@@ -1,7 +1,7 @@
 /** A region that is away while etcd is compacted behind the others, and comes back (S21 to S27). */
 import { expect, onTestFinished, test } from 'vitest'
 import { startTrimmer } from '../../../replication/strong/trimmer.ts'
-import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd } from '../../../src/cluster/engines/etcd.ts'
 import { defaultConfig } from '../../../src/config/parse-config.ts'
 import { systemRuntime } from '../../../src/drivers/runtime/system-runtime.ts'
 import { ReseedNodes, type Db } from '../../support/reseed-nodes.ts'

@@ -1,7 +1,7 @@
 /** A group where little happens does not keep etcd from forgetting what a busy one has written (S21). */
 import { expect, onTestFinished, test } from 'vitest'
 import { startTrimmer } from '../../../replication/strong/trimmer.ts'
-import { startEtcd } from '../../../src/cli/cluster/engines/etcd.ts'
+import { startEtcd } from '../../../src/cluster/engines/etcd.ts'
 import { defaultConfig } from '../../../src/config/parse-config.ts'
 import { systemRuntime } from '../../../src/drivers/runtime/system-runtime.ts'
 import { ReseedNodes } from '../../support/reseed-nodes.ts'

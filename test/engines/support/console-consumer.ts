@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { findProgram } from '../../../src/cli/cluster/engines/find-program.ts'
-import { KAFKA_VERSION, kafkaJars } from '../../../src/cli/cluster/engines/kafka-jars.ts'
+import { findProgram } from '../../../src/cluster/engines/find-program.ts'
+import { KAFKA_VERSION, kafkaJars } from '../../../src/cluster/engines/kafka-jars.ts'
 
 /** A record as the console consumer shows it. */
 export interface ConsoleRecord {

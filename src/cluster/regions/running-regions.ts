@@ -1,0 +1,46 @@
+/** A deployment of several regions on this machine: in this process, or in processes of their own. */
+import type { Statement, StatementResult } from '../../core/ports/store.ts'
+import type { SettleOptions } from '../../node/settle.ts'
+import type { Database, Schema } from '../../client/index.ts'
+import type { Config } from '../../config/parse-config.ts'
+import type { CompiledSchema } from '../../schema/compiled.ts'
+
+/** How far a region has come. */
+export interface RegionProgress {
+  readonly region: string
+  /** Index of the strong log up to which it has applied. */
+  readonly strongIndex: number
+  /** Its views hold its changes up to here. */
+  readonly viewPosition: number
+}
+
+/** What regions are opened with. */
+export interface RegionsOptions<S extends Schema> {
+  readonly config: Config
+  readonly schema: S
+  /** The module whose export the schema is, for processes that load it by themselves. */
+  readonly schemaModule: string
+  readonly directory: string
+  /** Multiplies the delays. */
+  readonly scale: number
+  readonly onNotice: (notice: string) => void
+}
+
+export interface RunningRegions<S extends Schema> {
+  /** How they run, for the report: `one process`, `3 node processes, clients over HTTP`. */
+  readonly description: string
+  readonly compiled: CompiledSchema
+  /** A client that stands in a region. */
+  connect(region: string): Promise<Database<S>>
+  /** Resolves once every change has arrived wherever it may go. */
+  settle(options?: SettleOptions): Promise<void>
+  /** How far every region has come, in the order of the configuration. */
+  progress(): Promise<readonly RegionProgress[]>
+  /** Reads a region's store beside everything that hides expired rows. */
+  readStore(region: string, statements: readonly Statement[]): Promise<readonly StatementResult[]>
+  /** Where the region's data are. */
+  foldersOf(region: string): readonly string[]
+  /** Writes what is in memory alone to the folders, for whoever looks at them. */
+  writeAll?(): Promise<void>
+  close(): Promise<void>
+}
