@@ -86,7 +86,7 @@ describe('a connection names the address and what is wrong, and comes back by it
 
   test('silent: a call ends in time', async () => {
     const redis = closedAfterwards(await startRedis())
-    const cache = await openTestCache({ address: redis.address }, { commandTimeoutMs: 100 })
+    const cache = await openTestCache({ address: redis.address }, { commandTimeoutMs: 1_000 })
     await cache.begin('i', 0)
     redis.signal('SIGSTOP')
     const startMs = performance.now()

@@ -94,8 +94,11 @@ test(
     running.get('a')?.kill('SIGCONT')
     await processes.ready('a')
     await until(() => expect(load.acknowledged.pinned).toBeGreaterThan(before), SLOW_MS)
-    const { shared } = await processes.report('a')
-    expect(shared).toMatchObject([{ region: SHARED, state: 'standing-by' }])
+    // It may think for a moment that it still leads: what it writes is refused all the same.
+    await until(async () => {
+      const { shared } = await processes.report('a')
+      expect(shared).toMatchObject([{ region: SHARED, state: 'standing-by' }])
+    }, SLOW_MS)
     await load.end()
     expect(load.failures()).toEqual([])
     await check(world)
