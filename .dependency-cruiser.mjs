@@ -113,6 +113,21 @@ export default {
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
     {
+      name: 'benchmarks-start-with-declared-dependencies',
+      comment: 'They ship too: what only a peer needs is imported when that peer is measured.',
+      severity: 'error',
+      // The two databases are folders that are loaded when they are measured.
+      from: {
+        path: folder('benchmarks'),
+        pathNot: '^benchmarks/(micro|peers/(postgresql|cassandra))/',
+      },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['type-only'],
+        dynamic: false,
+      },
+    },
+    {
       name: 'import-what-exists',
       comment: 'The package itself, as examples import it, exists once it is built.',
       severity: 'error',

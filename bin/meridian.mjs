@@ -13,7 +13,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const BUILT = join(ROOT, 'dist', 'src', 'cli', 'main.js')
 const BOOTSTRAP = join(ROOT, 'scripts', 'bootstrap.mjs')
 const SOURCE = join('src', 'cli', 'main.ts')
-const SOURCE_FOLDERS = ['src', 'replication', 'cdc', 'crdt']
+const SOURCE_FOLDERS = ['src', 'replication', 'cdc', 'crdt', 'benchmarks']
 
 function newestSourceMs() {
   const times = SOURCE_FOLDERS.filter((folder) => existsSync(join(ROOT, folder)))

@@ -17,10 +17,14 @@ const MUST_SHIP = [
   'README.md',
   'CHANGELOG.md',
   'bin/meridian.mjs',
+  'benchmarks/thresholds.json',
+  'benchmarks/topologies/triangle.yaml',
+  'dist/benchmarks/workloads/schema.js',
   'templates/dev/index.html',
   'templates/service/gitignore',
 ]
-const MUST_NOT_SHIP = /^(test|scripts|examples|benchmarks|temp|src)\/|^\./
+const MUST_NOT_SHIP =
+  /^(test|scripts|examples|temp|src|dist\/benchmarks\/micro)\/|^benchmarks\/.*\.ts$|^\./
 
 const PackResult = z.array(
   z.object({
@@ -74,6 +78,9 @@ async function scaffoldAsUser(folder: string, archive: string): Promise<void> {
   await mustRun(`npm install --prefix ${service} --ignore-scripts --prefer-offline --no-audit`)
   await mustRun(`npm test --prefix ${service}`)
   await mustRun(`npm run check --prefix ${service}`)
+  // Only the peers of benchmarks need what a user's project does not have.
+  const installed = join(service, 'node_modules', 'meridian', 'bin', 'meridian.mjs')
+  await mustRun(`node ${installed} bench --list`)
 }
 
 async function checkPackage(folder: string): Promise<readonly string[]> {

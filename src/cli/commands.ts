@@ -53,4 +53,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Three regions, 135,000 cities, every guarantee checked.',
     load: async () => (await import('./demo/command.ts')).demoCommand,
   },
+  bench: {
+    summary: 'Latencies over emulated distances, beside limits, raw engines and bounds.',
+    load: async () => (await import('./bench/command.ts')).benchCommand,
+  },
 }

@@ -42,6 +42,11 @@ export interface Receipt {
   readonly stalenessMs: number | null
   /** Round trips between regions that the call waited for. */
   readonly crossRegionRoundTrips: number
+  /**
+   * Requests that the client sent for the call: more than one after retries and redirects, and for
+   * a transaction that read.
+   */
+  readonly requests: number
   /** Writes: the transaction's id and its timestamp (HLC). */
   readonly txId?: string
   readonly hlc?: string

@@ -62,6 +62,8 @@ export interface CallContext {
   readonly end: CallEnd
   /** The call's trace context (`traceparent`). */
   trace: string | null
+  /** Requests that were sent for it; shared with its parts. */
+  readonly sent: { requests: number }
   /** Set while a write of the call is under way, or was and never got its answer. */
   mayHaveWritten: boolean
   /** What the latest attempt failed with, where it was worth another. */
@@ -77,7 +79,7 @@ export interface CallBounds {
 /** An answer with its receipt. */
 export interface Answer<K extends keyof ResponseValues> {
   readonly value: ResponseValues[K]
-  readonly receipt: WireReceipt
+  readonly receipt: WireReceipt & { readonly requests: number }
 }
 
 /** What a connection needs. */
@@ -126,6 +128,7 @@ export class Connection {
       session,
       end: new CallEnd(),
       trace: null,
+      sent: { requests: 0 },
       mayHaveWritten: false,
       lastFailure: undefined,
     }
@@ -193,6 +196,7 @@ export class Connection {
     call: CallContext,
   ): Promise<Answer<K>> {
     this.#requireTime(call)
+    call.sent.requests += 1
     const message = encodeRequest({ header: this.#header(call), body })
     if (!isWrite(body.kind)) {
       try {
@@ -296,7 +300,8 @@ export class Connection {
       throw error
     }
     call.session.merge(response.session)
-    const receipt = this.#countRoundTrip(response.receipt, region)
+    const { requests } = call.sent
+    const receipt = { ...this.#countRoundTrip(response.receipt, region), requests }
     return { value: response.value as ResponseValues[K], receipt }
   }
 

@@ -7,7 +7,7 @@ import type { RowImage } from '../core/change.ts'
 import { MAX_TRANSACTION_ATTEMPTS } from '../core/limits.ts'
 import type { ReadCheck, WriteOp } from '../core/operations.ts'
 import type { SqlValue } from '../core/values.ts'
-import type { WireReceipt, WireRow } from '../protocol/messages.ts'
+import type { WireRow } from '../protocol/messages.ts'
 import type { CompiledTable, Consistency } from '../schema/compiled.ts'
 import { encodeKey } from '../schema/image.ts'
 import { applyWrite } from './overlay.ts'
@@ -81,7 +81,7 @@ class RunningTransaction {
   readonly #seen = new Map<string, SeenRow>()
   readonly #reads: ReadCheck[] = []
   readonly #ops: WriteOp[] = []
-  #lastReceipt: WireReceipt | undefined
+  #lastReceipt: Receipt | undefined
   #closed = false
 
   constructor(
@@ -196,6 +196,7 @@ class RunningTransaction {
         source: 'home',
         stalenessMs: null,
         crossRegionRoundTrips: 0,
+        requests: 0,
       }
     )
   }

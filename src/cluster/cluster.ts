@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from '../config/parse-config.ts'
-import { scaleTopology } from '../config/topology.ts'
 import { MeridianError } from '../core/errors.ts'
 import { systemRuntime } from '../drivers/runtime/system-runtime.ts'
 import { loadSchema } from '../node/load-schema.ts'
@@ -14,12 +13,13 @@ import { healthOf, requireReady, type PartHealth } from './health.ts'
 import { clientToken, makeIdentities, type Identities } from './identities.ts'
 import {
   configFileOf,
+  etcdAddress,
   foldersOf,
   lockFileOf,
   logFileOf,
+  nodeAddress,
   nodeConfig,
   nodeNames,
-  nodeUrl,
   STORE_TOKEN_VARIABLE,
   type ClusterFolders,
   type ClusterPorts,
@@ -28,9 +28,8 @@ import {
 import { startMeridian, type MeridianProcess } from './meridian-process.ts'
 import { Parts, type EndedPart, type PartProgress } from './parts.ts'
 import { allOrFirstError, startEngines, type ClusterEngines } from './start-engines.ts'
-
-/** How nodes of one region reach those of another: the URL to take instead of a node's own. */
-export type ClusterRoute = (from: string, to: string, url: string) => string
+import { directRoute, openRoutes, type Route } from './wan/routes.ts'
+import type { Wan } from './wan/wan.ts'
 
 export interface ClusterOptions {
   /** Regions, topology, residency, keys, limits and the log's leader; where things are is not. */
@@ -43,20 +42,25 @@ export interface ClusterOptions {
   readonly nodesPerRegion?: number | undefined
   /** etcd and nodes alone: stores and change logs are files, and there is no cache. */
   readonly isLean?: boolean | undefined
-  /** Given the URLs of all nodes by region before they start; proxies are opened there. */
-  readonly openRoutes?:
-    | ((urls: Readonly<Record<string, readonly string[]>>) => Promise<ClusterRoute>)
-    | undefined
   /**
-   * Puts the distances of the topology, multiplied by this, between the members of etcd; it takes
-   * root. Default: none.
+   * What is between regions, of its topology: nodes, members of etcd and clients reach each other
+   * over it. Between members it takes root (`canChangeHosts`). The caller closes it, after the
+   * cluster. Default: nothing.
    */
-  readonly scale?: number | undefined
+  readonly wan?: Wan | undefined
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: PartProgress) => void) | undefined
   /** Told of a part that ended by itself; the others go on. */
   readonly onEnded?: ((part: EndedPart) => void) | undefined
+}
+
+/** A process of a cluster. */
+export interface ClusterProcess {
+  /** `node us-east`, `etcd eu-west`, … */
+  readonly name: string
+  readonly region: string
+  readonly pid: number
 }
 
 /** A running cluster. */
@@ -67,7 +71,11 @@ export interface Cluster {
   readonly nodes: ReadonlyMap<string, readonly MeridianProcess[]>
   /** Their URLs. */
   readonly urls: Readonly<Record<string, readonly string[]>>
+  /** The same as they are reached from a region. */
+  urlsFrom(region: string): Readonly<Record<string, readonly string[]>>
   readonly engines: ClusterEngines
+  /** All that runs. */
+  processes(): readonly ClusterProcess[]
   /** Of a client who may do everything, for a day. */
   readonly token: string
   readonly schema: LockedSchema
@@ -115,8 +123,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
       ...{ shape, ports, folders, storeToken, parts },
       version: packageVersion(),
       leader: config.commitLog.leader,
-      topology:
-        options.scale === undefined ? undefined : scaleTopology(config.topology, options.scale),
+      wan: options.wan,
       ending,
     })
     const cluster = await startNodes({ prepared, engines, parts, ending, directory })
@@ -138,10 +145,11 @@ interface Prepared {
   readonly identities: Identities
   readonly storeToken: string
   readonly schema: LockedSchema
+  readonly route: Route
 }
 
 async function prepare(options: ClusterOptions, shape: ClusterShape): Promise<Prepared> {
-  const { config, schemaModule, directory, openRoutes } = options
+  const { config, schemaModule, directory, wan } = options
   const schema = await loadSchema(schemaModule, { once: true })
   const folders = foldersOf(directory)
   for (const folder of [folders.root, folders.logs, folders.data]) {
@@ -152,27 +160,38 @@ async function prepare(options: ClusterOptions, shape: ClusterShape): Promise<Pr
   await locked.save(systemRuntime.random)
   const names = shape.regions.flatMap((region) => nodeNames(shape, region))
   const identities = makeIdentities('meridian-cluster', names)
-  const urls = urlsOf(shape, ports)
-  const route = (await openRoutes?.(urls)) ?? ((_from: string, _to: string, url: string) => url)
+  const route = wan === undefined ? directRoute : await openRoutes(wan, addressesOf(shape, ports))
   const content = { shape, ports, config, schemaModule, identities, route }
   for (const region of shape.regions) {
     const text = `${JSON.stringify(nodeConfig(content, region), null, 2)}\n`
     await writeFile(configFileOf(folders, region), text)
   }
   const storeToken = randomBytes(32).toString('base64url')
-  return { shape, ports, folders, identities, storeToken, schema: locked }
+  return { shape, ports, folders, identities, storeToken, schema: locked, route }
 }
 
-function urlsOf(
+/** What is reached from other regions. */
+function addressesOf(
   shape: ClusterShape,
   ports: ClusterPorts,
 ): Readonly<Record<string, readonly string[]>> {
-  return Object.fromEntries(
-    shape.regions.map((region) => [
-      region,
-      nodeNames(shape, region).map((name) => nodeUrl(ports, name)),
-    ]),
-  )
+  const ofRegion = (region: string): readonly string[] => [
+    ...nodeNames(shape, region).map((name) => nodeAddress(ports, name)),
+    etcdAddress(ports, region),
+  ]
+  return Object.fromEntries(shape.regions.map((region) => [region, ofRegion(region)]))
+}
+
+/** Where nodes are reached from a region. */
+function urlsFrom(
+  { shape, ports, route }: Prepared,
+  from: string,
+): Readonly<Record<string, readonly string[]>> {
+  const urlsOf = (region: string): readonly string[] =>
+    nodeNames(shape, region).map(
+      (name) => `http://${route(from, region, nodeAddress(ports, name))}`,
+    )
+  return Object.fromEntries(shape.regions.map((region) => [region, urlsOf(region)]))
 }
 
 interface StartNodes {
@@ -213,7 +232,7 @@ function startNode(
   signal: AbortSignal,
 ): Promise<MeridianProcess> {
   const files = ['--directory', folders.data, '--lock', lockFileOf(folders)]
-  const which = ['--region', region, '--node', nodeUrl(ports, name)]
+  const which = ['--region', region, '--node', `http://${nodeAddress(ports, name)}`]
   return startMeridian({
     name,
     args: ['node', '--config', configFileOf(folders, region), ...which, ...files],
@@ -262,7 +281,7 @@ class RunningCluster implements Cluster {
   readonly engines: ClusterEngines
   readonly token: string
   readonly schema: LockedSchema
-  readonly #folders: ClusterFolders
+  readonly #prepared: Prepared
   readonly #parts: Parts
 
   constructor(
@@ -273,16 +292,24 @@ class RunningCluster implements Cluster {
     this.directory = directory
     this.regions = prepared.shape.regions
     this.nodes = nodes
-    this.urls = urlsOf(prepared.shape, prepared.ports)
+    this.urls = urlsFrom({ ...prepared, route: directRoute }, '')
     this.engines = engines
     this.token = token
     this.schema = prepared.schema
-    this.#folders = prepared.folders
+    this.#prepared = prepared
     this.#parts = parts
   }
 
+  urlsFrom(region: string): Readonly<Record<string, readonly string[]>> {
+    return urlsFrom(this.#prepared, region)
+  }
+
+  processes(): readonly ClusterProcess[] {
+    return this.#parts.targets.map(({ name, region, pid }) => ({ name, region, pid: pid() }))
+  }
+
   configFile(region: string): string {
-    return configFileOf(this.#folders, region)
+    return configFileOf(this.#prepared.folders, region)
   }
 
   health(): Promise<readonly PartHealth[]> {

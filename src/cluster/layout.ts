@@ -4,6 +4,7 @@ import type { Config } from '../config/parse-config.ts'
 import { LOCK_FILE } from '../node/schema-lock.ts'
 import type { EtcdPorts } from './engines/etcd.ts'
 import { authSection, type Identities } from './identities.ts'
+import type { Route } from './wan/routes.ts'
 
 /** What is to run. */
 export interface ClusterShape {
@@ -64,9 +65,14 @@ export function etcdPorts(ports: ClusterPorts, region: string): EtcdPorts {
   }
 }
 
-/** The URL of a node. */
-export function nodeUrl(ports: ClusterPorts, name: string): string {
-  return `http://127.0.0.1:${portOf(ports, name)}`
+/** Where a node listens: `host:port`. */
+export function nodeAddress(ports: ClusterPorts, name: string): string {
+  return `127.0.0.1:${portOf(ports, name)}`
+}
+
+/** Where a region's member of etcd listens for its clients: `host:port`. */
+export function etcdAddress(ports: ClusterPorts, region: string): string {
+  return addressOf(ports, 'etcd', region)
 }
 
 /** Where things are in the folder of a cluster. */
@@ -106,8 +112,8 @@ export interface NodeConfigOptions {
   /** The module of the schema: a path that does not depend on where it is read. */
   readonly schemaModule: string
   readonly identities: Identities
-  /** The URL of a node as `region` reaches it. */
-  readonly route: (region: string, to: string, url: string) => string
+  /** How nodes and members of etcd in other regions are reached. */
+  readonly route: Route
 }
 
 /** The configuration that the nodes of a region read. */
@@ -116,10 +122,10 @@ export function nodeConfig(
   region: string,
 ): Readonly<Record<string, unknown>> {
   const { shape, ports, config, identities, route } = options
-  const members = byRegion(shape, (one) => [addressOf(ports, 'etcd', one)])
+  const members = byRegion(shape, (to) => [route(region, to, etcdAddress(ports, to))])
   const nodes = byRegion(shape, (to) =>
     nodeNames(shape, to).map((name) => ({
-      url: route(region, to, nodeUrl(ports, name)),
+      url: `http://${route(region, to, nodeAddress(ports, name))}`,
       publicKey: identities.nodeKeys.get(name)?.publicKey,
     })),
   )

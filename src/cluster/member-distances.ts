@@ -6,22 +6,19 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { oneWayMs, type Topology } from '../config/topology.ts'
-import { systemRuntime } from '../drivers/runtime/system-runtime.ts'
-import { startDelayProxy, type DelayProxy } from '../drivers/transport/delay-proxy.ts'
+import type { Wan } from './wan/wan.ts'
 
-/** What members are told, and what stands between them. */
+/** What members are told. */
 export interface MemberDistances {
   /** How every member names the one of a region. */
   peerUrl(region: string): string
   /** The hosts file that the member of a region must see instead of the machine's. */
   hostsFile(region: string): string
-  close(): Promise<void>
 }
 
 /** How they are laid. */
 export interface MemberDistancesOptions {
-  readonly topology: Topology
+  readonly wan: Wan
   /** Where hosts files are written. */
   readonly directory: string
   /** The port that every member is reached at, by its name. Free on all of 127.0.0.0/16. */
@@ -30,44 +27,22 @@ export interface MemberDistancesOptions {
   readonly listenPort: (region: string) => number
 }
 
-/** Regions are numbered in the last two bytes of a loopback address. */
-const FIRST_NUMBER = 1
-
-/** Writes the hosts files and opens a proxy for every ordered pair of regions. */
+/** Writes the hosts files and opens a link for every ordered pair of regions. */
 export async function openMemberDistances(
   options: MemberDistancesOptions,
 ): Promise<MemberDistances> {
-  const { topology, directory, port, listenPort } = options
-  const { regions } = topology
-  const proxies: DelayProxy[] = []
-  const close = async (): Promise<void> => {
-    await Promise.all(proxies.map((proxy) => proxy.close()))
-  }
-  const address = (from: number, to: number): string =>
-    `127.0.${from + FIRST_NUMBER}.${to + FIRST_NUMBER}`
+  const { wan, directory, port, listenPort } = options
+  const { regions } = wan.topology
   const hostsFile = (region: string): string => join(directory, `${region}.hosts`)
-  try {
-    for (const [i, from] of regions.entries()) {
-      const names = regions.map((to, j) => `${address(i, j)} ${to}.etcd`)
-      await writeFile(hostsFile(from), ['127.0.0.1 localhost', ...names, ''].join('\n'))
-      for (const [j, to] of regions.entries()) {
-        const target = { host: '127.0.0.1', port: listenPort(to) }
-        const delayMs = oneWayMs(topology, from, to)
-        const proxy = startDelayProxy({
-          host: address(i, j),
-          port,
-          target,
-          oneWayDelayMs: () => delayMs,
-          timers: systemRuntime.timers,
-        })
-        proxies.push(await proxy)
-      }
+  for (const from of regions) {
+    const names = regions.map((to) => `${wan.hostOf(from, to)} ${to}.etcd`)
+    await writeFile(hostsFile(from), ['127.0.0.1 localhost', ...names, ''].join('\n'))
+    for (const to of regions) {
+      const host = wan.hostOf(from, to)
+      await wan.link(from, to, `127.0.0.1:${listenPort(to)}`, { host, port })
     }
-  } catch (error) {
-    await close()
-    throw error
   }
-  return { peerUrl: (region) => `http://${region}.etcd:${port}`, hostsFile, close }
+  return { peerUrl: (region) => `http://${region}.etcd:${port}`, hostsFile }
 }
 
 /** A command line. */

@@ -63,7 +63,6 @@ export class Parts {
   readonly #parts: RunningPart[] = []
   /** Of these the end is no news. */
   readonly #expected = new Set<PartProcess>()
-  readonly #last: (() => Promise<void>)[] = []
 
   constructor(options: PartsOptions) {
     this.#options = options
@@ -97,11 +96,6 @@ export class Parts {
     this.#watch(name, process)
   }
 
-  /** What ends once no process runs any more. */
-  closeLast(close: () => Promise<void>): void {
-    this.#last.push(close)
-  }
-
   /** Runs `work`, in which the process may end. */
   async expecting(process: PartProcess, work: () => Promise<void>): Promise<void> {
     const part = this.#parts.find((one) => one.process === process)
@@ -125,7 +119,6 @@ export class Parts {
       else await Promise.all(group.map((part) => this.#stop(part)))
     }
     this.#parts.length = 0
-    for (const close of this.#last.splice(0)) await close()
   }
 
   async #stop({ name, process }: RunningPart): Promise<void> {

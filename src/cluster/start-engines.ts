@@ -1,7 +1,6 @@
 /** Starts what the nodes of a cluster need: etcd, and per region a Kafka, a Redis and a store. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Topology } from '../config/topology.ts'
 import { startEtcdCluster, type EtcdEngine } from './engines/etcd.ts'
 import { requireBroker } from './engines/kafka-probe.ts'
 import { startKafka, type KafkaEngine } from './engines/kafka.ts'
@@ -22,6 +21,7 @@ import {
 import { canChangeHosts, openMemberDistances, type MemberDistances } from './member-distances.ts'
 import { startMeridian, type MeridianProcess } from './meridian-process.ts'
 import type { Parts } from './parts.ts'
+import type { Wan } from './wan/wan.ts'
 
 /** The engines by region; a lean cluster has etcd alone. */
 export interface ClusterEngines {
@@ -38,8 +38,8 @@ export interface StartEnginesOptions {
   readonly storeToken: string
   readonly version: string
   readonly parts: Parts
-  /** Between the members of etcd. Default: none. */
-  readonly topology?: Topology | undefined
+  /** What is between the members of etcd. Default: nothing. */
+  readonly wan?: Wan | undefined
   /** The region whose member of etcd is to lead at first. */
   readonly leader: string
   /** Ends the start; the first that fails ends that of the others. */
@@ -128,22 +128,19 @@ async function startEtcd(
   }
 }
 
-/** They stand as long as the members do. */
 async function openPeerDistances(
   options: StartEnginesOptions,
 ): Promise<MemberDistances | undefined> {
-  const { topology, ports, folders, parts } = options
-  if (topology === undefined || !canChangeHosts()) return undefined
+  const { wan, ports, folders } = options
+  if (wan === undefined || !canChangeHosts()) return undefined
   const directory = join(folders.root, 'etcd')
   await mkdir(directory, { recursive: true, mode: OWNER_ONLY })
-  const distances = await openMemberDistances({
-    topology,
+  return openMemberDistances({
+    wan,
     directory,
     port: portOf(ports, FAR_PEERS),
     listenPort: (region) => etcdPorts(ports, region).peer,
   })
-  parts.closeLast(() => distances.close())
-  return distances
 }
 
 async function startRegionKafka(

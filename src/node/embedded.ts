@@ -188,6 +188,7 @@ function regionLog(
     oneWayDelayMs,
     reachable: (a, b) => network.reachable(a, b),
     timers: runtime.timers,
+    onBytes: (from, to, bytes) => network.count(from, to, bytes),
   })
 }
 

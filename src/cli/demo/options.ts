@@ -1,6 +1,7 @@
 /** The options of `meridian demo`. */
 import { MeridianError } from '../../core/errors.ts'
 import type { GivenOptions, OptionSpecs } from '../command.ts'
+import { fileOption, numberOption } from '../option-values.ts'
 
 const DEFAULT_SCALE = 0.1
 const DEFAULT_REPORT = 'meridian-demo.html'
@@ -86,17 +87,18 @@ export const DEMO_OPTIONS: OptionSpecs = {
 /** @throws MeridianError `INVALID_ARGUMENT` */
 export function readDemoOptions(given: GivenOptions): DemoOptions {
   return {
-    configFile: file(given, 'config'),
-    topologyFile: file(given, 'topology'),
-    scale: number(given, 'scale', { least: 0, most: 10 }) ?? DEFAULT_SCALE,
-    jsonFile: file(given, 'json'),
-    reportFile: file(given, 'report') ?? DEFAULT_REPORT,
-    directory: file(given, 'directory'),
+    configFile: fileOption(given, 'config'),
+    topologyFile: fileOption(given, 'topology'),
+    scale: numberOption(given, 'scale', { least: 0, most: 10 }) ?? DEFAULT_SCALE,
+    jsonFile: fileOption(given, 'json'),
+    reportFile: fileOption(given, 'report') ?? DEFAULT_REPORT,
+    directory: fileOption(given, 'directory'),
     keep: given['keep'] === true,
     engines: engines(given),
-    maxRows: number(given, 'rows', { least: FEWEST_ROWS, whole: true }),
-    samples: number(given, 'samples', { least: 1, most: 100_000, whole: true }) ?? DEFAULT_SAMPLES,
-    seed: number(given, 'seed', { least: 0, most: 0xffffffff, whole: true }) ?? DEFAULT_SEED,
+    maxRows: numberOption(given, 'rows', { least: FEWEST_ROWS, whole: true }),
+    samples:
+      numberOption(given, 'samples', { least: 1, most: 100_000, whole: true }) ?? DEFAULT_SAMPLES,
+    seed: numberOption(given, 'seed', { least: 0, most: 0xffffffff, whole: true }) ?? DEFAULT_SEED,
   }
 }
 
@@ -112,33 +114,4 @@ function engines(given: GivenOptions): DemoOptions['engines'] {
   throw new MeridianError('INVALID_ARGUMENT', problem, {
     fix: 'Give one of: `--engines embedded`, `--processes`, `--engines real`.',
   })
-}
-
-function file(given: GivenOptions, name: string): string | undefined {
-  const value = given[name]
-  if (typeof value !== 'string') return undefined
-  if (value !== '') return value
-  throw new MeridianError('INVALID_ARGUMENT', `The option \`--${name}\` is empty.`, {
-    fix: 'Give it a path.',
-  })
-}
-
-interface Bounds {
-  readonly least: number
-  readonly most?: number
-  readonly whole?: boolean
-}
-
-function number(given: GivenOptions, name: string, bounds: Bounds): number | undefined {
-  const value = given[name]
-  if (typeof value !== 'string') return undefined
-  const { least, most = Number.MAX_SAFE_INTEGER, whole = false } = bounds
-  const read = value.trim() === '' ? Number.NaN : Number(value)
-  if (read >= least && read <= most && (!whole || Number.isInteger(read))) return read
-  const range = bounds.most === undefined ? `of ${least} or more` : `from ${least} to ${most}`
-  throw new MeridianError(
-    'INVALID_ARGUMENT',
-    `The option \`--${name}\` is ${JSON.stringify(value)}.`,
-    { fix: `Give it a ${whole ? 'whole ' : ''}number ${range}.` },
-  )
 }

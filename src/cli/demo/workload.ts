@@ -5,7 +5,7 @@ import { throwIfInterrupted } from './concurrency.ts'
 import { operationsFrom, type Caller, type Operation, type WorkloadData } from './operations.ts'
 import { quantile } from '../../../benchmarks/measure/quantiles.ts'
 import type { CellResult } from './result.ts'
-import { seededRandom } from './seeded-random.ts'
+import { seededRandom } from '../../../benchmarks/measure/seeded-random.ts'
 import type { DemoSession } from './session.ts'
 
 /** Times as many calls of local reads: enough for a p99 at the default. */

@@ -1,4 +1,7 @@
-/** Finds the programs that engines are: where the environment says, else on the path. */
+/**
+ * Finds the programs that engines are: where the environment says, else on the path, else where
+ * packages put what they keep off it.
+ */
 import { execFile } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -11,7 +14,7 @@ export interface FoundProgram {
 }
 
 /** The programs by name. */
-export type ProgramName = 'etcd' | 'redis' | 'java' | 'maven'
+export type ProgramName = 'etcd' | 'redis' | 'java' | 'maven' | 'postgresql'
 
 interface ProgramSpec {
   readonly title: string
@@ -22,6 +25,8 @@ interface ProgramSpec {
   /** Finds the version in what it says of itself; another program says something else. */
   readonly version: RegExp
   readonly leastMajor: number
+  /** Looked in after the path. */
+  readonly folders?: readonly string[]
   /** What to install on Debian. */
   readonly debian: string
 }
@@ -64,6 +69,17 @@ const SPECS: Readonly<Record<ProgramName, ProgramSpec>> = {
     leastMajor: 3,
     debian: 'maven',
   },
+  postgresql: {
+    title: 'PostgreSQL',
+    variable: 'MERIDIAN_POSTGRESQL',
+    file: 'postgres',
+    versionArgs: ['--version'],
+    version: /^postgres \(PostgreSQL\) (\d[\d.]*)/m,
+    leastMajor: 15,
+    // Debian keeps several versions side by side, and none of their servers on the path.
+    folders: ['/usr/lib/postgresql/15/bin'],
+    debian: 'postgresql-15',
+  },
 }
 
 const VERSION_TIMEOUT_MS = 60_000
@@ -89,7 +105,7 @@ export async function findProgram(
 ): Promise<FoundProgram> {
   const spec = SPECS[name]
   const named = environment[spec.variable]
-  const path = named ?? onPath(spec.file, environment['PATH'] ?? '')
+  const path = named ?? find(spec, environment['PATH'] ?? '')
   if (path === undefined || !isExecutable(path)) {
     const what = path === undefined ? `${spec.file} is not on the path` : `${path} does not run`
     throw invalid(spec, what)
@@ -103,9 +119,8 @@ export async function findProgram(
   return { path, version }
 }
 
-function onPath(file: string, path: string): string | undefined {
-  return path
-    .split(delimiter)
+function find({ file, folders = [] }: ProgramSpec, path: string): string | undefined {
+  return [...path.split(delimiter), ...folders]
     .map((folder) => join(folder, file))
     .find((candidate) => isExecutable(candidate))
 }

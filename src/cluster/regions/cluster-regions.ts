@@ -6,62 +6,63 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { connect, httpDeployment, type Schema } from '../../client/http/index.ts'
+import { scaleTopology } from '../../config/topology.ts'
 import { openKeys } from '../../node/files.ts'
 import { openCluster, type Cluster } from '../cluster.ts'
+import { canChangeHosts } from '../member-distances.ts'
 import type { MeridianProcess } from '../meridian-process.ts'
-import { openDistances, type Distances } from './distances.ts'
+import { openWan, type Wan } from '../wan/wan.ts'
 import { NodeReports } from './node-reports.ts'
-import type { RegionsOptions, RunningRegions } from './running-regions.ts'
+import type { RegionEngines, RegionsOptions, RunningRegions } from './running-regions.ts'
 import { readStoreFile } from './store-files.ts'
 
 /** Where each part of a region keeps its files, in the folder of the cluster. */
 const PARTS = ['data', 'kafka', 'redis', 'etcd']
+const NO_DISTANCES =
+  'Members of etcd have no distance between them: that takes root on Linux. Strong writes are faster than they could be.'
+
+/** Regions of real engines. */
+export interface ClusterRegions<S extends Schema> extends RunningRegions<S> {
+  readonly cluster: Cluster
+  readonly wan: Wan
+}
 
 /** Starts the cluster, and waits until all of it is ready. */
 export async function openClusterRegions<S extends Schema>(
   options: RegionsOptions<S>,
-): Promise<RunningRegions<S>> {
+): Promise<ClusterRegions<S>> {
   const { config, directory, schemaModule, scale, onNotice } = options
-  const distances = await openDistances(config, scale)
+  if (!canChangeHosts()) onNotice(NO_DISTANCES)
+  const wan = await openWan({ topology: scaleTopology(config.topology, scale) })
   let cluster: Cluster | undefined
   const close = async (): Promise<void> => {
     await cluster?.close()
-    await distances.close()
+    await wan.close()
   }
   try {
     const opened = await openCluster({
       config,
       schemaModule,
       directory,
-      openRoutes: async (urls) => routesOver(distances, urls),
-      scale,
+      wan,
       onProgress: ({ name, state, elapsedMs }) => {
         if (state === 'ready') onNotice(`${name} ready after ${(elapsedMs / 1000).toFixed(1)} s`)
       },
       onEnded: ({ name }) => onNotice(`${name} has ended by itself.`),
     })
     cluster = opened
-    return { ...(await running(opened, options, distances)), close }
+    return { ...(await running(opened, options, wan)), cluster: opened, wan, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-/** Regions reach each other's nodes over their distance. */
-function routesOver(
-  distances: Distances,
-  urls: Readonly<Record<string, readonly string[]>>,
-): (from: string, to: string, url: string) => string {
-  for (const [region, [url = '']] of Object.entries(urls)) distances.aim(region, url)
-  return (from, to, url) => distances.urlsFrom(from, new Map([[to, url]]))[to] ?? url
-}
-
 async function running<S extends Schema>(
   cluster: Cluster,
   { config, schema, onNotice }: RegionsOptions<S>,
-  distances: Distances,
-): Promise<Omit<RunningRegions<S>, 'close'>> {
+  wan: Wan,
+): Promise<Omit<RunningRegions<S>, 'close' | 'wan'>> {
   const { directory, token, schema: locked } = cluster
   const { compiled, lock } = locked
   const keys = await openKeys({ config, directory, compiled, onNotice })
@@ -69,7 +70,6 @@ async function running<S extends Schema>(
   const processes = new Map(
     Array.from(cluster.nodes, ([region, [node]]) => [region, node as MeridianProcess]),
   )
-  const own = new Map(Array.from(processes, ([region, { url }]) => [region, url]))
   const nodes = new NodeReports(processes, data, token)
   return {
     description: `${config.regions.length} regions of real engines: etcd, Kafka, Redis, libSQL over Hrana`,
@@ -79,7 +79,7 @@ async function running<S extends Schema>(
         schema,
         region,
         deployment: httpDeployment({
-          nodes: distances.urlsFrom(region, own),
+          nodes: cluster.urlsFrom(region),
           token,
           lock,
           sessionKey: new Uint8Array(randomBytes(32)),
@@ -97,5 +97,16 @@ async function running<S extends Schema>(
         await redis.ask('SAVE')
       }
     },
+    processes: () => cluster.processes(),
+    crossRegionBytes: () => wan.crossRegionBytes(),
+    enginesOf: (region) => addressesOf(cluster, region),
   }
+}
+
+function addressesOf({ engines }: Cluster, region: string): RegionEngines | undefined {
+  const etcd = engines.etcd.get(region)?.address
+  const kafka = engines.kafka.get(region)?.address
+  const redis = engines.redis.get(region)?.address
+  if (etcd === undefined || kafka === undefined || redis === undefined) return undefined
+  return { etcd, kafka, redis }
 }

@@ -18,6 +18,12 @@ export async function openEmbeddedRegions<S extends Schema>(
     progress: async () => deployment.status(),
     readStore: (region, statements) => deployment.node(region).store.read(statements),
     foldersOf: (region) => [join(directory, region)],
+    processes: () => [{ name: 'this process', region: 'all', pid: process.pid }],
+    crossRegionBytes: async () => deployment.network.crossRegionBytes(),
+    partition: (a, b) => deployment.network.partition(a, b),
+    heal: (a, b) => deployment.network.heal(a, b),
+    wan: undefined,
+    enginesOf: () => undefined,
     close: () => deployment.close(),
   }
 }

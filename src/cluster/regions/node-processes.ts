@@ -6,12 +6,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect, httpDeployment, type Schema } from '../../client/http/index.ts'
+import { scaleTopology } from '../../config/topology.ts'
 import { systemRuntime } from '../../drivers/runtime/system-runtime.ts'
 import { openKeys } from '../../node/files.ts'
 import { LOCK_FILE, openSchemaLock } from '../../node/schema-lock.ts'
 import { authSection, clientToken, makeIdentities, type Identities } from '../identities.ts'
 import { sharedSections } from '../layout.ts'
 import { startMeridian, type MeridianProcess } from '../meridian-process.ts'
+import { openWan } from '../wan/wan.ts'
 import { openDistances, type Distances } from './distances.ts'
 import type { RegionsOptions, RunningRegions } from './running-regions.ts'
 import { NodeReports } from './node-reports.ts'
@@ -30,13 +32,14 @@ export async function openNodeProcesses<S extends Schema>(
   await locked.save(systemRuntime.random)
   const { compiled, lock } = locked
   const keys = await openKeys({ config, directory, compiled, onNotice })
-  const distances = await openDistances(config, scale)
+  const wan = await openWan({ topology: scaleTopology(config.topology, scale) })
   const processes = new Map<string, MeridianProcess>()
   const close = async (): Promise<void> => {
     await Promise.all(Array.from(processes.values(), (process) => process.close()))
-    await distances.close()
+    await wan.close()
   }
   try {
+    const distances = await openDistances(wan)
     const files = ['--directory', directory, '--lock', join(directory, LOCK_FILE)]
     const identities = makeIdentities(ISSUER, config.regions)
     await Promise.all(
@@ -50,7 +53,7 @@ export async function openNodeProcesses<S extends Schema>(
           environment: { MERIDIAN_NODE_KEY: key },
         })
         processes.set(region, process)
-        distances.aim(region, process.url)
+        await distances.aim(region, process.url)
       }),
     )
     const token = await clientToken(identities, TOKEN_LIFE_S)
@@ -75,6 +78,10 @@ export async function openNodeProcesses<S extends Schema>(
       progress: () => nodes.progress(),
       readStore: async (region, statements) => readStoreFile(directory, region, statements),
       foldersOf: (region) => [join(directory, region)],
+      processes: () => Array.from(processes, ([region, { name, pid }]) => ({ name, region, pid })),
+      crossRegionBytes: () => wan.crossRegionBytes(),
+      wan,
+      enginesOf: () => undefined,
       close,
     }
   } catch (error) {

@@ -22,6 +22,8 @@ export interface LogTopology {
 export interface DelayedLogOptions extends LogTopology {
   readonly region: string
   readonly timers: Timers
+  /** Told of the payloads that leave one region for another: to the leader, and from it to all. */
+  readonly onBytes?: (from: string, to: string, bytes: number) => void
 }
 
 const RECONNECT_POLL_MS = 5
@@ -60,7 +62,11 @@ class DelayedCommitLog implements CommitLog {
   }
 
   append(group: string, id: string, payload: Uint8Array): Promise<number> {
-    return this.#ask(() => this.#log.append(group, id, payload))
+    const { region, leader, onBytes } = this.#options
+    return this.#ask(() => {
+      onBytes?.(region, leader, payload.length)
+      return this.#log.append(group, id, payload)
+    })
   }
 
   readIndex(group: string): Promise<number> {
@@ -146,7 +152,8 @@ class DelayedTail implements LogTail {
 
   /** Resolves when there is room for more. */
   #send(entries: readonly LogEntry[]): Promise<void> {
-    const { leader, region, oneWayDelayMs, timers } = this.#options
+    const { leader, region, oneWayDelayMs, timers, onBytes } = this.#options
+    for (const { payload } of entries) onBytes?.(leader, region, payload.length)
     const message = { entries, hasArrived: false }
     this.#underWay.push(message)
     const arrive = (): void => {

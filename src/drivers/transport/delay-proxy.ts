@@ -9,18 +9,34 @@ import {
   type Server,
   type Socket,
 } from 'node:net'
-import type { Timers } from '../../core/ports/runtime.ts'
+import type { Clock, Timers } from '../../core/ports/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import { Carrier } from './carrier.ts'
 import { DelayedPipe } from './delayed-pipe.ts'
 
+/** `forth`: from whoever connects to the target. */
+export type Direction = 'forth' | 'back'
+
 /** What stands between whom. */
 export interface DelayProxyOptions {
+  /** Read for every connection: it may become another. */
   readonly target: { readonly host: string; readonly port: number }
-  /** Asked for every chunk, in both directions; a chunk never overtakes the one before. */
-  readonly oneWayDelayMs: () => number
+  /**
+   * Asked for every chunk as it enters, and with 0 bytes for what else passes: the end of a
+   * connection. A chunk never overtakes the one before it.
+   */
+  readonly oneWayDelayMs: (direction: Direction, bytes: number) => number
+  /** Told of every chunk as it enters. */
+  readonly onBytes?: ((direction: Direction, bytes: number) => void) | undefined
+  /**
+   * A connection costs a round trip before its first bytes leave, as TCP's handshake does. (To
+   * whoever connects it seems to stand at once.) Default false.
+   */
+  readonly hasHandshake?: boolean
   /** Default: the system's. */
   readonly timers?: Timers
+  /** Default: the system's. */
+  readonly clock?: Pick<Clock, 'monotonicMs'>
   /** Where it listens, an address of the loopback interface. Default: 127.0.0.1. */
   readonly host?: string
   /** Default: any that is free. */
@@ -167,28 +183,51 @@ class TcpDelayProxy implements DelayProxy {
     const { host, port } = this.#options.target
     const far = createConnection({ host, port, allowHalfOpen: true, noDelay: true })
     this.#keep(far)
-    this.#carry(near, far)
-    this.#carry(far, near)
+    const forthFromMs = this.#handshakeEndMs()
+    this.#carry('forth', near, far, (bytes) => {
+      const waitMs = forthFromMs === undefined ? 0 : Math.max(0, forthFromMs - this.#nowMs())
+      return waitMs + this.#options.oneWayDelayMs('forth', bytes)
+    })
+    this.#carry('back', far, near, (bytes) => this.#options.oneWayDelayMs('back', bytes))
+  }
+
+  /** When a connection that begins now would stand; `undefined` where that costs nothing. */
+  #handshakeEndMs(): number | undefined {
+    const { hasHandshake = false, oneWayDelayMs } = this.#options
+    if (!hasHandshake) return undefined
+    return this.#nowMs() + oneWayDelayMs('forth', 0) + oneWayDelayMs('back', 0)
+  }
+
+  #nowMs(): number {
+    return (this.#options.clock ?? systemRuntime.clock).monotonicMs()
   }
 
   /** One direction: bytes, the end and the breaking of a connection, in their order. */
-  #carry(source: Socket, target: Socket): void {
-    const pipe = new DelayedPipe(this.#carrier, this.#options.oneWayDelayMs)
-    const send = (deliver: () => void): void => pipe.send(() => this.#pass(deliver))
+  #carry(
+    direction: Direction,
+    source: Socket,
+    target: Socket,
+    delayMs: (bytes: number) => number,
+  ): void {
+    const { onBytes } = this.#options
+    const pipe = new DelayedPipe(this.#carrier, () => delayMs(0))
+    const send = (bytes: number, deliver: () => void): void =>
+      pipe.send(() => this.#pass(deliver), delayMs(bytes))
     let underWayBytes = 0
     source.on('data', (chunk) => {
+      onBytes?.(direction, chunk.length)
       underWayBytes += chunk.length
       if (underWayBytes > MAX_UNDER_WAY_BYTES) source.pause()
-      send(() => {
+      send(chunk.length, () => {
         target.write(chunk, () => {
           underWayBytes -= chunk.length
           if (underWayBytes <= MAX_UNDER_WAY_BYTES) source.resume()
         })
       })
     })
-    source.once('end', () => send(() => target.end()))
+    source.once('end', () => send(0, () => target.end()))
     source.once('close', (hasFailed) => {
-      if (hasFailed || !source.readableEnded) send(() => target.resetAndDestroy())
+      if (hasFailed || !source.readableEnded) send(0, () => target.resetAndDestroy())
     })
   }
 }

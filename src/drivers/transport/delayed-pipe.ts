@@ -18,10 +18,10 @@ export class DelayedPipe {
   }
 
   /** `deliver` runs once its delay has passed and all before it were delivered. */
-  send(deliver: () => void): void {
+  send(deliver: () => void, delayMs: number = this.#delayMs()): void {
     const message: UnderWay = { deliver, hasArrived: false }
     this.#underWay.push(message)
-    this.#carrier.carry(this.#delayMs(), () => {
+    this.#carrier.carry(delayMs, () => {
       message.hasArrived = true
       this.#deliverArrived()
     })

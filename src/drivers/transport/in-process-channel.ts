@@ -5,6 +5,7 @@ import type { DelayedPipe } from './delayed-pipe.ts'
 /** One end. Messages that come before a listener is set wait for it. */
 export class ChannelEnd implements Channel {
   readonly #outgoing: DelayedPipe
+  readonly #onBytes: (bytes: number) => void
   #peer: ChannelEnd | undefined
   #isClosed = false
   #onMessage: ((message: Uint8Array) => void) | undefined
@@ -12,8 +13,10 @@ export class ChannelEnd implements Channel {
   #onEnd: (() => void) | undefined
   #early: Uint8Array[] = []
 
-  constructor(outgoing: DelayedPipe) {
+  /** `onBytes` is told of every message that leaves. */
+  constructor(outgoing: DelayedPipe, onBytes: (bytes: number) => void = () => undefined) {
     this.#outgoing = outgoing
+    this.#onBytes = onBytes
   }
 
   join(peer: ChannelEnd): void {
@@ -28,6 +31,7 @@ export class ChannelEnd implements Channel {
   send(message: Uint8Array): void {
     if (this.#isClosed) return
     const peer = this.#peer
+    this.#onBytes(message.length)
     this.#outgoing.send(() => {
       if (peer !== undefined) peer.#receive(message)
     })

@@ -39,6 +39,10 @@ export interface InProcessNetwork extends Network {
   healAll(): void
   /** Whether messages pass between two regions now. */
   reachable(a: string, b: string): boolean
+  /** Bytes of messages that have left one region for another, by `<from>/<to>`. */
+  crossRegionBytes(): ReadonlyMap<string, number>
+  /** Counts what leaves a region by another way, such as a commit log that all share. */
+  count(from: string, to: string, bytes: number): void
 }
 
 /** Makes a network that no region has joined yet. */
@@ -56,6 +60,7 @@ class RegionNetwork implements InProcessNetwork {
   readonly #options: InProcessNetworkOptions
   readonly #listeners = new Map<string, Listener>()
   readonly #links = new LinkTable()
+  readonly #bytes = new Map<string, number>()
   readonly #carrier: Carrier
 
   constructor(options: InProcessNetworkOptions) {
@@ -99,6 +104,16 @@ class RegionNetwork implements InProcessNetwork {
     return this.#links.reachable(a, b)
   }
 
+  crossRegionBytes(): ReadonlyMap<string, number> {
+    return this.#bytes
+  }
+
+  count(from: string, to: string, bytes: number): void {
+    if (from === to) return
+    const name = `${from}/${to}`
+    this.#bytes.set(name, (this.#bytes.get(name) ?? 0) + bytes)
+  }
+
   #listener(from: string, to: string): Listener {
     const listener = this.#listeners.get(to)
     if (listener === undefined || !this.#links.reachable(from, to)) {
@@ -137,11 +152,15 @@ class RegionNetwork implements InProcessNetwork {
         stopTimeout?.()
         outcome()
       }
+      this.count(from, to, message.length)
       this.#carry(from, to, () => {
         // What the caller has given up still arrives; what the link has lost does not.
         if (isBroken) return
         answer(listener.handlers, message).then(
-          (bytes) => this.#carry(to, from, () => settle(() => resolve(bytes))),
+          (bytes) => {
+            this.count(to, from, bytes.length)
+            this.#carry(to, from, () => settle(() => resolve(bytes)))
+          },
           (error: unknown) =>
             this.#carry(to, from, () => settle(() => reject(noAnswer(from, to, error)))),
         )
@@ -162,8 +181,8 @@ class RegionNetwork implements InProcessNetwork {
     const listener = this.#listener(from, to)
     const forth = new DelayedPipe(this.#carrier, () => this.#delayMs(from, to))
     const back = new DelayedPipe(this.#carrier, () => this.#delayMs(to, from))
-    const near = new ChannelEnd(forth)
-    const far = new ChannelEnd(back)
+    const near = new ChannelEnd(forth, (bytes) => this.count(from, to, bytes))
+    const far = new ChannelEnd(back, (bytes) => this.count(to, from, bytes))
     near.join(far)
     far.join(near)
     return new Promise((resolve, reject) => {

@@ -77,6 +77,15 @@ describe('a request', () => {
     expect(call.session.state()).toEqual({ positions: { 'b.1': 3 }, nowMs: 5 })
   })
 
+  it('says how many requests its call took, those of its parts among them', async () => {
+    const connection = connectTo(new FakeNodes(ok({})))
+    const call = begin(connection)
+    expect((await connection.send('a', hello, call)).receipt.requests).toBe(1)
+    const part = connection.within(call, 100)
+    expect((await connection.send('b', hello, part)).receipt.requests).toBe(2)
+    expect((await connection.send('a', hello, begin(connection))).receipt.requests).toBe(1)
+  })
+
   it('that is refused throws the node’s error with its receipt, and sees nothing', async () => {
     const error = new MeridianError('SESSION_NOT_MET', 'Not here.', {
       fix: 'Wait.',

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { openPorts } from '../../../src/cluster/cluster-ports.ts'
 import { makeIdentities } from '../../../src/cluster/identities.ts'
 import { nodeConfig, nodeNames, portNames, type ClusterShape } from '../../../src/cluster/layout.ts'
+import { directRoute } from '../../../src/cluster/wan/routes.ts'
 import { readClusterOptions } from '../../../src/cli/cluster/options.ts'
 import { defaultConfig, parseConfig, type Config } from '../../../src/config/parse-config.ts'
 
@@ -21,7 +22,7 @@ function shape(more: Partial<ClusterShape> = {}): ClusterShape {
   return { regions: REGIONS, nodesPerRegion: 1, isLean: false, ...more }
 }
 
-function configOf(of: ClusterShape, route = (_from: string, _to: string, url: string) => url) {
+function configOf(of: ClusterShape, route = directRoute) {
   const ports = Object.fromEntries(portNames(of).map((name, i) => [name, 20_000 + i]))
   const names = REGIONS.flatMap((region) => nodeNames(of, region))
   const identities = makeIdentities('test', names)
@@ -66,11 +67,15 @@ describe('the configuration of a full cluster', () => {
   })
 
   test('leads to other regions by the route that was opened, and to its own directly', () => {
-    const route = (from: string, to: string, url: string): string =>
-      from === to ? url : `http://127.0.0.1:9/${to}`
+    const route = (from: string, to: string, address: string): string =>
+      from === to ? address : `${to}.far:${address.split(':')[1]}`
     const { ports, parsed } = configOf(shape(), route)
     expect(parsed.nodes['a']?.[0]?.url).toBe(`http://127.0.0.1:${ports['node a']}`)
-    expect(parsed.nodes['b']?.[0]?.url).toBe('http://127.0.0.1:9/b')
+    expect(parsed.nodes['b']?.[0]?.url).toBe(`http://b.far:${ports['node b']}`)
+    expect(parsed.commitLog.etcd?.members).toEqual({
+      a: [`127.0.0.1:${ports['etcd a']}`],
+      b: [`b.far:${ports['etcd b']}`],
+    })
   })
 })
 

@@ -1,6 +1,6 @@
 /** Latencies: one chart a kind of call, one line a pair of regions. */
 import type { CellResult } from '../result.ts'
-import { escapeHtml, ms, px, tickLabel, ticks } from './markup.ts'
+import { escapeHtml, ms, px, tickLabel, ticks } from '../../../../benchmarks/report/html/markup.ts'
 
 const WIDTH = 560
 const ROW = 24

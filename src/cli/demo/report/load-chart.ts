@@ -1,6 +1,6 @@
 /** The load over time: rows acknowledged, and rows that every region and view held. */
 import type { LoadPoint, LoadResult } from '../result.ts'
-import { px, tickLabel, ticks } from './markup.ts'
+import { px, tickLabel, ticks } from '../../../../benchmarks/report/html/markup.ts'
 
 const WIDTH = 960
 const HEIGHT = 300

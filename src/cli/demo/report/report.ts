@@ -3,7 +3,7 @@ import type { GridDot } from '../city-grid.ts'
 import type { CheckResult, CountryTotal, DemoResult, LargeCity } from '../result.ts'
 import { latencyCharts } from './latency-charts.ts'
 import { loadChart } from './load-chart.ts'
-import { escapeHtml, whole } from './markup.ts'
+import { escapeHtml, whole } from '../../../../benchmarks/report/html/markup.ts'
 import { STYLE } from './style.ts'
 import { worldMap } from './world-map.ts'
 

@@ -1,4 +1,6 @@
 /** The report's style sheet: light and dark, as the reader's system says. */
+import { BASE_STYLE } from '../../../../benchmarks/report/html/base-style.ts'
+
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -13,25 +15,10 @@ export const STYLE = `
     --us: #f0945c; --eu: #7aa5ff; --ap: #5ec9a7; --network: #4d535c; --overhead: #7aa5ff;
   }
 }
-* { box-sizing: border-box }
-body {
-  margin: 0 auto; padding: 48px 24px 72px; max-width: 1180px;
-  background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
-  font-variant-numeric: tabular-nums;
-}
-h1 { font-size: 34px; line-height: 1.2; letter-spacing: -0.02em; margin: 0 0 8px }
-h2 { font-size: 22px; line-height: 1.3; letter-spacing: -0.01em; margin: 56px 0 6px }
-p { margin: 0 0 16px; max-width: 70ch }
-.lead { font-size: 18px; color: var(--soft) }
-.note, figcaption .n, dt, .detail { color: var(--soft) }
-.note { font-size: 14px }
+${BASE_STYLE}
+figcaption .n, .detail { color: var(--soft) }
 svg { display: block; width: 100%; height: auto; overflow: visible }
 svg text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: var(--ink) }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 12px; margin: 28px 0 20px }
-.facts div { background: var(--panel); border-radius: 10px; padding: 16px 18px }
-.facts dt { font-size: 14px } .facts dd { margin: 2px 0 0; font-size: 26px; font-weight: 620; letter-spacing: -0.01em }
-.facts { padding: 0 } .facts .good dd { color: var(--good) } .facts .bad dd { color: var(--bad) }
 .land { fill: none; stroke-width: 3; stroke-linecap: round; opacity: 0.55 }
 .land.us-east { stroke: var(--us) } .land.eu-west { stroke: var(--eu) } .land.ap-south { stroke: var(--ap) }
 .place { stroke: var(--paper); stroke-width: 2.5 }
@@ -45,14 +32,11 @@ svg text.region { font-size: 16px; font-weight: 680 } svg text.leader { font-siz
 svg text.tick { font-size: 12px; fill: var(--soft) }
 .curve { fill: none; stroke-width: 2.5; stroke-linejoin: round }
 .curve.acknowledged { stroke: var(--us) } .curve.everywhere { stroke: var(--accent) }
-.legend { display: flex; flex-wrap: wrap; gap: 6px 22px; font-size: 14px; margin: 10px 0 14px; padding: 0; list-style: none }
 .legend i { display: inline-block; width: 18px; height: 8px; border-radius: 2px; margin-right: 7px; vertical-align: 1px }
 .legend .round { width: 8px; border-radius: 50% }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; align-items: start }
-figure { margin: 0; padding: 16px 18px 12px; background: var(--panel); border-radius: 10px }
 figcaption { margin-bottom: 10px; display: flex; gap: 8px; align-items: baseline }
 figcaption .n { margin-left: auto; font-size: 13px }
-.mode { font-size: 12px; padding: 1px 8px; border: 1px solid var(--line); border-radius: 9px; color: var(--soft) }
 .network { fill: var(--network) } .overhead { fill: var(--overhead); opacity: 0.85 }
 .whisker { stroke: var(--soft); stroke-width: 1.5; fill: none }
 .p50 { fill: var(--ink) } .p95 { fill: var(--panel); stroke: var(--ink); stroke-width: 1.5 } .p99 { fill: var(--soft) }
@@ -62,13 +46,6 @@ svg text.number { font-size: 12px } svg text.way { font-size: 12.5px }
 .checks .mark { font-weight: 700 } .passed .mark { color: var(--good) } .failed .mark, .failed b { color: var(--bad) }
 .checks b { font-weight: 560 } .detail { font-size: 14px; overflow-wrap: anywhere }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 32px }
-h3 { font-size: 16px; margin: 18px 0 6px }
-table { border-collapse: collapse; width: 100%; font-size: 14px }
-th { text-align: left; font-weight: 500; color: var(--soft); font-size: 13px }
-th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line) }
 th.right, td.right { text-align: right } td.bar { width: 38%; padding-right: 0 }
 td.bar span { display: block; height: 8px; border-radius: 2px; background: var(--accent); opacity: 0.8 }
-pre { background: var(--panel); border-radius: 10px; padding: 14px 18px; overflow-x: auto; font-size: 14px }
-code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
-@media print { body { max-width: none; padding: 0 } figure { break-inside: avoid } }
 `

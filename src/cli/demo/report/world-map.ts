@@ -2,7 +2,7 @@
 import { oneWayMs, regionPairs } from '../../../config/topology.ts'
 import type { GridDot } from '../city-grid.ts'
 import type { DemoResult } from '../result.ts'
-import { escapeHtml, px, tickLabel } from './markup.ts'
+import { escapeHtml, px, tickLabel } from '../../../../benchmarks/report/html/markup.ts'
 
 const WIDTH = 960
 const HEIGHT = 430

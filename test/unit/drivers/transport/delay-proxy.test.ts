@@ -1,11 +1,19 @@
 import { once } from 'node:events'
 import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startDelayProxy, type DelayProxy } from '../../../../src/drivers/transport/delay-proxy.ts'
+import {
+  startDelayProxy,
+  type DelayProxy,
+  type DelayProxyOptions,
+} from '../../../../src/drivers/transport/delay-proxy.ts'
 import { failureOf, until } from '../../../conformance/support/failure.ts'
+import { ManualRuntime } from '../../../support/manual-runtime.ts'
 
 /** A proxy before a server that sends everything back. */
-async function openEcho(oneWayDelayMs: () => number): Promise<DelayProxy> {
+async function openEcho(
+  oneWayDelayMs: DelayProxyOptions['oneWayDelayMs'],
+  more: Partial<DelayProxyOptions> = {},
+): Promise<DelayProxy> {
   const sockets = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)
@@ -15,7 +23,8 @@ async function openEcho(oneWayDelayMs: () => number): Promise<DelayProxy> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const proxy = await startDelayProxy({ target: { host: '127.0.0.1', port }, oneWayDelayMs })
+  const target = { host: '127.0.0.1', port }
+  const proxy = await startDelayProxy({ target, oneWayDelayMs, ...more })
   onTestFinished(async () => {
     await proxy.close()
     for (const socket of sockets) socket.destroy()
@@ -62,6 +71,58 @@ describe('the delay proxy', () => {
     client.socket.write('hello')
     await until(() => client.text() === 'hello')
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(80)
+  })
+
+  test('asks for each direction, and tells of its bytes', async () => {
+    const told = { forth: 0, back: 0 }
+    const asked = { forth: 0, back: 0 }
+    const proxy = await openEcho(
+      (direction, bytes) => {
+        asked[direction] += bytes
+        return direction === 'forth' ? 30 : 0
+      },
+      {
+        onBytes: (direction, bytes) => {
+          told[direction] += bytes
+        },
+      },
+    )
+    const client = await connect(proxy)
+    const startMs = performance.now()
+    client.socket.write('hello')
+    await until(() => told.forth > 0)
+    expect([told, client.text()]).toEqual([{ forth: 5, back: 0 }, ''])
+    await until(() => client.text() === 'hello')
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(30)
+    expect(told).toEqual({ forth: 5, back: 5 })
+    expect(asked).toEqual(told)
+  })
+
+  test('with a handshake, lets the first bytes go a round trip after the connection', async () => {
+    const time = new ManualRuntime()
+    const { clock, timers } = time
+    const told = { forth: 0, back: 0 }
+    const onBytes = (direction: 'forth' | 'back', bytes: number): void => {
+      told[direction] += bytes
+    }
+    const proxy = await openEcho(() => 40, { clock, timers, onBytes, hasHandshake: true })
+    const client = await connect(proxy)
+    client.socket.write('hello')
+    await until(() => told.forth === 5)
+    await time.advance(119)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(told.back).toBe(0)
+    await time.advance(1)
+    await until(() => told.back === 5)
+    await time.advance(40)
+    await until(() => client.text() === 'hello')
+    // Only the first.
+    client.socket.write(' again')
+    await until(() => told.forth === 11)
+    await time.advance(40)
+    await until(() => told.back === 11)
+    await time.advance(40)
+    await until(() => client.text() === 'hello again')
   })
 
   test('keeps the order of bytes and the end behind them, whatever the delays', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { renderReport } from '../../../../../src/cli/demo/report/report.ts'
-import { tickLabel, ticks } from '../../../../../src/cli/demo/report/markup.ts'
+import { tickLabel, ticks } from '../../../../../benchmarks/report/html/markup.ts'
 import type { DemoResult } from '../../../../../src/cli/demo/result.ts'
 import { defaultConfig } from '../../../../../src/config/parse-config.ts'
 

@@ -1,7 +1,9 @@
-/** Repeatable randomness for the workload's choices (mulberry32; not for anything secret). */
+/** Repeatable randomness for the choices of workloads (mulberry32; not for anything secret). */
 
 /** Draws numbers. */
 export interface SeededRandom {
+  /** A number from 0 to below 1. */
+  fraction(): number
   /** A whole number from 0 to below `bound`. */
   below(bound: number): number
   /** One of the items. */
@@ -10,6 +12,7 @@ export interface SeededRandom {
   shuffle<T>(items: T[]): T[]
 }
 
+/** The same numbers for the same seed. */
 export function seededRandom(seed: number): SeededRandom {
   let state = seed >>> 0
   const fraction = (): number => {
@@ -20,6 +23,7 @@ export function seededRandom(seed: number): SeededRandom {
   }
   const below = (bound: number): number => Math.floor(fraction() * bound)
   return {
+    fraction,
     below,
     pick: <T>(items: readonly T[]) => items[below(items.length)] as T,
     shuffle<T>(items: T[]): T[] {

@@ -1,0 +1,138 @@
+/** What is planned before anything runs: cells, the raw engine beside them, and for how long. */
+import type { CellKey } from '../measure/cell.ts'
+import type { LoopOptions, Operation } from '../measure/loop.ts'
+import type { Peer, PeerOperation } from '../peers/peer.ts'
+import type { BenchContext, StepPlan } from '../step.ts'
+import type { BudgetName } from './budgets.ts'
+
+/** A cell before it is measured. */
+export interface CellPlan {
+  readonly key: CellKey
+  /** What the topology alone costs. */
+  readonly networkMs: number
+  /** The physical limit between regions; `null` where the call need not leave its region. */
+  readonly limitMs: number | null
+  /** What the raw engine's way would cost besides: its loop stays in a region where the cell's does not. */
+  readonly rawExtraMs: number
+  /** The row of the budget that it answers to. */
+  readonly budget: BudgetName | null
+  readonly load: LoopOptions['load']
+  /** Opens what the calls need. Called once, before the first turn. */
+  open(context: BenchContext): Promise<OpenCell>
+}
+
+/** A cell whose calls can begin. */
+export interface OpenCell {
+  readonly operation: Operation
+  /** The cell has a deployment of its own, and whether that runs in the thread of the calls. */
+  readonly ownDeployment?: { readonly sharesThread: boolean }
+  /** @throws MeridianError `INTERNAL` where something was delivered that had not been asked for */
+  check?(): void
+  close?(): Promise<void>
+}
+
+/** A call of a raw engine, with the load that it is measured under. */
+export interface RawLoop {
+  readonly peer: Pick<Peer, 'name' | 'version'>
+  readonly operation: PeerOperation
+  readonly load: LoopOptions['load']
+}
+
+/** Raw engines that are open. */
+export interface OpenRaw {
+  readonly loops: readonly RawLoop[]
+  close(): Promise<void>
+}
+
+/** The raw engine beside a step. */
+export interface RawPlan {
+  /** What it does, in words. */
+  readonly what: string
+  /** What a reader of its figures must know. */
+  readonly note?: string
+  /** Opens it, or says in words why there is none. */
+  open(context: BenchContext): Promise<OpenRaw | string>
+}
+
+/** How long one turn is. */
+export interface TurnLength {
+  readonly warmupMs: number
+  readonly windowMs: number
+}
+
+/** Cells that are called at once, one turn of a step. */
+export interface TurnPlan extends TurnLength {
+  readonly cells: readonly CellPlan[]
+}
+
+/** A step: its turns and the raw engine's, one after another, again and again. */
+export interface CellStepPlan {
+  readonly name: string
+  readonly turns: readonly TurnPlan[]
+  readonly raw: (RawPlan & TurnLength) | null
+  /** Rounds of all turns for each repetition, each a repetition of its own; 1 when left out. */
+  readonly rounds?: number
+  /** About how long it takes to open and to close, beside the turns. */
+  readonly setupMs?: number
+  /** What a reader of the cells must know. */
+  readonly notes?: readonly string[]
+}
+
+/** Repetitions that lengths are reckoned with. */
+export const PLANNED_REPETITIONS = 3
+/** With these, and some that fail or come late, p95 is known. */
+const ENOUGH_FOR_P95 = 230
+/** The same for p99. */
+const ENOUGH_FOR_P99 = 1100
+
+/** The lengths of a profile's turns. */
+export interface Pace {
+  readonly warmupMs: number
+  /** Of calls that cross regions. */
+  readonly windowMs: number
+  /** Of calls that stay within one: many more fit in the same time. */
+  readonly localWindowMs: number
+  /** Of point reads where nothing is between: a turn of a fraction of a second has thousands. */
+  readonly pointReads: TurnLength & { readonly rounds: number }
+  /** Whether windows are meant to give p99 where the budget speaks of it. */
+  readonly knowsP99: boolean
+}
+
+/** What plans of one mode are made from. */
+export interface CellsPlan extends StepPlan {
+  readonly pace: Pace
+  /** Homes of the tenants that are called, and where what is waited for elsewhere is written. */
+  readonly homes: readonly string[]
+}
+
+/** The turn of calls that cross regions. */
+export function remoteTurn({ pace }: CellsPlan): TurnLength {
+  return { warmupMs: pace.warmupMs, windowMs: pace.windowMs }
+}
+
+/** The turn of calls that stay within a region. */
+export function localTurn({ pace }: CellsPlan): TurnLength {
+  return { warmupMs: pace.warmupMs, windowMs: pace.localWindowMs }
+}
+
+/**
+ * The load of one cell: the rate that is asked for, or the least that its turns need for a p95 (with
+ * `'p99'` for a p99, in profiles that are meant to know it), if that is more.
+ */
+export function openLoad(
+  plan: CellsPlan,
+  rateOpsPerSecond: number,
+  { windowMs }: TurnLength,
+  needs: 'p95' | 'p99' = 'p95',
+): LoopOptions['load'] {
+  const calls = needs === 'p99' && plan.pace.knowsP99 ? ENOUGH_FOR_P99 : ENOUGH_FOR_P95
+  const least = Math.ceil((calls * 1000) / (PLANNED_REPETITIONS * windowMs))
+  return { loop: 'open', rateOpsPerSecond: Math.max(rateOpsPerSecond, least) }
+}
+
+/** About how long a step takes at a time scale of 1. */
+export function durationOf({ turns, raw, rounds = 1, setupMs = 0 }: CellStepPlan): number {
+  const lengths: readonly TurnLength[] = raw === null ? turns : [...turns, raw]
+  const roundMs = lengths.reduce((sum, { warmupMs, windowMs }) => sum + warmupMs + windowMs, 0)
+  return PLANNED_REPETITIONS * rounds * roundMs + setupMs
+}

@@ -1,0 +1,163 @@
+/** Cells of eventual tables: writes and reads in each region, and how soon regions agree. */
+import { MeridianError, type ReadLevel } from '../../src/client/index.ts'
+import { oneWayMs } from '../../src/config/topology.ts'
+import type { CellKey } from '../measure/cell.ts'
+import type { BenchContext } from '../step.ts'
+import { tenantOf } from '../workloads/schema.ts'
+import { levelRead, LevelCheck, writeOperation } from './calls.ts'
+import {
+  localTurn,
+  openLoad,
+  remoteTurn,
+  type CellPlan,
+  type CellsPlan,
+  type CellStepPlan,
+  type OpenCell,
+} from './cell-plan.ts'
+import { libsqlRaw, POINT_READ, TRANSACTION } from './raw-engines.ts'
+import { anyReadId, valueOf, writtenId } from './rows.ts'
+import { freshIds, POLL_NOTE, untilSeen } from './until-seen.ts'
+
+const LOCAL_RATE_FACTOR = 2
+
+/** One row replaced, from each region in each region's own copy. */
+export function eventualWrites(plan: CellsPlan): CellStepPlan {
+  const turn = remoteTurn(plan)
+  const load = openLoad(plan, plan.rateOpsPerSecond, turn, 'p99')
+  return {
+    name: 'eventual writes',
+    turns: [{ ...turn, cells: plan.topology.regions.map((origin) => writeIn(origin, load)) }],
+    raw: { ...turn, ...libsqlRaw(TRANSACTION, load) },
+  }
+}
+
+/** Reads of the region's own copy. */
+export function eventualReads(plan: CellsPlan): CellStepPlan {
+  const turn = localTurn(plan)
+  const load = openLoad(plan, LOCAL_RATE_FACTOR * plan.rateOpsPerSecond, turn)
+  const cells = (level: ReadLevel): readonly CellPlan[] =>
+    plan.topology.regions.map((origin) => readIn(origin, level, load))
+  return {
+    name: 'eventual reads',
+    turns: [
+      { ...turn, cells: cells('session') },
+      { ...turn, cells: cells('stale') },
+    ],
+    raw: { ...turn, ...libsqlRaw(POINT_READ, load) },
+  }
+}
+
+/** From an acknowledged write until another region shows it, for every ordered pair. */
+export function convergence(plan: CellsPlan): CellStepPlan {
+  const turn = remoteTurn(plan)
+  const { regions } = plan.topology
+  // Each call polls: no more of them than a p95 needs.
+  const load = openLoad(plan, 0, turn)
+  const cells = plan.homes.flatMap((origin) =>
+    regions
+      .filter((seenIn) => seenIn !== origin)
+      .map((seenIn) => converge(plan, origin, seenIn, load)),
+  )
+  return {
+    name: 'eventual convergence',
+    turns: [{ ...turn, cells }],
+    raw: null,
+    notes: [
+      'Convergence: no raw engine replicates between regions here; what it is held against is one way.',
+      `Convergence: written in the cell's origin, waited for in its home. ${POLL_NOTE}`,
+    ],
+  }
+}
+
+function writeIn(origin: string, load: CellPlan['load']): CellPlan {
+  return {
+    key: { op: 'write', mode: 'eventual', origin, home: null, level: null },
+    networkMs: 0,
+    limitMs: null,
+    rawExtraMs: 0,
+    budget: 'eventual-write',
+    load,
+    async open(context) {
+      const db = context.client(origin)
+      const { eventualRows } = db.tenant(tenantOf(origin))
+      const write = writeOperation(
+        (index, options) =>
+          eventualRows.upsert({ id: writtenId(origin, index), value: valueOf(index) }, options),
+        { session: db.session() },
+      )
+      return { operation: write }
+    },
+  }
+}
+
+function readIn(origin: string, level: ReadLevel, load: CellPlan['load']): CellPlan {
+  const key: CellKey = { op: 'read', mode: 'eventual', origin, home: null, level }
+  return {
+    key,
+    networkMs: 0,
+    limitMs: null,
+    rawExtraMs: 0,
+    budget: null,
+    load,
+    async open(context) {
+      const db = context.client(origin)
+      const { eventualRows } = db.tenant(tenantOf(origin))
+      return levelRead(key, eventualRows, anyReadId, { session: db.session() })
+    },
+  }
+}
+
+function converge(
+  plan: CellsPlan,
+  origin: string,
+  seenIn: string,
+  load: CellPlan['load'],
+): CellPlan {
+  const wayMs = oneWayMs(plan.topology, origin, seenIn)
+  const key: CellKey = { op: 'converge', mode: 'eventual', origin, home: seenIn, level: 'stale' }
+  return {
+    key,
+    networkMs: wayMs,
+    limitMs: wayMs,
+    rawExtraMs: 0,
+    budget: 'eventual-convergence',
+    load,
+    open: async (context) => openConverge(context, key, seenIn, wayMs),
+  }
+}
+
+function openConverge(
+  context: BenchContext,
+  key: CellKey,
+  seenIn: string,
+  wayMs: number,
+): OpenCell {
+  const { origin } = key
+  const tenant = tenantOf(origin)
+  const writer = context.client(origin)
+  const session = writer.session()
+  const written = writer.tenant(tenant).eventualRows
+  const shown = context.client(seenIn).tenant(tenant).eventualRows
+  const ids = freshIds(`converge-${origin}-${seenIn}`)
+  const levels = new LevelCheck(key)
+  return {
+    check: () => levels.check(),
+    operation: async (index) => {
+      const id = ids()
+      const write = written.upsert({ id, value: valueOf(index) }, { session })
+      const { receipt } = await write.withReceipt()
+      const latencyMs = await untilSeen({
+        expectedAfterMs: wayMs,
+        signal: context.signal,
+        look: async () => {
+          const seen = await shown.get(id, { consistency: levels.asked }).withReceipt()
+          levels.require(seen.receipt.level)
+          if (seen.value === undefined) return false
+          if (seen.value.value === valueOf(index)) return true
+          throw new MeridianError('INTERNAL', `${seenIn} shows another value than was written.`)
+        },
+      })
+      return { level: levels.asked, attempts: receipt.requests, latencyMs }
+    },
+  }
+}

@@ -1,0 +1,32 @@
+/** The rows that cells read and write: known ids, all over the table, in no order. */
+
+/** Rows that are there before the first read, of each table and tenant. */
+export const ROWS = 1000
+
+/** Coprime to `ROWS`: consecutive calls touch rows far from each other. */
+const STRIDE = 389
+
+/** The id of the n-th row that is read. */
+export function readId(n: number): string {
+  return `read-${n}`
+}
+
+/** The row that the i-th read asks for. */
+export function anyReadId(index: number): string {
+  return readId((index * STRIDE) % ROWS)
+}
+
+/** The row that the i-th write from a region replaces: as many rows a region as are read. */
+export function writtenId(origin: string, index: number): string {
+  return `write-${origin}-${(index * STRIDE) % ROWS}`
+}
+
+/** A value of about the size of a small field. */
+export function valueOf(index: number): string {
+  return `value ${index} of a row that a service might keep`
+}
+
+/** The rows that are there before the first read. */
+export function rowsToRead(): { id: string; value: string; amount: number }[] {
+  return Array.from({ length: ROWS }, (_, n) => ({ id: readId(n), value: valueOf(n), amount: n }))
+}

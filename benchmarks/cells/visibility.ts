@@ -1,0 +1,163 @@
+/** Cells of what follows a commit: the region's Kafka, the views of its region and of others. */
+import { oneWayMs } from '../../src/config/topology.ts'
+import type { CellKey } from '../measure/cell.ts'
+import type { BenchContext } from '../step.ts'
+import { tenantOf } from '../workloads/schema.ts'
+import { LevelCheck } from './calls.ts'
+import {
+  openLoad,
+  remoteTurn,
+  type CellPlan,
+  type CellsPlan,
+  type CellStepPlan,
+  type OpenCell,
+} from './cell-plan.ts'
+import { kafkaRaw } from './raw-engines.ts'
+import { openTableWatcher } from './table-watcher.ts'
+import { freshIds, POLL_NOTE, untilSeen } from './until-seen.ts'
+import { valueOf } from './rows.ts'
+
+/** Joining groups of consumers, of the cells and of the raw engine. */
+const KAFKA_SETUP_MS = 10_000
+/** A record that is not there by then counts as failed. */
+const RECORD_TIMEOUT_MS = 10_000
+
+const PUBLISHED_TABLE = 'pinnedRows'
+
+/** Commit to consumer, commit to local and to remote view. */
+export function commitToReaders(plan: CellsPlan): CellStepPlan {
+  const turn = remoteTurn(plan)
+  const { regions } = plan.topology
+  // Each call waits or polls: no more of them than a p95 needs.
+  const load = openLoad(plan, 0, turn)
+  const localViews = regions.map((region) => viewCell(plan, region, region, load))
+  const remoteViews = regions.flatMap((origin) =>
+    regions
+      .filter((seenIn) => seenIn !== origin)
+      .map((seenIn) => viewCell(plan, origin, seenIn, load)),
+  )
+  const hasKafka = plan.engines === 'real'
+  const publish = { ...turn, cells: regions.map((origin) => publishCell(origin, load)) }
+  return {
+    name: hasKafka ? 'commit to Kafka and to views' : 'commit to views',
+    turns: [
+      ...(hasKafka ? [publish] : []),
+      { ...turn, cells: localViews },
+      { ...turn, cells: remoteViews },
+    ],
+    raw: { ...turn, ...kafkaRaw(load) },
+    setupMs: hasKafka ? KAFKA_SETUP_MS : 0,
+    notes: [
+      `Views: written in the cell's origin, waited for in its home, by stale reads of one group. ${POLL_NOTE}`,
+      hasKafka
+        ? "Kafka: the time runs from the write's acknowledgement in the client until a consumer of the table's topic in the region has the record; 0 where the record is there first."
+        : 'Commit to Kafka: not measured, this deployment has no Kafka.',
+    ],
+  }
+}
+
+function publishCell(origin: string, load: CellPlan['load']): CellPlan {
+  return {
+    key: { op: 'publish', mode: 'pinned', origin, home: origin, level: null },
+    networkMs: 0,
+    limitMs: null,
+    rawExtraMs: 0,
+    budget: 'publish',
+    load,
+    open: (context) => openPublish(context, origin),
+  }
+}
+
+async function openPublish(context: BenchContext, origin: string): Promise<OpenCell> {
+  const { target, signal } = context
+  const db = context.client(origin)
+  const tenant = tenantOf(origin)
+  const { pinnedRows } = db.tenant(tenant)
+  const session = db.session()
+  const ids = freshIds(`publish-${origin}`)
+  const write = async (index: number, id: string): Promise<number> => {
+    const row = { id, value: valueOf(index), amount: index }
+    const { receipt } = await pinnedRows.insert(row, { session }).withReceipt()
+    return receipt.requests
+  }
+  const watcher = await openTableWatcher({
+    broker: target.raw(origin)?.kafka ?? '',
+    topicEnd: `.${origin}.${PUBLISHED_TABLE}`,
+    signal,
+    prime: async () => {
+      const id = ids()
+      await write(0, id)
+      return recordKey(tenant, id)
+    },
+  })
+  return {
+    close: () => watcher.close(),
+    operation: async (index) => {
+      const id = ids()
+      const arrival = watcher.expect(recordKey(tenant, id), RECORD_TIMEOUT_MS)
+      try {
+        const attempts = await write(index, id)
+        const acknowledgedMs = performance.now()
+        return { attempts, latencyMs: Math.max(0, (await arrival.atMs) - acknowledgedMs) }
+      } finally {
+        arrival.forget()
+      }
+    },
+  }
+}
+
+/** As the topics of tables key their records. */
+function recordKey(tenant: string, id: string): string {
+  return JSON.stringify([tenant, id])
+}
+
+function viewCell(
+  plan: CellsPlan,
+  origin: string,
+  seenIn: string,
+  load: CellPlan['load'],
+): CellPlan {
+  const wayMs = oneWayMs(plan.topology, origin, seenIn)
+  const key: CellKey = { op: 'view', mode: 'pinned', origin, home: seenIn, level: 'stale' }
+  return {
+    key,
+    networkMs: wayMs,
+    limitMs: wayMs === 0 ? null : wayMs,
+    rawExtraMs: wayMs,
+    budget: origin === seenIn ? 'view-local' : 'view-remote',
+    load,
+    open: async (context) => openView(context, key, seenIn, wayMs),
+  }
+}
+
+function openView(context: BenchContext, key: CellKey, seenIn: string, wayMs: number): OpenCell {
+  const { origin } = key
+  const tenant = tenantOf(origin)
+  const writer = context.client(origin)
+  const session = writer.session()
+  const { orders } = writer.tenant(tenant)
+  const view = context.client(seenIn).tenant(tenant).view('ordersByCustomer')
+  const ids = freshIds(`view-${origin}-${seenIn}`)
+  const levels = new LevelCheck(key)
+  return {
+    check: () => levels.check(),
+    operation: async (index) => {
+      const id = ids()
+      // A customer of its own: the group is there once the view holds this order.
+      const order = { id, customer: id, amount: index }
+      const { receipt } = await orders.insert(order, { session }).withReceipt()
+      const latencyMs = await untilSeen({
+        expectedAfterMs: wayMs,
+        signal: context.signal,
+        look: async () => {
+          const group = await view
+            .get({ customer: id }, { consistency: levels.asked })
+            .withReceipt()
+          levels.require(group.receipt.level)
+          return group.value !== undefined
+        },
+      })
+      return { level: levels.asked, attempts: receipt.requests, latencyMs }
+    },
+  }
+}

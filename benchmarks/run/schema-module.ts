@@ -1,0 +1,9 @@
+/** Where the benchmarks' schema is, for processes that load it by themselves. */
+import { join } from 'node:path'
+
+/** The path of the module, whether it is compiled or not. */
+export function schemaModule(): string {
+  const isSource = import.meta.url.endsWith('.ts')
+  const name = isSource ? 'schema.ts' : 'schema.js'
+  return join(import.meta.dirname, '..', 'workloads', name)
+}
