@@ -1,7 +1,7 @@
 /** What a node's memory does over ten minutes of load on data that does not grow. */
 import { readFileSync } from 'node:fs'
 import { runLoop } from '../measure/run-loop.ts'
-import { seededRandom } from '../measure/seeded-random.ts'
+import { seededRandom } from '../../src/core/seeded-random.ts'
 import type { GrowthPoint } from '../measure/cell.ts'
 import type { BenchContext, BenchStep, StepPlan, StepResult } from '../step.ts'
 import type { TargetProcess } from '../target/target.ts'

@@ -1,5 +1,5 @@
 /** How the cost of a write grows with the rows that its table has. */
-import { seededRandom } from '../measure/seeded-random.ts'
+import { seededRandom } from '../../src/core/seeded-random.ts'
 import type { BenchContext, BenchStep, StepPlan, StepResult } from '../step.ts'
 import { GrowthLog } from './growth-log.ts'
 import { createTenant } from './growth-tenant.ts'

@@ -1,5 +1,5 @@
 /** How the cost of a pinned write grows with the number of tenants. */
-import { seededRandom, type SeededRandom } from '../measure/seeded-random.ts'
+import { seededRandom, type SeededRandom } from '../../src/core/seeded-random.ts'
 import type { BenchContext, BenchStep, StepPlan, StepResult } from '../step.ts'
 import type { BenchDatabase } from '../workloads/schema.ts'
 import { GrowthLog } from './growth-log.ts'

@@ -1,5 +1,5 @@
 /** When the calls of an open loop are due. */
-import { seededRandom } from './seeded-random.ts'
+import { seededRandom } from '../../src/core/seeded-random.ts'
 
 /** Share of the interval that a call is late by at random, so that loops of one rate do not beat. */
 const JITTER_SHARE = 0.2

@@ -1,5 +1,6 @@
 /** How cells and figures are called, the same in every form of the report. */
 import type { Cell, CellKey, GeneratorReport } from '../measure/cell.ts'
+import { levelName } from '../measure/level-name.ts'
 
 /** `us-east → eu-west`, or one region where the call stays in it or has no home. */
 export function describeWay({ origin, home }: Pick<CellKey, 'origin' | 'home'>): string {
@@ -8,17 +9,12 @@ export function describeWay({ origin, home }: Pick<CellKey, 'origin' | 'home'>):
 
 /** `read (session)`; writes have no level. */
 export function describeCall({ op, level }: Pick<CellKey, 'op' | 'level'>): string {
-  return level === null ? op : `${op} (${describeLevel(level)})`
+  return level === null ? op : `${op} (${levelName(level)})`
 }
 
 /** `strong write, us-east → eu-west` */
 export function describeCell(cell: CellKey): string {
   return `${cell.mode} ${describeCall(cell)}, ${describeWay(cell)}`
-}
-
-/** A level in a word or two. */
-function describeLevel(level: NonNullable<CellKey['level']>): string {
-  return typeof level === 'string' ? level : `at most ${level.maxStalenessMs} ms stale`
 }
 
 /** `200/s` of an open loop, `8 at once` of a closed one. */

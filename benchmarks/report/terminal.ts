@@ -76,7 +76,7 @@ function printCells(printer: Printer, cells: readonly Cell[]): void {
   const rows = inOrder.map((cell) => [
     ...[cell.mode, shorter(describeCall(cell))],
     ...[shorter(cell.origin, LONGEST_REGION), shorter(cell.home ?? '', LONGEST_REGION)],
-    ...[describeLoad(cell), cell.n.toLocaleString('en')],
+    ...[cell.loop === 'open' ? describeLoad(cell) : 'closed', cell.n.toLocaleString('en')],
     ...figures(cell),
     limitText(cell),
     multipleText(cell),

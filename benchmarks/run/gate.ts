@@ -56,7 +56,8 @@ function judge({ cells, peers }: Judged, bound: Bound): Breach | undefined {
   const rawMs = raw?.[`${over.quantile}Ms`] ?? null
   const rawName = `${over.peer}, ${over.op} (${over.quantile})`
   if (rawMs === null) return unknown(`there is no figure of ${rawName} in this run`)
-  const lateMs = cell.generator.lateP95Ms ?? 0
+  const lateMs = cell.generator.lateP95Ms ?? (cell.loop === 'closed' ? 0 : null)
+  if (lateMs === null) return unknown(`n = ${cell.n} is too small to know how late calls began`)
   const ownMs = valueMs - (cell.limitMs ?? 0)
   const ratio = ownMs / (rawMs + lateMs)
   if (ratio <= atMost) return undefined

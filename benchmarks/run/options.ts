@@ -35,6 +35,8 @@ export interface BenchRunOptions {
   readonly profile: Profile
   /** Names of `PARTS`; the profile's when left out. */
   readonly parts?: readonly string[] | undefined
+  /** Leaves the other steps of its parts out. */
+  readonly only?: ((stepName: string) => boolean) | undefined
   readonly engines: EnginesKind
   readonly topology: Topology
   /** Its name or file. */

@@ -23,7 +23,9 @@ export function planRun(options: BenchRunOptions): RunPlan {
     leader: options.leader,
     rateOpsPerSecond: options.rateOpsPerSecond ?? profile.rateOpsPerSecond,
   }
-  const steps = parts.flatMap((name) => PARTS[name]?.steps(plan) ?? [])
+  const steps = parts
+    .flatMap((name) => PARTS[name]?.steps(plan) ?? [])
+    .filter(({ name }) => options.only?.(name) ?? true)
   const wantedMs = measuringMs ?? profile.measuringMs
   const repetitions = options.repetitions ?? profile.repetitions
   // Steps reckon their duration with so many repetitions.

@@ -2,18 +2,12 @@
  * Pinned writes spread over more and more tenants: a write must not cost more for there being many.
  * Every region writes to its own share of the tenants.
  */
+import { forEachConcurrently } from '../concurrency.ts'
 import type { Operation } from '../measure/loop.ts'
-import { seededRandom, type SeededRandom } from '../measure/seeded-random.ts'
+import { seededRandom, type SeededRandom } from '../../src/core/seeded-random.ts'
 import type { BenchContext, BenchStep, StepPlan, StepResult } from '../step.ts'
 import { callersIn, writeReport, type Callers } from './callers.ts'
-import {
-  allRows,
-  ensureTenants,
-  forEachOf,
-  freshName,
-  idsOf,
-  type TenantPlace,
-} from './preparation.ts'
+import { allRows, ensureTenants, freshName, idsOf, type TenantPlace } from './preparation.ts'
 import { runKinds } from './run-kinds.ts'
 import { Tally } from './tally.ts'
 import type { CallKind } from './workload.ts'
@@ -118,7 +112,7 @@ async function checkTenants(
   tally: Tally,
 ): Promise<void> {
   await context.target.settle()
-  await forEachOf(tenants, CHECKED_AT_ONCE, context.signal, async ({ id, home }) => {
+  await forEachConcurrently(tenants, CHECKED_AT_ONCE, context.signal, async ({ id, home }) => {
     const { pinnedRows } = context.client(home).tenant(id)
     const where = { id: idsOf(name) }
     const rows = await allRows((page) => pinnedRows.list({ ...page, where }))

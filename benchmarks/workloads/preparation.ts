@@ -1,5 +1,6 @@
 /** What stands before a step: tenants and rows; and how a step looks at tables afterwards. */
-import { isErrorCode, MeridianError } from '../../src/core/errors.ts'
+import { isErrorCode } from '../../src/core/errors.ts'
+import { forEachConcurrently, throwIfInterrupted } from '../concurrency.ts'
 import type { BenchContext } from '../step.ts'
 
 const ROWS_AT_ONCE = 100
@@ -11,35 +12,6 @@ let runs = 0
 /** A name that no other step has, of this run or of one before it in the same tables. */
 export function freshName(step: string): string {
   return `${step.replaceAll(' ', '-')}-${Date.now().toString(36)}${(runs++).toString(36)}`
-}
-
-/** Does `work` on every item, `limit` at a time; ends early when interrupted or failed. */
-export async function forEachOf<T>(
-  items: readonly T[],
-  limit: number,
-  signal: AbortSignal,
-  work: (item: T, index: number) => Promise<void>,
-): Promise<void> {
-  let next = 0
-  let failed = false
-  const runner = async (): Promise<void> => {
-    while (next < items.length && !failed) {
-      throwIfAborted(signal)
-      const index = next++
-      try {
-        await work(items[index] as T, index)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, runner))
-}
-
-/** @throws MeridianError `CANCELLED` once the signal is aborted */
-export function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw new MeridianError('CANCELLED', 'The benchmark was interrupted.')
 }
 
 /** Tenants by id and home. */
@@ -57,7 +29,7 @@ export async function ensureTenants(
   context: BenchContext,
   tenants: readonly TenantPlace[],
 ): Promise<void> {
-  await forEachOf(tenants, TENANTS_AT_ONCE, context.signal, async ({ id, home }) => {
+  await forEachConcurrently(tenants, TENANTS_AT_ONCE, context.signal, async ({ id, home }) => {
     const db = context.client(home)
     try {
       await db.tenants.create({ id, home })
@@ -82,7 +54,7 @@ export async function loadRows<Row>(
   rows: readonly Row[],
 ): Promise<void> {
   for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
-    throwIfAborted(context.signal)
+    throwIfInterrupted(context.signal)
     await table.insertMany(rows.slice(at, at + ROWS_AT_ONCE))
     const loaded = Math.min(at + ROWS_AT_ONCE, rows.length)
     context.note(`${what}: ${loaded} of ${rows.length} rows are loaded`)

@@ -7,7 +7,7 @@ import { runLoop } from '../measure/run-loop.ts'
 import { toCell } from '../measure/to-cell.ts'
 import type { BenchContext, NamedHistogram, StepResult } from '../step.ts'
 import type { CrossRegionBytes } from '../target/target.ts'
-import { throwIfAborted } from './preparation.ts'
+import { throwIfInterrupted } from '../concurrency.ts'
 import type { Tally } from './tally.ts'
 import type { CallKind } from './workload.ts'
 
@@ -72,7 +72,7 @@ async function runOnce(
 ): Promise<readonly LoopResult[]> {
   const { target, timeScale, repetitions, signal } = context
   const { kinds, step, tally } = options
-  throwIfAborted(signal)
+  throwIfInterrupted(signal)
   if (repetitions > 1) context.note(`${step}: repetition ${repetition + 1} of ${repetitions}`)
   const shape = {
     warmupMs: options.warmupMs * timeScale * (repetition === 0 ? 1 : LATER_WARMUP),

@@ -4,7 +4,7 @@
  * method of Gray et al., "Quickly Generating Billion-Record Synthetic Databases", SIGMOD 1994: the
  * two most frequent ranks exactly, the others by a continuous approximation of the sum.
  */
-import type { SeededRandom } from '../measure/seeded-random.ts'
+import type { SeededRandom } from '../../src/core/seeded-random.ts'
 import { fnvRemainder } from './fnv-hash.ts'
 
 /** The exponent of all of YCSB's core workloads. */

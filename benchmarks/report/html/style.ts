@@ -48,7 +48,7 @@ figcaption .n { margin-left: auto; font-size: 13px; color: var(--soft) }
 .ladders thead th { padding-bottom: 3px; border-bottom: 0 }
 .ladders th:first-child { padding-left: 0; width: 172px }
 .ladders .plot-cell, .ladders .plot-head { padding-left: 10px }
-.ladders th.number { width: 62px } .ladders th.p99 { width: 82px } .ladders th.multiple { width: 88px } .ladders th.spread { width: 128px }
+.ladders th.number { width: 58px } .ladders th.p95, .ladders th.p99 { width: 78px } .ladders th.multiple { width: 88px } .ladders th.spread { width: 128px }
 .swatch { display: inline-block; width: 9px; height: 9px; border-radius: 2px; margin-right: 8px }
 .no-curves .swatch { display: none }
 .mark { display: inline-block; width: 18px; text-align: right; font-weight: 700 }

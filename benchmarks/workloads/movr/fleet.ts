@@ -1,6 +1,6 @@
 /** What movr is about: in each region a tenant with its users and vehicles, and codes for all. */
 import type { BenchContext } from '../../step.ts'
-import type { SeededRandom } from '../../measure/seeded-random.ts'
+import type { SeededRandom } from '../../../src/core/seeded-random.ts'
 import { ensureTenants, freshName, loadRows } from '../preparation.ts'
 import { tenantOf } from '../schema.ts'
 import { Tally } from '../tally.ts'

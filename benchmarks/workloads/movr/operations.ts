@@ -2,7 +2,7 @@
 import { increment } from '../../../src/client/index.ts'
 import { MeridianError } from '../../../src/core/errors.ts'
 import type { CallReport, Operation } from '../../measure/loop.ts'
-import type { SeededRandom } from '../../measure/seeded-random.ts'
+import type { SeededRandom } from '../../../src/core/seeded-random.ts'
 import {
   readReport,
   TRANSACTION_REQUESTS,

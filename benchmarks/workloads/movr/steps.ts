@@ -1,6 +1,6 @@
 /** Movr as a step: mostly callers at home, some from the next region, and codes shared by all. */
 import { commitLogMs, roundTripMs } from '../../measure/network-time.ts'
-import { seededRandom } from '../../measure/seeded-random.ts'
+import { seededRandom } from '../../../src/core/seeded-random.ts'
 import type { BenchContext, BenchStep, StepPlan, StepResult } from '../../step.ts'
 import { callersIn } from '../callers.ts'
 import { runKinds } from '../run-kinds.ts'

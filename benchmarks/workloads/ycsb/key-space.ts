@@ -1,5 +1,5 @@
 /** Which records there are, and which a region's callers choose. */
-import type { SeededRandom } from '../../measure/seeded-random.ts'
+import type { SeededRandom } from '../../../src/core/seeded-random.ts'
 import type { Caller } from '../callers.ts'
 import { latest, scrambledZipfian } from '../zipfian.ts'
 import type { CoreWorkload } from './core-workloads.ts'

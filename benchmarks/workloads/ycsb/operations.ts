@@ -2,7 +2,7 @@
 import { MeridianError } from '../../../src/core/errors.ts'
 import type { CellMode } from '../../measure/cell.ts'
 import type { CallReport, Operation } from '../../measure/loop.ts'
-import type { SeededRandom } from '../../measure/seeded-random.ts'
+import type { SeededRandom } from '../../../src/core/seeded-random.ts'
 import {
   readReport,
   TRANSACTION_REQUESTS,

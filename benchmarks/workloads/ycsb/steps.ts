@@ -2,7 +2,7 @@
 import type { Topology } from '../../../src/config/topology.ts'
 import type { CellMode } from '../../measure/cell.ts'
 import { commitLogMs, roundTripMs } from '../../measure/network-time.ts'
-import { seededRandom } from '../../measure/seeded-random.ts'
+import { seededRandom } from '../../../src/core/seeded-random.ts'
 import type { BenchContext, BenchStep, StepPlan, StepResult } from '../../step.ts'
 import { callersIn } from '../callers.ts'
 import { ensureTenants, freshName, loadRows } from '../preparation.ts'

@@ -1,6 +1,6 @@
 /** Loads the cities: each region's client sends the rows of the tenants that are at home there. */
 import type { Progress } from '../progress.ts'
-import { forEachConcurrently, untilInterrupted } from './concurrency.ts'
+import { forEachConcurrently, untilInterrupted } from '../../../benchmarks/concurrency.ts'
 import type { CityRow, Dataset } from './dataset.ts'
 import { unlessThere } from './prepare.ts'
 import type { LoadPoint, LoadResult } from './result.ts'

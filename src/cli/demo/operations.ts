@@ -5,7 +5,7 @@ import { commitLogMs, roundTripMs } from '../../../benchmarks/measure/network-ti
 import type { KnownResident } from './prepare.ts'
 import type { CellResult } from './result.ts'
 import type { DemoDatabase } from './schema.ts'
-import type { SeededRandom } from '../../../benchmarks/measure/seeded-random.ts'
+import type { SeededRandom } from '../../core/seeded-random.ts'
 import type { DemoSession } from './session.ts'
 
 /** One kind of call. */

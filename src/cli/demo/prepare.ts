@@ -1,6 +1,6 @@
 /** What stands before the load: tenants, countries; and before the workload: notes, residents. */
 import { isErrorCode } from '../../core/errors.ts'
-import { forEachConcurrently } from './concurrency.ts'
+import { forEachConcurrently } from '../../../benchmarks/concurrency.ts'
 import type { CountryData, Dataset } from './dataset.ts'
 import { RESTRICTED_CLASS, type DemoSession } from './session.ts'
 

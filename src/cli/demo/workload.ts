@@ -1,11 +1,11 @@
 /** The mixed workload: callers in every region, each kind of call often enough to judge it. */
 import { MeridianError } from '../../core/errors.ts'
 import type { Progress } from '../progress.ts'
-import { throwIfInterrupted } from './concurrency.ts'
+import { throwIfInterrupted } from '../../../benchmarks/concurrency.ts'
 import { operationsFrom, type Caller, type Operation, type WorkloadData } from './operations.ts'
 import { quantile } from '../../../benchmarks/measure/quantiles.ts'
 import type { CellResult } from './result.ts'
-import { seededRandom } from '../../../benchmarks/measure/seeded-random.ts'
+import { seededRandom } from '../../core/seeded-random.ts'
 import type { DemoSession } from './session.ts'
 
 /** Times as many calls of local reads: enough for a p99 at the default. */

@@ -6,7 +6,8 @@ import {
   type Direction,
   type PartitionMode,
 } from '../../drivers/transport/delay-proxy.ts'
-import { seededFractions, Way, type Impairment } from './way.ts'
+import { seededRandom } from '../../core/seeded-random.ts'
+import { Way, type Impairment } from './way.ts'
 
 /** Where something listens. */
 export interface Address {
@@ -127,7 +128,7 @@ export class Links {
     const { seed, clock } = this.#options
     let way = this.#ways.get(name)
     if (way === undefined) {
-      way = new Way({ oneWayMs, clock, random: seededFractions(seed + this.#ways.size) })
+      way = new Way({ oneWayMs, clock, random: seededRandom(seed + this.#ways.size) })
       this.#ways.set(name, way)
     }
     return way

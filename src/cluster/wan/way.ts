@@ -74,16 +74,3 @@ function requireSound({ jitterMs = 0, bytesPerSecond = 1, stalls }: Impairment):
   if (areSound) return
   throw new MeridianError('INVALID_ARGUMENT', 'A network cannot be impaired like this.', { fix })
 }
-
-/** Fractions from 0 to below 1 that are the same for the same seed (mulberry32). */
-export function seededFractions(seed: number): Pick<Random, 'fraction'> {
-  let state = seed >>> 0
-  return {
-    fraction() {
-      state = (state + 0x6d2b79f5) >>> 0
-      let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-    },
-  }
-}

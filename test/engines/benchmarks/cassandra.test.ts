@@ -2,7 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openCassandra } from '../../../benchmarks/peers/cassandra/open-cassandra.ts'
 import type { Peer } from '../../../benchmarks/peers/peer.ts'
-import { EARLY_MS, fastestMs, openPeerNetwork } from '../../support/peer-network.ts'
+import {
+  EARLY_MS,
+  fastestMs,
+  openPeerNetwork,
+  type PeerNetwork,
+} from '../../support/peer-network.ts'
 import { havePrograms } from '../../support/program-tests.ts'
 
 /** Three Java programs start twice; the machine may be busy with other tests. */
@@ -16,16 +21,17 @@ const TOPOLOGY = {
 const isHere = await havePrograms('Cassandra', ['java', 'maven'])
 
 describe.skipIf(!isHere)('the peer', () => {
-  const network = openPeerNetwork(TOPOLOGY, 'us')
+  let network: PeerNetwork | undefined
   let peer: Peer | undefined
 
   beforeAll(async () => {
+    network = openPeerNetwork(TOPOLOGY, 'us')
     peer = await openCassandra({ target: network, onNotice: () => undefined })
   }, START_MS)
 
   afterAll(async () => {
     await peer?.close()
-    await network.close()
+    await network?.close()
   }, START_MS)
 
   it.each([

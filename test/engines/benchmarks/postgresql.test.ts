@@ -13,7 +13,13 @@ import type { Peer, PeerOperation } from '../../../benchmarks/peers/peer.ts'
 import type { MeridianError } from '../../../src/core/errors.ts'
 import type { Engine } from '../../../src/cluster/engines/engine.ts'
 import { startPostgresql } from '../../../src/cluster/engines/postgresql.ts'
-import { EARLY_MS, fastestMs, openPeerNetwork, processesIn } from '../../support/peer-network.ts'
+import {
+  EARLY_MS,
+  fastestMs,
+  openPeerNetwork,
+  processesIn,
+  type PeerNetwork,
+} from '../../support/peer-network.ts'
 import { startProgram } from '../../support/program.ts'
 import { havePrograms } from '../../support/program-tests.ts'
 import { until } from '../../support/until.ts'
@@ -34,17 +40,18 @@ function expectGone({ directory }: { readonly directory: string }): void {
 }
 
 describe.skipIf(!isHere)('the peer', () => {
-  const site = openPeerNetwork(TOPOLOGY, LEADER)
+  let network: PeerNetwork | undefined
   let peer: Peer | undefined
   const notices: string[] = []
 
   beforeAll(async () => {
-    peer = await openPostgresql({ target: site, onNotice: (remark) => notices.push(remark) })
+    network = openPeerNetwork(TOPOLOGY, LEADER)
+    peer = await openPostgresql({ target: network, onNotice: (remark) => notices.push(remark) })
   })
 
   afterAll(async () => {
     await peer?.close()
-    await site.close()
+    await network?.close()
   })
 
   function operation(op: string, origin: string): PeerOperation {
@@ -98,11 +105,9 @@ describe.skipIf(!isHere)('the peer', () => {
 describe.skipIf(!isHere)('the members', () => {
   async function openMembers(): Promise<PostgresqlMembers> {
     const site = openPeerNetwork(TOPOLOGY, LEADER)
+    onTestFinished(() => site.close())
     const members = await startMembers(site, { maxConnections: 40, onNotice: () => undefined })
-    onTestFinished(async () => {
-      await members.close()
-      await site.close()
-    })
+    onTestFinished(() => members.close())
     await withClient(members.primary, (client) =>
       client.query('CREATE TABLE kept (id text PRIMARY KEY)'),
     )
@@ -149,10 +154,10 @@ describe.skipIf(!isHere)('the members', () => {
 
   it('are gone without a trace once they are closed', async () => {
     const site = openPeerNetwork(TOPOLOGY, LEADER)
+    onTestFinished(() => site.close())
     const members = await startMembers(site, { maxConnections: 40, onNotice: () => undefined })
     const all: readonly Engine[] = [members.primary, ...members.standbys.values()]
     await members.close()
-    await site.close()
     for (const engine of all) expectGone(engine)
   })
 })

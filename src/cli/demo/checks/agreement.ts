@@ -1,5 +1,5 @@
 /** Checks that regions hold the same: eventual rows where they may be, strong rows everywhere. */
-import { forEachConcurrently } from '../concurrency.ts'
+import { forEachConcurrently } from '../../../../benchmarks/concurrency.ts'
 import { count, refute, type Check, type CheckContext } from './check.ts'
 
 const NEVER = new AbortController().signal

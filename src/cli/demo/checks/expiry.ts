@@ -1,7 +1,7 @@
 /** Checks of TTL: an expired row is absent at its instant, and deleted later. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { causeCode } from '../../../schema/system-tables.ts'
-import { poll } from '../concurrency.ts'
+import { poll } from '../../../../benchmarks/concurrency.ts'
 import type { CountryData } from '../dataset.ts'
 import { refute, type Check, type CheckContext } from './check.ts'
 

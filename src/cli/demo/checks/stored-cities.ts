@@ -1,6 +1,6 @@
 /** Checks of the cities and of the views over them, in every region. */
 import type { SelectRow } from '../../../client/index.ts'
-import { forEachConcurrently } from '../concurrency.ts'
+import { forEachConcurrently } from '../../../../benchmarks/concurrency.ts'
 import { CITY_SECTION, TOP_CITIES, type DemoSchema } from '../schema.ts'
 import { count, refute, type Check, type CheckContext } from './check.ts'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CallReport, LoopOptions } from '../../../../benchmarks/measure/loop.ts'
 import { runLoop } from '../../../../benchmarks/measure/run-loop.ts'
-import { seededRandom } from '../../../../benchmarks/measure/seeded-random.ts'
+import { seededRandom } from '../../../../src/core/seeded-random.ts'
 import { failureName } from '../../../../benchmarks/measure/tally.ts'
 import { MeridianError } from '../../../../src/core/errors.ts'
 import { SimulatedTime } from './simulated-time.ts'

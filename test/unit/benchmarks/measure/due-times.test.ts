@@ -26,3 +26,9 @@ test('the same seed gives the same times, another one others', () => {
   // They do not stay at one distance either.
   expect(new Set(distances.map((ms) => ms.toFixed(3))).size).toBeGreaterThan(25)
 })
+
+test('the first calls of several loops are spread over the interval', () => {
+  const first = Array.from({ length: 40 }, (_, seed) => dueTimes(100, seed)())
+  expect(Math.min(...first)).toBeLessThan(3)
+  expect(Math.max(...first)).toBeGreaterThan(8)
+})

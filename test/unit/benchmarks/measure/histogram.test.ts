@@ -9,7 +9,7 @@ import {
   valueAtMs,
 } from '../../../../benchmarks/measure/histogram.ts'
 import { quantile } from '../../../../benchmarks/measure/quantiles.ts'
-import { seededRandom } from '../../../../benchmarks/measure/seeded-random.ts'
+import { seededRandom } from '../../../../src/core/seeded-random.ts'
 
 function histogramOf(valuesMs: readonly number[]): ReturnType<typeof createHistogram> {
   const histogram = createHistogram()

@@ -101,6 +101,17 @@ test('a generator that is late is told, and every quantile withheld', async () =
   expect(found.generator.lateP95Ms).toBeGreaterThan(30)
 })
 
+test('where the system shares the thread, the same lateness is latency, and nothing is withheld', async () => {
+  const time = new SimulatedTime()
+  for (let s = 2; s < 11; s++) time.stall(s * 1000, 120)
+  const operation = async (): Promise<undefined> => (await time.arrival(1), undefined)
+  const found = await time.run(openLoop(time, { operation, sharesThread: true }))
+  expect(found.generator.isLate).toBe(false)
+  expect(found.generator.lateP95Ms).toBeGreaterThan(30)
+  expect(found.p95Ms).toBeGreaterThan(30)
+  expect(found.p99Ms).toBeGreaterThan(90)
+})
+
 test('lateness within a twentieth of the median withholds nothing', async () => {
   const late = async (latencyMs: number): Promise<LoopResult> => {
     const time = new SimulatedTime()

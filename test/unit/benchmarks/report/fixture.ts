@@ -12,7 +12,7 @@ import {
 } from '../../../../benchmarks/measure/histogram.ts'
 import type { LoopResult } from '../../../../benchmarks/measure/loop.ts'
 import { commitLogMs, roundTripMs } from '../../../../benchmarks/measure/network-time.ts'
-import { seededRandom } from '../../../../benchmarks/measure/seeded-random.ts'
+import { seededRandom } from '../../../../src/core/seeded-random.ts'
 import { toCell, toPeerCell } from '../../../../benchmarks/measure/to-cell.ts'
 import { makeResult, type MeasuredRun } from '../../../../benchmarks/report/result.ts'
 import type { NamedHistogram } from '../../../../benchmarks/step.ts'

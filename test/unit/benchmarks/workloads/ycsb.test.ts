@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../../../benchmarks/measure/seeded-random.ts'
+import { seededRandom } from '../../../../src/core/seeded-random.ts'
 import type { Caller } from '../../../../benchmarks/workloads/callers.ts'
 import { CORE_WORKLOADS, RECORDS } from '../../../../benchmarks/workloads/ycsb/core-workloads.ts'
 import { UpdateJournal } from '../../../../benchmarks/workloads/ycsb/journal.ts'

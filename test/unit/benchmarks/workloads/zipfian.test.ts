@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../../../benchmarks/measure/seeded-random.ts'
+import { seededRandom } from '../../../../src/core/seeded-random.ts'
 import { fnvHash, fnvRemainder } from '../../../../benchmarks/workloads/fnv-hash.ts'
 import {
   latest,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { seededFractions, Way, type Impairment } from '../../../../src/cluster/wan/way.ts'
+import { Way, type Impairment } from '../../../../src/cluster/wan/way.ts'
+import { seededRandom } from '../../../../src/core/seeded-random.ts'
 
 interface World {
   readonly way: Way
@@ -11,7 +12,7 @@ function openWay(impairment: Impairment, seed = 1): World {
   const way = new Way({
     oneWayMs: 40,
     clock: { monotonicMs: () => nowMs },
-    random: seededFractions(seed),
+    random: seededRandom(seed),
   })
   way.impair(impairment)
   return {

@@ -1,6 +1,6 @@
 /** Bounded concurrency, interruption, waiting. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MeridianError } from '../../core/errors.ts'
+import { MeridianError } from '../src/core/errors.ts'
 
 /** Runs `work` on every item, `limit` at a time; stops early when interrupted or failed. */
 export async function forEachConcurrently<T>(
