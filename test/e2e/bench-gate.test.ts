@@ -2,7 +2,7 @@
  * The regression gate, as CI runs it: the quick profile keeps the committed bounds, and it notices a
  * write path that has become slower.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,12 +11,13 @@ import { PROFILES, type Profile } from '../../benchmarks/profiles/index.ts'
 import { judgeGate } from '../../benchmarks/run/gate.ts'
 import type { BenchRunOptions } from '../../benchmarks/run/options.ts'
 import { runBench, type BenchRun } from '../../benchmarks/run/run-bench.ts'
-import { readThresholds } from '../../benchmarks/run/thresholds.ts'
+import { readThresholds, type Bound } from '../../benchmarks/run/thresholds.ts'
 import { bestLeader, readTopology } from '../../benchmarks/topologies/index.ts'
 import { WriteQueue } from '../../src/drivers/store/write-queue.ts'
 
 /** What is planted in the write path. */
 const SLEEP_MS = 20
+const ATTEMPTS = 3
 
 let folder = ''
 beforeEach(() => {
@@ -50,7 +51,7 @@ test('the quick profile keeps every bound', async () => {
 })
 
 test('it is red, and names the writes, where each commit takes 20 ms longer', async () => {
-  const commit = Reflect.get(WriteQueue.prototype, 'write') as WriteQueue['write']
+  const commit = Reflect.get<WriteQueue, 'write'>(WriteQueue.prototype, 'write')
   vi.spyOn(WriteQueue.prototype, 'write').mockImplementation(async function (
     this: WriteQueue,
     member,
@@ -59,10 +60,17 @@ test('it is red, and names the writes, where each commit takes 20 ms longer', as
     await sleep(SLEEP_MS)
     return results
   })
-  const { result } = await quick({ only: (step) => step.endsWith(' writes') })
   const bounds = thresholds.bounds.filter(({ op }) => op === 'write')
-  const breaches = judgeGate(result, { ...thresholds, bounds })
-  const broken = breaches.filter(({ problem }) => problem === 'broken')
-  expect(broken.map(({ bound }) => bound)).toEqual(bounds)
-  for (const { text } of broken) expect(text).toMatch(/^(strong|pinned|eventual) write, /)
+  const broken = new Map<Bound, string>()
+  // What others on this machine do may drown 20 ms for a while.
+  for (let attempt = 0; attempt < ATTEMPTS && broken.size < bounds.length; attempt++) {
+    const { result } = await quick({ only: (step) => step.endsWith(' writes') })
+    for (const { bound, problem, text } of judgeGate(result, { ...thresholds, bounds })) {
+      if (problem === 'broken') broken.set(bound, text)
+    }
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder)
+  }
+  expect(bounds.filter((bound) => !broken.has(bound))).toEqual([])
+  for (const [{ mode }, text] of broken) expect(text).toContain(`${mode} write, `)
 })

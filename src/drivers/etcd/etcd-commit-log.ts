@@ -31,6 +31,7 @@ export class EtcdCommitLog implements CommitLog {
   readonly #trim: LogTrim
   readonly #tails = new Set<EtcdTail>()
   readonly #closing = new AbortController()
+  #readsUnderWay = 0
 
   constructor(options: EtcdLogOptions) {
     const { connection, mark, keys } = options
@@ -71,17 +72,26 @@ export class EtcdCommitLog implements CommitLog {
     return tail
   }
 
+  /**
+   * A member confirms one round of linearizable reads at a time: what arrives meanwhile waits for the
+   * round to end and then for its own, up to twice the distance. So only a read that is alone goes
+   * that way; others go through consensus as a write does, side by side, with a deletion that
+   * deletes nothing. It takes an entry of etcd's own log, and no revision.
+   */
   async readIndex(group: string): Promise<number> {
     const { connection, mark, keys } = this.#options
+    const end: IRequestOp = { request_range: { key: keys.log(group), keys_only: true } }
+    const barrier: IRequestOp = { request_delete_range: { key: keys.barrier } }
+    const success = this.#readsUnderWay === 0 ? [end] : [barrier, end]
+    this.#readsUnderWay += 1
     try {
       this.#checkOpen()
-      const response = await mark.txn(
-        { success: [{ request_range: { key: keys.log(group), keys_only: true } }] },
-        this.#callOptions('read'),
-      )
-      return versionIn(response, 0)
+      const response = await mark.txn({ success }, this.#callOptions('read'))
+      return versionIn(response, success.length - 1)
     } catch (error) {
       throw connection.typed(error)
+    } finally {
+      this.#readsUnderWay -= 1
     }
   }
 

@@ -14,6 +14,8 @@ export interface EtcdKeys {
   readonly registration: Buffer
   log(group: string): Buffer
   id(group: string, id: string): Buffer
+  /** Never written: deleting it sends a read through consensus and changes nothing. */
+  readonly barrier: Buffer
   trim(group: string): Buffer
   /** Lives as long as the lease of ids that were appended under it. */
   idLease(lease: string): Buffer
@@ -31,6 +33,7 @@ export function etcdKeys(name: string): EtcdKeys {
     registration: Buffer.from(`${DEPLOYMENTS}${name}`),
     log: (group) => Buffer.from(`${logPrefix(name)}${escape(group)}`),
     id: (group, id) => Buffer.from(`${name}/id/${escape(group)}/${id}`),
+    barrier: Buffer.from(`${name}/barrier`),
     trim: (group) => Buffer.from(`${trimPrefix(name)}${escape(group)}`),
     idLease: (lease) => Buffer.from(`${idLeasePrefix(name)}${lease}`),
     applied: (group, region) => Buffer.from(`${appliedPrefix(group)}${escape(region)}`),
