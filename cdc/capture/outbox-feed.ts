@@ -45,6 +45,10 @@ class OutboxFeed implements ChangeFeed {
   #filling:
     | { readonly afterSeq: number; readonly entries: Promise<readonly OutboxEntry[]> }
     | undefined
+  /** Commits of the store so far. Nothing but a commit moves the end of the outbox. */
+  #commits = 0
+  /** localSeq of the last change, as a read found it, and the commits that there were before it. */
+  #foundEnd = { seq: -1, commits: -1 }
 
   constructor(options: OutboxFeedOptions) {
     this.source = options.source
@@ -55,23 +59,35 @@ class OutboxFeed implements ChangeFeed {
     // A read that began before a commit may miss it: whoever the commit woke must not share it.
     options.store.onCommit(() => {
       this.#filling = undefined
+      this.#commits += 1
     })
   }
 
   async read(afterSeq: number, maxChanges: number): Promise<readonly Change[]> {
     const place = this.#tail.length - (this.#tailEnd - afterSeq)
     if (place >= 0 && place < this.#tail.length) return take(this.#tail, place, maxChanges)
+    if (afterSeq === this.#knownEnd()) return []
     if (afterSeq < this.#tailEnd) return take(await this.#load(afterSeq, maxChanges), 0, maxChanges)
     return take(await this.#fill(afterSeq), 0, maxChanges)
   }
 
   async end(): Promise<number> {
+    const known = this.#knownEnd()
+    if (known !== undefined) return known
+    const commits = this.#commits
     const [result] = await this.#store.read([LAST_LOCAL_SEQ])
-    return Number(result?.rows[0]?.[0])
+    const seq = Number(result?.rows[0]?.[0])
+    this.#foundEnd = { seq, commits }
+    return seq
   }
 
   onChange(listener: () => void): () => void {
     return this.#store.onCommit(listener)
+  }
+
+  /** The end of the outbox where nothing was committed since a read found it. */
+  #knownEnd(): number | undefined {
+    return this.#foundEnd.commits === this.#commits ? this.#foundEnd.seq : undefined
   }
 
   #load(afterSeq: number, maxChanges: number): Promise<readonly OutboxEntry[]> {
@@ -81,10 +97,15 @@ class OutboxFeed implements ChangeFeed {
   /** Reads on from the tail's end, once for all readers that stand there. */
   #fill(afterSeq: number): Promise<readonly OutboxEntry[]> {
     if (this.#filling?.afterSeq === afterSeq) return this.#filling.entries
+    const commits = this.#commits
     const entries = this.#load(afterSeq, READ_CHANGES).then(
       (read) => {
         if (this.#filling === filling) this.#filling = undefined
         this.#append(afterSeq, read)
+        // A page that is not full ends where the outbox did.
+        if (read.length < READ_CHANGES) {
+          this.#foundEnd = { seq: read.at(-1)?.change.localSeq ?? afterSeq, commits }
+        }
         return read
       },
       (error: unknown) => {

@@ -49,6 +49,7 @@ export async function readOutbox(
   ])
   const rows = [...(page?.rows ?? [])]
   checkStart(afterSeq, Number(last?.rows[0]?.[0]), rows[0])
+  if (rows.length === 0) return []
   if (rows.length === maxChanges) rows.push(...(await readRest(store, rows.at(-1) as SqlRow)))
   checkDense(rows)
   const cutTx = before?.rows[0]?.[0]

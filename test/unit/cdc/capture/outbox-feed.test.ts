@@ -58,6 +58,50 @@ describe('outbox feed', () => {
     expect(gone?.key).toEqual(['a'])
   })
 
+  test('asks the store once per commit where its end is, and is never behind a commit', async () => {
+    const target = await openTestStore()
+    await commitWrites(target, orders('a'))
+    const { store, reads } = counting(target.store)
+    const feed = target.feed({ store })
+    expect(await feed.read(0, 100)).toHaveLength(1)
+    for (let i = 0; i < 10; i++) expect(await feed.read(1, 100)).toEqual([])
+    for (let i = 0; i < 10; i++) expect(await feed.end()).toBe(1)
+    expect(reads()).toBe(1)
+    await commitWrites(target, orders('b'))
+    expect(await feed.end()).toBe(2)
+    expect(await feed.end()).toBe(2)
+    expect(reads()).toBe(2)
+    expect(await feed.read(1, 100)).toHaveLength(1)
+    expect(await feed.read(2, 100)).toEqual([])
+    expect(reads()).toBe(3)
+    await expect(feed.read(3, 100)).rejects.toMatchObject({ code: 'POSITION_LOST' })
+  })
+
+  test('does not take an end for known that was read while a commit was under way', async () => {
+    const target = await openTestStore()
+    await commitWrites(target, orders('a'))
+    const { store } = counting(target.store)
+    let meanwhile = async (): Promise<void> => undefined
+    const slow: Store = {
+      ...store,
+      async read(statements) {
+        const results = await store.read(statements)
+        await meanwhile()
+        return results
+      },
+    }
+    const feed = target.feed({ store: slow })
+    await feed.read(0, 100)
+    meanwhile = async () => {
+      meanwhile = async () => undefined
+      await commitWrites(target, orders('b'))
+    }
+    const again = target.feed({ store: slow })
+    expect(await again.end()).toBe(1)
+    expect(await again.end()).toBe(2)
+    expect(await again.read(1, 100)).toHaveLength(1)
+  })
+
   test('never cuts a transaction, from the store and from the tail alike', async () => {
     const target = await openTestStore()
     await commitWrites(target, orders('a', 'b', 'c'))
