@@ -11,6 +11,7 @@ const TEST_TIMEOUT_MS = {
   package: 240_000,
   integration: 180_000,
   e2e: 300_000,
+  gate: 300_000,
   simulation: 300_000,
 }
 
@@ -21,11 +22,14 @@ const ENGINES_TIMEOUT_MS = 180_000
  * Kinds whose tests talk to processes and sockets get a second attempt where CI's machine may stand
  * still for seconds. `scripts/lib/flaky-reporter.ts` names every test that needed it.
  */
-const SECOND_ATTEMPT = ['conformance', 'integration', 'e2e']
+const SECOND_ATTEMPT = ['conformance', 'integration', 'e2e', 'gate']
 const retry = process.env['CI'] === undefined ? 0 : 1
 
-/** Kinds whose tests wait for processes, timers and disks more than they compute: workers of each. */
-const WAITING_WORKERS: Readonly<Record<string, number>> = { integration: 4, e2e: 3, package: 3 }
+/**
+ * Kinds whose tests wait for processes, timers and disks more than they compute, and the one whose
+ * tests measure, beside which nothing may run: workers of each.
+ */
+const WORKERS: Readonly<Record<string, number>> = { integration: 4, e2e: 3, package: 3, gate: 1 }
 /**
  * Pure, without a process or a file of their own: they share a worker's modules, whose loading would
  * take longer than the tests.
@@ -59,7 +63,7 @@ export default defineConfig({
           ...(SHARED_MODULES.includes(kind)
             ? { isolate: false, restoreMocks: true, unstubEnvs: true }
             : {}),
-          ...(WAITING_WORKERS[kind] === undefined ? {} : { maxWorkers: WAITING_WORKERS[kind] }),
+          ...(WORKERS[kind] === undefined ? {} : { maxWorkers: WORKERS[kind] }),
         },
       })),
       {

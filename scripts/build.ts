@@ -11,7 +11,12 @@ const TIMEOUT_MS = 120_000
 
 const fresh = `temp/build-${process.pid}`
 const dist = join(ROOT, 'dist')
-const { ok, output } = await runCommand(`tsc -p tsconfig.build.json --outDir ${fresh}`, TIMEOUT_MS)
+// By its path: the native compiler, whose declarations differ in form, has a program of that name too.
+const compiler = 'node node_modules/typescript/bin/tsc'
+const { ok, output } = await runCommand(
+  `${compiler} -p tsconfig.build.json --outDir ${fresh}`,
+  TIMEOUT_MS,
+)
 if (ok) {
   rmSync(dist, { recursive: true, force: true })
   renameSync(join(ROOT, fresh), dist)

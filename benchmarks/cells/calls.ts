@@ -19,7 +19,7 @@ export interface ReadableTable {
 export type WriteCall = (index: number, options: WriteOptions) => Call<void>
 
 /** What a receipt tells of a call. */
-export function reportOf({ level, stalenessMs, requests }: Receipt): CallReport {
+function reportOf({ level, stalenessMs, requests }: Receipt): CallReport {
   return { level, stalenessMs, attempts: requests }
 }
 

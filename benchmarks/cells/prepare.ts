@@ -5,6 +5,9 @@ import type { BenchTarget } from '../target/target.ts'
 import { tenantOf, type BenchSchema } from '../workloads/schema.ts'
 import { ROWS, rowsToRead } from './rows.ts'
 
+/** Many rows at once, perhaps behind other work of a busy machine. */
+const LOADING = { deadlineMs: 60_000 }
+
 const prepared = new WeakMap<BenchTarget<BenchSchema>, Promise<void>>()
 
 /**
@@ -29,7 +32,7 @@ async function prepareTarget(context: BenchContext): Promise<void> {
   context.note(`tenants: one at home in each of ${regions.length} regions`)
   await Promise.all(
     regions.map((home) =>
-      unlessThere(context.client(home).tenants.create({ id: tenantOf(home), home })),
+      unlessThere(context.client(home).tenants.create({ id: tenantOf(home), home }, LOADING)),
     ),
   )
   signal.throwIfAborted()
@@ -41,14 +44,19 @@ async function prepareTarget(context: BenchContext): Promise<void> {
 }
 
 function addStrongRows(context: BenchContext): Promise<void> {
-  return unlessThere(context.client(context.target.leader).strongRows.insertMany(rowsToRead()))
+  return unlessThere(
+    context.client(context.target.leader).strongRows.insertMany(rowsToRead(), LOADING),
+  )
 }
 
 async function addRowsAt(context: BenchContext, home: string): Promise<void> {
   const tenant = context.client(home).tenant(tenantOf(home))
-  await unlessThere(tenant.pinnedRows.insertMany(rowsToRead()))
+  await unlessThere(tenant.pinnedRows.insertMany(rowsToRead(), LOADING))
   await unlessThere(
-    tenant.eventualRows.insertMany(rowsToRead().map(({ id, value }) => ({ id, value }))),
+    tenant.eventualRows.insertMany(
+      rowsToRead().map(({ id, value }) => ({ id, value })),
+      LOADING,
+    ),
   )
 }
 

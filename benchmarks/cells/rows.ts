@@ -7,7 +7,7 @@ export const ROWS = 1000
 const STRIDE = 389
 
 /** The id of the n-th row that is read. */
-export function readId(n: number): string {
+function readId(n: number): string {
   return `read-${n}`
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MeridianError } from '../../src/client/index.ts'
+import { hlcMs } from '../../src/core/hlc.ts'
 
 /** Between the end of one look and the beginning of the next. */
 const PAUSE_MS = 2
@@ -13,8 +14,38 @@ const TIMEOUT_MS = 10_000
 /** What a reader must know of latencies that were found by looking again and again. */
 export const POLL_NOTE = `The time runs from the write's acknowledgement in the client until the answer of the first read that shows it has arrived: about ${PAUSE_MS} ms and one read longer, at most, than until it could be seen.`
 
+/** Since when the latencies of what follows a commit count. */
+export const COMMIT_NOTE =
+  "The time runs from the write's commit: from the wall clock of its timestamp (HLC), which is drawn just before the commit, on this machine, in whole milliseconds, so up to 1 ms early. It does not wait for the acknowledgement in the client."
+
+/** The same of latencies that were found by looking again and again. */
+export const COMMIT_POLL_NOTE = `${COMMIT_NOTE} It ends when the answer of the first read that shows the write has arrived: about ${PAUSE_MS} ms and one read longer, at most, than until it could be seen.`
+
+/** When a write was made, by `performance.now()`. */
+export interface WriteTimes {
+  readonly calledMs: number
+  readonly acknowledgedMs: number
+}
+
+/**
+ * When a write was committed, by `performance.now()`: the wall clock of its timestamp, never before
+ * the write was called or after it was acknowledged, should the wall clock be set meanwhile.
+ *
+ * @throws MeridianError `INTERNAL` where the write's receipt has no timestamp
+ */
+export function committedMs(
+  hlc: string | undefined,
+  { calledMs, acknowledgedMs }: WriteTimes,
+): number {
+  if (hlc === undefined) throw new MeridianError('INTERNAL', 'The write has no timestamp.')
+  const committed = hlcMs(hlc) - performance.timeOrigin
+  return Math.min(acknowledgedMs, Math.max(calledMs, committed))
+}
+
 /** How to look. */
 export interface UntilSeenOptions {
+  /** Since when it counts, by `performance.now()`. Default: from the call on. */
+  readonly sinceMs?: number
   /** Nothing can be seen before: a way between regions takes that long. */
   readonly expectedAfterMs: number
   readonly look: () => Promise<boolean>
@@ -24,17 +55,18 @@ export interface UntilSeenOptions {
 }
 
 /**
- * Looks until there is something to see, and resolves with the milliseconds from the call on.
+ * Looks until there is something to see, and resolves with the milliseconds since `sinceMs`.
  *
  * @throws MeridianError `DEADLINE_EXCEEDED`, and what `look` throws
  */
 export async function untilSeen(options: UntilSeenOptions): Promise<number> {
   const { expectedAfterMs, look, signal, timeoutMs = TIMEOUT_MS } = options
   const startMs = performance.now()
-  const firstAfterMs = expectedAfterMs - EARLY_MS
+  const { sinceMs = startMs } = options
+  const firstAfterMs = sinceMs + expectedAfterMs - EARLY_MS - startMs
   if (firstAfterMs > 0) await pause(firstAfterMs, undefined, { signal })
   for (;;) {
-    if (await look()) return performance.now() - startMs
+    if (await look()) return performance.now() - sinceMs
     if (performance.now() - startMs > timeoutMs) {
       throw new MeridianError('DEADLINE_EXCEEDED', 'What was written is not seen elsewhere.')
     }

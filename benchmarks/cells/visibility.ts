@@ -1,4 +1,5 @@
 /** Cells of what follows a commit: the region's Kafka, the views of its region and of others. */
+import type { Receipt } from '../../src/client/index.ts'
 import { oneWayMs } from '../../src/config/topology.ts'
 import type { CellKey } from '../measure/cell.ts'
 import type { BenchContext } from '../step.ts'
@@ -14,7 +15,7 @@ import {
 } from './cell-plan.ts'
 import { kafkaRaw } from './raw-engines.ts'
 import { openTableWatcher } from './table-watcher.ts'
-import { freshIds, POLL_NOTE, untilSeen } from './until-seen.ts'
+import { COMMIT_NOTE, COMMIT_POLL_NOTE, committedMs, freshIds, untilSeen } from './until-seen.ts'
 import { valueOf } from './rows.ts'
 
 /** Joining groups of consumers, of the cells and of the raw engine. */
@@ -48,9 +49,9 @@ export function commitToReaders(plan: CellsPlan): CellStepPlan {
     raw: { ...turn, ...kafkaRaw(load) },
     setupMs: hasKafka ? KAFKA_SETUP_MS : 0,
     notes: [
-      `Views: written in the cell's origin, waited for in its home, by stale reads of one group. ${POLL_NOTE}`,
+      `Views: written in the cell's origin, waited for in its home, by stale reads of one group. ${COMMIT_POLL_NOTE}`,
       hasKafka
-        ? "Kafka: the time runs from the write's acknowledgement in the client until a consumer of the table's topic in the region has the record; 0 where the record is there first."
+        ? `Commit to Kafka: ${COMMIT_NOTE} It ends when a consumer of the table's topic in the region has the record.`
         : 'Commit to Kafka: not measured, this deployment has no Kafka.',
     ],
   }
@@ -75,10 +76,10 @@ async function openPublish(context: BenchContext, origin: string): Promise<OpenC
   const { pinnedRows } = db.tenant(tenant)
   const session = db.session()
   const ids = freshIds(`publish-${origin}`)
-  const write = async (index: number, id: string): Promise<number> => {
+  const write = async (index: number, id: string): Promise<Receipt> => {
     const row = { id, value: valueOf(index), amount: index }
     const { receipt } = await pinnedRows.insert(row, { session }).withReceipt()
-    return receipt.requests
+    return receipt
   }
   const watcher = await openTableWatcher({
     broker: target.raw(origin)?.kafka ?? '',
@@ -96,9 +97,10 @@ async function openPublish(context: BenchContext, origin: string): Promise<OpenC
       const id = ids()
       const arrival = watcher.expect(recordKey(tenant, id), RECORD_TIMEOUT_MS)
       try {
-        const attempts = await write(index, id)
-        const acknowledgedMs = performance.now()
-        return { attempts, latencyMs: Math.max(0, (await arrival.atMs) - acknowledgedMs) }
+        const calledMs = performance.now()
+        const { hlc, requests } = await write(index, id)
+        const sinceMs = committedMs(hlc, { calledMs, acknowledgedMs: performance.now() })
+        return { attempts: requests, latencyMs: (await arrival.atMs) - sinceMs }
       } finally {
         arrival.forget()
       }
@@ -145,8 +147,11 @@ function openView(context: BenchContext, key: CellKey, seenIn: string, wayMs: nu
       const id = ids()
       // A customer of its own: the group is there once the view holds this order.
       const order = { id, customer: id, amount: index }
+      const calledMs = performance.now()
       const { receipt } = await orders.insert(order, { session }).withReceipt()
+      const acknowledgedMs = performance.now()
       const latencyMs = await untilSeen({
+        sinceMs: committedMs(receipt.hlc, { calledMs, acknowledgedMs }),
         expectedAfterMs: wayMs,
         signal: context.signal,
         look: async () => {

@@ -75,7 +75,7 @@ export interface CellBudget {
   readonly text: string
   readonly quantile: 'p50' | 'p95' | 'p99'
   readonly boundMs: number
-  /** `null` where the quantile is not known. */
+  /** Whether the quantile of all calls holds, failed ones being the slowest; `null`: not known. */
   readonly holds: boolean | null
 }
 

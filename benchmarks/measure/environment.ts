@@ -4,9 +4,10 @@ import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } fr
 import { packageRoot, packageVersion } from '../../src/node/package-root.ts'
 import { commitOf } from './commit.ts'
 import { fileSystemOf, type FileSystem } from './file-system.ts'
+import { generatorPriority, type GeneratorPriority } from './generator-priority.ts'
 import { measureFsync, type FsyncLatency, type FsyncOptions } from './fsync-latency.ts'
 
-export { readCpuTimes, stealShare, type CpuTimes } from './cpu-steal.ts'
+export { readCpuTimes, stealShare } from './cpu-steal.ts'
 
 /** The machine, its disk, and the versions of what ran on it. */
 export interface Environment {
@@ -34,7 +35,7 @@ export interface Environment {
   readonly loadAverage: readonly number[]
   /** By name. */
   readonly engines: Readonly<Record<string, string>>
-  /** What could not be found out, and why. */
+  /** What could not be found out, and why; whether calls go before what they call. */
   readonly notes: readonly string[]
 }
 
@@ -42,12 +43,14 @@ export interface EnvironmentOptions {
   /** Versions of engines and databases by name. */
   readonly engines?: Readonly<Record<string, string>>
   readonly fsync?: FsyncOptions
+  /** Default: that of the thread that asks. */
+  readonly priority?: GeneratorPriority
 }
 
 /** Describes this machine; `directory`, which exists, is where the data is. It is written to. */
 export async function describeEnvironment(
   directory: string,
-  { engines = {}, fsync: fsyncOptions }: EnvironmentOptions = {},
+  { engines = {}, fsync: fsyncOptions, priority = generatorPriority }: EnvironmentOptions = {},
 ): Promise<Environment> {
   const notes: string[] = []
   const known = async <T>(what: string, find: () => Promise<T>): Promise<T | null> => {
@@ -79,8 +82,19 @@ export async function describeEnvironment(
     fsync: await known('The latency of fsync', () => measureFsync(directory, fsyncOptions)),
     loadAverage,
     engines,
-    notes,
+    notes: [...notes, priorityNote(priority)],
   }
+}
+
+/** How calls of open loops begin on this machine: tried once. */
+function priorityNote(priority: GeneratorPriority): string {
+  const letGo = priority.hold()
+  const { kind } = priority
+  letGo()
+  const caller = 'What makes the calls of open loops to other processes'
+  if (kind === 'real time') return `${caller} goes before them (real-time scheduling).`
+  if (kind === 'niceness') return `${caller} weighs more than they do (niceness).`
+  return `${caller} waits its turn among them: this machine does not let it go first.`
 }
 
 /** `PRETTY_NAME` of `/etc/os-release`. */

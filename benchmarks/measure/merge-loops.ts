@@ -54,8 +54,9 @@ export type Merged<T extends readonly Turn[]> = {
 }
 
 /**
- * Runs loops in turns, A, B, A, B, and so on, and merges the repetitions of each: whatever the machine does
- * meanwhile, it does to all. A turn of several results gives as many in every repetition.
+ * Runs loops in turns, A, B, B, A, A, B, and so on, and merges the repetitions of each: whatever the
+ * machine does meanwhile, it does to all, and none always comes after the other. A turn of several
+ * results gives as many in every repetition.
  *
  * @throws MeridianError `INVALID_ARGUMENT` for fewer than one repetition, and what turns throw
  */
@@ -69,7 +70,9 @@ export async function interleave<const T extends readonly Turn[]>(options: {
   }
   const found: TurnResult[][] = turns.map(() => [])
   for (let repetition = 0; repetition < repetitions; repetition++) {
-    for (const [i, run] of turns.entries()) found[i]?.push(await run(repetition))
+    const inOrder = [...turns.entries()]
+    const order = repetition % 2 === 0 ? inOrder : inOrder.toReversed()
+    for (const [i, run] of order) found[i]?.push(await run(repetition))
   }
   return found.map(mergeTurn) as Merged<T>
 }

@@ -2,15 +2,16 @@
 import type { Calls } from './calls.ts'
 import { pause, turn, type LoopTime } from './loop-time.ts'
 import type { Tally } from './tally.ts'
+import { turnBudgetOf } from './turn-budget.ts'
 
 /** Counted for a call that was due with too many under way to make it. */
 export const NOT_MADE = 'NOT_MADE_TOO_MANY_UNDER_WAY'
 
 /** Overdue calls that begin in one turn of the event loop: answers come in between. */
 const CALLS_A_TURN = 8
-/** Timers count whole milliseconds and may be late by one: the last one is spent in turns. */
-const TURNS_MS = 1
-/** Calls of this length and more begin by timers: a millisecond is nothing to them, turns cost a core. */
+/** Timers count whole milliseconds: what is left is spent in turns, as far as there are any. */
+const TIMER_MS = 1
+/** Calls of this length and more begin by timers, which may be early: a millisecond is nothing to them. */
 const LONG_CALL_MS = 50
 
 export interface OpenLoop {
@@ -49,13 +50,15 @@ export async function runOpenLoop(loop: OpenLoop): Promise<void> {
 
 /** Returns whether there was anything to wait for. */
 async function waitUntil(dueMs: number, { calls, time, signal }: OpenLoop): Promise<boolean> {
+  const turns = turnBudgetOf(time)
   let hasWaited = false
   for (;;) {
     const leftMs = dueMs - time.nowMs()
     if (leftMs <= 0 || signal?.aborted === true) return hasWaited
     hasWaited = true
-    if ((calls.typicalMs ?? 0) >= LONG_CALL_MS) await pause(time, Math.ceil(leftMs), signal)
-    else if (leftMs >= 2 * TURNS_MS) await pause(time, Math.floor(leftMs - TURNS_MS), signal)
-    else await turn(time)
+    const isLong = (calls.typicalMs ?? 0) >= LONG_CALL_MS
+    const byTimerMs = isLong ? Math.ceil(leftMs) : Math.floor(leftMs)
+    if (leftMs >= TIMER_MS) await pause(time, byTimerMs, signal)
+    else if (!(await turns.turn())) await pause(time, TIMER_MS, signal)
   }
 }

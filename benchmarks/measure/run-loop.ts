@@ -5,6 +5,7 @@ import { Calls } from './calls.ts'
 import type { CellLoad } from './cell.ts'
 import { runClosedLoop } from './closed-loop.ts'
 import { dueTimes } from './due-times.ts'
+import { generatorPriority } from './generator-priority.ts'
 import type { LoopOptions, LoopResult } from './loop.ts'
 import { systemTime, type LoopTime } from './loop-time.ts'
 import { runOpenLoop } from './open-loop.ts'
@@ -20,15 +21,28 @@ const FEWEST_OUTSTANDING = 100
 /**
  * Makes calls for the warm-up and the duration and waits for those under way. Open: latency counts
  * from when a call was due, so that a pause of the system is met by every call that was due in it.
- * Failed calls have no latency: they are counted by name.
+ * Failed calls have no latency: they are counted by name. While an open loop runs against a system
+ * in other processes, the calling thread goes before them, where the machine allows it.
  *
  * @throws MeridianError `INVALID_ARGUMENT` for options without sense, and for a rate that this
  *   machine cannot generate with nothing to call; `CANCELLED` with the signal
  */
 export async function runLoop(options: LoopOptions): Promise<LoopResult> {
   requireValid(options)
+  throwIfCancelled(options.signal)
+  const { load, sharesThread = false, time = systemTime } = options
+  // What is measured must not go first, and callers that never wait would leave it nothing.
+  const goesFirst = load.loop === 'open' && !sharesThread && time === systemTime
+  const letGo = goesFirst ? generatorPriority.hold() : undefined
+  try {
+    return await run(options)
+  } finally {
+    letGo?.()
+  }
+}
+
+async function run(options: LoopOptions): Promise<LoopResult> {
   const { signal, time = systemTime } = options
-  throwIfCancelled(signal)
   if (options.load.loop === 'open') await requireRate(options.load.rateOpsPerSecond, time, signal)
   throwIfCancelled(signal)
   const tally = new Tally()

@@ -53,11 +53,11 @@ function quantilesOf(latencies: Histogram): Quantiles {
   }
 }
 
-/** Judged at p95 even where there are too few calls to report one: a doubt is no reason to publish. */
+/** Judged even where there are too few calls to report a quantile: a doubt is no reason to publish. */
 function judge(recording: Recording): GeneratorReport {
   const { latencies, latenesses, knownLateP95Ms, sharesThread } = recording
   const lateMs = Math.max(valueAtMs(latenesses, 0.95), knownLateP95Ms ?? 0)
-  const boundMs = Math.max(LATE_MS, LATE_SHARE * (quantileMs(latencies, 0.5) ?? 0))
+  const boundMs = Math.max(LATE_MS, LATE_SHARE * valueAtMs(latencies, 0.5))
   return {
     lateP95Ms:
       latenesses.totalCount === 0 ? (knownLateP95Ms ?? null) : quantileMs(latenesses, 0.95),

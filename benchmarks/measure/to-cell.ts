@@ -9,7 +9,11 @@ import type {
   CellQuantiles,
   PeerCell,
 } from './cell.ts'
+import { addEncoded, valueAtMs } from './histogram.ts'
 import type { LoopResult } from './loop.ts'
+import { isEnoughFor, quantileRank } from './quantiles.ts'
+
+const QUANTILES = { p50: 0.5, p95: 0.95, p99: 0.99 } as const
 
 /** A bound of the performance budget, not judged yet. */
 export type BudgetBound = Omit<CellBudget, 'holds'>
@@ -104,8 +108,22 @@ function perCall(total: number | null | undefined, callsMade: number): number | 
   return Number.isFinite(total) && callsMade > 0 ? (total as number) / callsMade : null
 }
 
+/** A failed call is slower than any that succeeded: what fails often enough breaks the bound. */
 function judge(budget: BudgetBound, loop: LoopResult): CellBudget {
   const { text, quantile, boundMs } = budget
+  const q = QUANTILES[quantile]
+  const { attempted, succeeded, failed } = loop
   const foundMs = { p50: loop.p50Ms, p95: loop.p95Ms, p99: loop.p99Ms }[quantile]
-  return { text, quantile, boundMs, holds: foundMs === null ? null : foundMs <= boundMs }
+  const isKnown = isEnoughFor(attempted, q) && !loop.generator.isLate
+  if (isKnown && quantileRank(attempted, q) > succeeded) {
+    return { text, quantile, boundMs, holds: false }
+  }
+  if (foundMs === null) return { text, quantile, boundMs, holds: null }
+  const ofAllMs = failed === 0 ? foundMs : latencyOfAllMs(loop, q)
+  return { text, quantile, boundMs, holds: ofAllMs <= boundMs }
+}
+
+/** The quantile of all attempted calls, where so few failed that a call that succeeded has it. */
+function latencyOfAllMs({ attempted, succeeded, encoded }: LoopResult, q: number): number {
+  return valueAtMs(addEncoded([encoded]), (q * attempted) / succeeded)
 }

@@ -8,7 +8,7 @@ export const FULL: Profile = {
   name: 'full',
   summary: 'all of standard, every workload, the peers, and how costs grow',
   // Growth leaves many rows behind: it is last.
-  parts: ['latency', 'peers', ...Object.keys(WORKLOADS), 'growth'],
+  parts: ['latency', 'rates', 'peers', ...Object.keys(WORKLOADS), 'growth'],
   measuringMs: 84 * MINUTE_MS,
   limitMs: 90 * MINUTE_MS,
   repetitions: 3,

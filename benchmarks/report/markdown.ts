@@ -69,7 +69,8 @@ export function renderMarkdown(
     notesBlock(result),
     environmentBlock(result),
   ].filter((block) => block !== undefined)
-  const whole = parts.map(({ text }) => text).join('\n\n')
+  const first = result.isComplete ? [] : [`**${result.notes[0] ?? 'Incomplete.'}**`]
+  const whole = [...first, ...parts.map(({ text }) => text)].join('\n\n')
   const { profile } = result
   return {
     blocks: new Map([

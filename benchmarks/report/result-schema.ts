@@ -146,6 +146,7 @@ export const resultSchema = z.strictObject({
   repetitions: count,
   startedAt: z.iso.datetime(),
   elapsedMs: ms,
+  isComplete: z.boolean(),
   environment,
   cpuStealShare: z.number().min(0).max(1).nullable(),
   wan: wan.nullable(),

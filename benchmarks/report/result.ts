@@ -37,6 +37,8 @@ export interface RunFacts {
   /** ISO 8601, UTC. */
   readonly startedAt: string
   readonly elapsedMs: number
+  /** Every step that was planned gave a result; otherwise the first of `notes` says why not. */
+  readonly isComplete: boolean
   readonly environment: Environment
   /** Share of CPU time, 0 to 1, that the host took from this machine during the run; `null` unknown. */
   readonly cpuStealShare: number | null

@@ -1,5 +1,6 @@
-/** The result on a terminal of 100 columns: the budget, then every cell, then the peers. */
+/** The result on a terminal of 100 columns: every cell, the peers, growth, the budget, the notes. */
 import type { Cell, PeerCell } from '../measure/cell.ts'
+import { printGrowth } from './terminal-growth.ts'
 import { countVerdicts, measureText, shareOfBound, worstMeasure } from './budget/shares.ts'
 import type { BudgetRow } from './budget/budget-rows.ts'
 import { groupCells } from './group-cells.ts'
@@ -44,10 +45,21 @@ const LONGEST_REGION = 10
 
 /** Prints everything. */
 export function printResult(printer: Printer, result: BenchResult): void {
+  printIncomplete(printer.terminal, result)
   printCells(printer, result.cells)
   printPeers(printer, result.peers)
+  printGrowth(printer, result.growth)
   printBudget(printer, result.budget)
   printNotes(printer.terminal, result.notes)
+}
+
+/** Before any figure: what follows is not all that was to be measured. */
+function printIncomplete(terminal: ReportTerminal, { isComplete, notes }: BenchResult): void {
+  if (isComplete) return
+  terminal.line()
+  for (const line of wrap(notes[0] ?? 'Incomplete.', LONGEST_LINE)) {
+    terminal.line(terminal.style(['bold', 'yellow'], line))
+  }
 }
 
 const left = (title: string): ReportColumn => ({ title, align: 'left' })

@@ -6,8 +6,9 @@ import type { BenchTarget } from '../target/target.ts'
 import type { BenchSchema } from '../workloads/schema.ts'
 import { isCellOf, judgeGate, type Breach, type Judged } from './gate.ts'
 import type { BenchRunOptions } from './options.ts'
-import type { RunPlan } from './plan-run.ts'
-import { runSteps, type StepOutcome } from './run-steps.ts'
+import { planSteps, type RunPlan } from './plan-run.ts'
+import { runSteps } from './run-steps.ts'
+import type { StepOutcome } from './step-outcome.ts'
 import type { Thresholds } from './thresholds.ts'
 
 /** What was measured. */
@@ -21,24 +22,32 @@ export interface Measured {
 /** A cell that broke a bound is measured this many times as long before it counts. */
 const LONGER = 2
 
-/** @throws MeridianError what the preparation of tenants and rows throws */
+/**
+ * Measures the steps of a plan, made anew where another region leads the commit log than was asked.
+ *
+ * @throws MeridianError what the preparation of tenants and rows throws
+ */
 export async function measure(
   context: BenchContext,
-  { steps }: RunPlan,
-  options: Pick<BenchRunOptions, 'onEvent' | 'thresholds'>,
+  plan: RunPlan,
+  options: BenchRunOptions,
 ): Promise<Measured> {
   const { onEvent, thresholds } = options
-  const wan = await testNetwork(context.target, onEvent)
+  const { target } = context
+  const remarks = (): readonly string[] => target.remarks?.() ?? []
+  const steps = target.leader === options.leader ? plan.steps : planSteps(options, target.leader)
+  const wan = await testNetwork(target, onEvent)
   onEvent({ kind: 'phase', phase: 'prepare' })
   if (!(await isPrepared(context))) {
     const outcomes = steps.map((step) => ({ step, result: undefined, problem: 'not begun' }))
-    return { outcomes, wan, notes: [], breaches: [] }
+    return { outcomes, wan, notes: remarks(), breaches: [] }
   }
   onEvent({ kind: 'phase', phase: 'measure' })
   const first = await runSteps(steps, context, onEvent)
-  if (thresholds === undefined) return { outcomes: first, wan, notes: [], breaches: [] }
+  if (thresholds === undefined) return { outcomes: first, wan, notes: remarks(), breaches: [] }
   const { outcomes, notes } = await measureAgain(first, context, options, thresholds)
-  return { outcomes, wan, notes, breaches: judgeGate(foundBy(outcomes), thresholds) }
+  const breaches = judgeGate(foundBy(outcomes), thresholds)
+  return { outcomes, wan, notes: [...notes, ...remarks()], breaches }
 }
 
 /** `false`: the run was told to end before. */

@@ -14,18 +14,23 @@ export interface RunPlan {
   readonly limitMs: number
 }
 
-/** Plans a run. Names of parts that there are not are left out; the command line refuses them. */
-export function planRun(options: BenchRunOptions): RunPlan {
-  const { profile, parts = profile.parts, measuringMs } = options
-  const plan: StepPlan = {
-    engines: options.engines,
-    topology: options.topology,
-    leader: options.leader,
-    rateOpsPerSecond: options.rateOpsPerSecond ?? profile.rateOpsPerSecond,
-  }
-  const steps = parts
+/**
+ * The steps of a run, with the limits that they have where `leader` leads the commit log. Names of
+ * parts that there are not are left out; the command line refuses them.
+ */
+export function planSteps(options: BenchRunOptions, leader: string): readonly BenchStep[] {
+  const { engines, topology, profile, parts = profile.parts } = options
+  const rateOpsPerSecond = options.rateOpsPerSecond ?? profile.rateOpsPerSecond
+  const plan: StepPlan = { engines, topology, leader, rateOpsPerSecond }
+  return parts
     .flatMap((name) => PARTS[name]?.steps(plan) ?? [])
     .filter(({ name }) => options.only?.(name) ?? true)
+}
+
+/** Plans a run as it was asked for; who really leads is known only once the deployment is open. */
+export function planRun(options: BenchRunOptions): RunPlan {
+  const { profile, measuringMs } = options
+  const steps = planSteps(options, options.leader)
   const wantedMs = measuringMs ?? profile.measuringMs
   const repetitions = options.repetitions ?? profile.repetitions
   // Steps reckon their duration with so many repetitions.

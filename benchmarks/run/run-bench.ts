@@ -59,6 +59,7 @@ export async function runBench(options: BenchRunOptions): Promise<BenchRun> {
       leader: open.target.leader,
       startedAt: startedAt.toISOString(),
       elapsedMs: Date.now() - startedAt.getTime(),
+      isComplete: ending === 'complete' && failedSteps(measured).length === 0,
       environment: withEngines(environment, found.peers),
       cpuStealShare: stealShare(cpuBefore, readCpuTimes()),
       wan: measured.wan,
@@ -128,16 +129,20 @@ function failedSteps({ outcomes }: Measured): readonly string[] {
 }
 
 function notesOf(ending: Ending, { outcomes, notes }: Measured): readonly string[] {
-  const measured = outcomes.filter(({ result }) => result !== undefined).length
-  const why = ending === 'interrupted' ? 'the run was interrupted' : "the run's time was used up"
-  const incomplete =
-    ending === 'complete'
-      ? []
-      : [`Incomplete: ${why} after ${measured} of ${outcomes.length} steps.`]
+  const incomplete = whyIncomplete(ending, outcomes)
   const ofSteps = outcomes.flatMap(({ step, result, problem }) => [
     ...(problem === undefined ? [] : [`${step.name}: not measured; ${problem}`]),
     ...(result?.notes ?? []),
   ])
   // Steps of one kind say the same.
   return [...new Set([...incomplete, ...ofSteps, ...notes])]
+}
+
+/** One sentence; empty where every step gave a result. */
+function whyIncomplete(ending: Ending, outcomes: Measured['outcomes']): readonly string[] {
+  const measured = outcomes.filter(({ result }) => result !== undefined).length
+  const count = `${measured} of ${outcomes.length} steps`
+  if (ending === 'interrupted') return [`Incomplete: the run was interrupted after ${count}.`]
+  if (ending === 'out of time') return [`Incomplete: the run's time was used up after ${count}.`]
+  return measured === outcomes.length ? [] : [`Incomplete: ${count} gave a result.`]
 }

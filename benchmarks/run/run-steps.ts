@@ -1,16 +1,9 @@
 /** Runs steps one after the other; one that fails is told of, and the rest goes on. */
 import { MeridianError } from '../../src/core/errors.ts'
-import type { BenchContext, BenchStep, StepResult } from '../step.ts'
+import type { BenchContext, BenchStep } from '../step.ts'
+import { runUnderLeader } from './leader-watch.ts'
 import type { BenchEvent } from './options.ts'
-
-/** How a step ended. */
-export interface StepOutcome {
-  readonly step: BenchStep
-  /** `undefined`: it failed, or was not begun. */
-  readonly result: StepResult | undefined
-  /** Why there is no result. */
-  readonly problem: string | undefined
-}
+import type { StepOutcome } from './step-outcome.ts'
 
 /** A step that is told to end has this long to do so before it is left alone. */
 const GRACE_MS = 20_000
@@ -36,7 +29,7 @@ export async function runSteps(
       expectedMs: step.durationMs * context.timeScale,
       afterMs: afterMs * context.timeScale,
     })
-    const outcome = await runStep(step, context)
+    const outcome = await runUnderLeader(context, () => runStep(step, context))
     const { cells = [], peers = [] } = outcome.result ?? {}
     onEvent({ kind: 'measured', cells, peers })
     outcomes.push(outcome)

@@ -60,6 +60,15 @@ export interface BenchTarget<S extends Schema> {
    * `crossRegionBytes`. Within a region it is the address itself, unless `at` names another.
    */
   link(from: string, to: string, address: string, at?: LinkAt): Promise<string>
+  /**
+   * The region that leads the commit log now; `undefined`: none, or nobody says so. Missing where
+   * another one never leads.
+   */
+  currentLeader?(): Promise<string | undefined>
+  /** Lets `leader` lead again, if that can be done. Resolves to the region that leads in the end. */
+  handBackLead?(): Promise<string | undefined>
+  /** What a reader of the results must know of the deployment, so far. */
+  remarks?(): readonly string[]
   /** What the emulated network adds by itself; missing where all is in this process. */
   selfTest?(): Promise<WanSelfTest>
   /** Cuts the way between two regions, both directions, until `heal`; left out where it cannot. */

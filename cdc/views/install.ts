@@ -6,14 +6,6 @@ import type { ViewProgram } from './view-program.ts'
 /** Raised when views are stored in another shape: they are then built anew. */
 const FORMAT = 1
 
-/** How far a view is. */
-export interface ViewProgress {
-  /** The view holds the store's changes up to here. */
-  readonly position: number
-  /** The instant at which it judged expiry last. */
-  readonly nowMs: number
-}
-
 /**
  * Makes the store hold exactly these views, in one write. A view that is new, or that means
  * something else now, begins empty at position 0: the change log fills it.
@@ -35,18 +27,6 @@ export async function installViews(store: Store, programs: readonly ViewProgram[
     ]),
   ]
   if (statements.length > 0) await store.write(statements)
-}
-
-/** How far each view of a store is, by id. */
-export async function loadProgress(store: Store): Promise<Map<number, ViewProgress>> {
-  const sql = 'SELECT view_id, position, now_ms FROM _views'
-  const [result] = await store.read([{ sql, args: [] }])
-  return new Map(
-    (result?.rows ?? []).map(([id, position, nowMs]) => [
-      Number(id),
-      { position: Number(position), nowMs: Number(nowMs) },
-    ]),
-  )
 }
 
 /** Tables `v<id>` and `m<id>`, with their indexes, and `v<id>_source_<n>` on the source. */

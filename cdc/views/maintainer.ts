@@ -1,11 +1,13 @@
 /**
  * Keeps the materialized views of a store current: follows its change log, turns each batch into
  * what every view writes, and commits that together with the views' positions. After a crash it
- * goes on where the positions say, so every change counts once. A view that cannot follow stops
- * with a typed error, alone: reads of it fail, nothing is skipped (protocol rule 21).
+ * goes on where the positions say, so every change counts once. Where a batch has no effect on any
+ * view, positions move in memory at once, and are durable 200 ms later at the latest, while the
+ * store takes writes: to read such changes again is harmless. A view that cannot follow stops with
+ * a typed error, alone: reads of it fail, nothing is skipped (protocol rule 21).
  */
 import type { Change } from '../../src/core/change.ts'
-import { asMeridianError, isErrorCode, MeridianError } from '../../src/core/errors.ts'
+import { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeLog } from '../../src/core/ports/change-log.ts'
 import type { Runtime } from '../../src/core/ports/runtime.ts'
 import type { Statement, Store } from '../../src/core/ports/store.ts'
@@ -13,14 +15,24 @@ import type { SqlRow, SqlValue } from '../../src/core/values.ts'
 import type { CompiledSchema, CompiledTable, CompiledView } from '../../src/schema/compiled.ts'
 import { createChangeConsumer, type ChangeConsumer } from '../consumer/change-consumer.ts'
 import { WakeLoop } from '../wake-loop.ts'
-import { commitSteps, ViewFailure, ViewMoved, type DueStep } from './commit-steps.ts'
+import {
+  commitPassed,
+  commitSteps,
+  ViewFailure,
+  ViewMoved,
+  type CommitParts,
+  type DueStep,
+} from './commit-steps.ts'
 import type { ViewFaults } from './faults.ts'
-import { installViews, loadProgress, type ViewProgress } from './install.ts'
+import { installViews } from './install.ts'
+import { LazyFlush } from './lazy-flush.ts'
+import { loadProgress, type ViewProgress } from './progress.ts'
 import { createProgram } from './programs.ts'
 import { rowDeltas, type RowDelta } from './row-deltas.ts'
 import type { ViewProgram, ViewSql } from './view-program.ts'
 import { narrowRows } from './view-rows.ts'
 import { ViewState } from './view-state.ts'
+import { logProblem, replacedError, stopError } from './view-stops.ts'
 
 /** What a maintainer is made of. */
 export interface ViewMaintainerOptions {
@@ -112,29 +124,6 @@ async function readNextExpiry(store: Store, { nextExpiry }: ViewProgram): Promis
   return Number(result?.rows[0]?.[0] ?? Infinity)
 }
 
-/** Why a view cannot follow the log from where it is: it would stop all others. */
-async function logProblem(
-  changeLog: ChangeLog,
-  { position, program }: ViewState,
-): Promise<MeridianError | undefined> {
-  try {
-    await changeLog.read(position, 1)
-    return undefined
-  } catch (error) {
-    if (!isErrorCode(error, 'LOG_COMPACTED')) throw error
-    const { name } = program.view
-    return new MeridianError(
-      'LOG_COMPACTED',
-      `View \`${name}\` is at ${position}, and the change log begins later.`,
-      {
-        fix: 'A new or changed view is built from the whole change log: seed the region again with the view declared, or take its declaration back.',
-        details: { view: name, position },
-        cause: error,
-      },
-    )
-  }
-}
-
 function stopView(
   { onStopped }: ViewMaintainerOptions,
   state: ViewState,
@@ -151,6 +140,8 @@ class Maintainer implements ViewMaintainer {
   readonly #states: ReadonlyMap<number, ViewState>
   /** Asks the log where it begins, for as long as it takes: it may be away at the start. */
   readonly #beginning: WakeLoop
+  /** Progress without effect on any view is durable some time later. */
+  readonly #flush: LazyFlush
   #consumer: ChangeConsumer | undefined
   /** Batches and expiry take turns: both read what the other writes. */
   #turn: Promise<void> = Promise.resolve()
@@ -160,6 +151,7 @@ class Maintainer implements ViewMaintainer {
     this.#states = new Map(states.map((state) => [state.program.view.id, state]))
     const { timers, random } = options.runtime
     const { onStopped } = options
+    this.#flush = new LazyFlush(timers, () => this.#inTurn(() => this.#commitPassed()))
     const step = (): Promise<false> => this.#begin()
     this.#beginning = new WakeLoop({ step, timers, random, pollMs: ASK_AGAIN_MS, onStopped })
   }
@@ -211,6 +203,7 @@ class Maintainer implements ViewMaintainer {
   async stop(): Promise<void> {
     await this.#beginning.stop()
     await this.#consumer?.stop()
+    await this.#flush.stop()
     await this.#turn
     const closed = new MeridianError('CLOSED', 'The views are closed.')
     for (const state of this.#states.values()) state.stop(closed)
@@ -333,48 +326,48 @@ class Maintainer implements ViewMaintainer {
 
   /** Commits the steps that are due; those of a view that fails are left out then. */
   async #commit(stepsDue: () => readonly DueStep[]): Promise<void> {
-    for (;;) {
-      const steps = stepsDue()
-      if (steps.length === 0) return
-      try {
-        await commitSteps(this.#options.store, steps, this.#options.faults ?? {})
-        return
-      } catch (error) {
-        if (error instanceof ViewMoved) await this.#reload()
-        else if (error instanceof ViewFailure)
-          stopView(this.#options, error.state, stopError(error))
-        else throw error
+    try {
+      for (;;) {
+        const steps = stepsDue()
+        if (steps.length === 0) return
+        if (await this.#attempt((parts) => commitSteps(parts, steps))) return
       }
+    } finally {
+      if (this.#running().some((state) => state.isUnstored)) this.#flush.arm()
     }
   }
 
-  /** A write whose answer was lost has moved the views further than was known. */
+  async #commitPassed(): Promise<void> {
+    while (!(await this.#attempt(commitPassed)));
+  }
+
+  /** Whether a commit went through; if not, what stood in its way is known and settled now. */
+  async #attempt(commit: (parts: CommitParts) => Promise<void>): Promise<boolean> {
+    const { store, faults = {} } = this.#options
+    try {
+      await commit({ store, running: this.#running(), faults })
+      return true
+    } catch (error) {
+      if (error instanceof ViewMoved) await this.#reload()
+      else if (error instanceof ViewFailure) stopView(this.#options, error.state, stopError(error))
+      else throw error
+      return false
+    }
+  }
+
+  /**
+   * A write whose answer was lost, or another node, has moved the views further than was known. What
+   * a view has passed in memory holds as well from where it is now: it has the same log.
+   */
   async #reload(): Promise<void> {
     const progress = await loadProgress(this.#options.store)
     for (const state of this.#running()) {
-      const own = progress.get(state.program.view.id)
-      if (own === undefined) {
-        const { name } = state.program.view
-        stopView(
-          this.#options,
-          state,
-          new MeridianError('CLOSED', `View \`${name}\` was removed from the store.`, {
-            fix: 'Restart the node with the schema that the store has.',
-          }),
-        )
-      } else state.moveTo(own, await readNextExpiry(this.#options.store, state.program))
+      const { view } = state.program
+      const own = progress.get(view.id)
+      if (own === undefined) stopView(this.#options, state, replacedError(view, 'removed'))
+      else if (own.position < state.stored.position) {
+        stopView(this.#options, state, replacedError(view, 'begun anew'))
+      } else state.storedAt(own, await readNextExpiry(this.#options.store, state.program))
     }
   }
-}
-
-/** What stops a view is final until the node starts again: its position stays where it is. */
-function stopError(failure: ViewFailure): MeridianError {
-  const { view } = failure.state.program
-  const cause = asMeridianError(failure.cause)
-  return new MeridianError(cause.code, `View \`${view.name}\` has stopped: ${failure.message}.`, {
-    fix: 'Restart the node to try again; if it stops again, declare the view under another name.',
-    retry: 'never',
-    details: { view: view.name, position: failure.state.position },
-    cause: failure.cause,
-  })
 }

@@ -48,7 +48,7 @@ export interface ViewProgram {
   readonly create: readonly string[]
   /** When the next row expires, in ms, as one row with one value; NULL: none does. */
   readonly nextExpiry: Statement | null
-  /** `undefined`: the step concerns nothing of this view. */
+  /** `undefined`: the step writes nothing of this view. */
   plan(step: ViewStep): ViewPlan | undefined
   /** Selects the columns of `viewColumns`; each is `v.<column>`. */
   select(selection: ViewSelection): ViewSql

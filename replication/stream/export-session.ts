@@ -30,6 +30,8 @@ export interface ExportContext {
   /** Those of them that the caller is; undefined: it is trusted to be any. */
   readonly callerRegions: readonly string[] | undefined
   readonly mayReplicate: MayReplicate
+  /** The end that a probe is answered with. */
+  readonly readEnd: () => Promise<number>
   readonly faults: StreamFaults
   /** The region's store holds everything up to `position` durably. */
   readonly onDurable: (region: string, position: number) => void
@@ -127,10 +129,12 @@ export class ExportSession {
   }
 
   async #answer(id: number): Promise<void> {
-    const end = await this.#context.feed.end()
+    const end = await this.#context.readEnd()
     this.#probedEnd = Math.max(this.#probedEnd, end)
     this.#send({ kind: 'answer', id, end, sent: this.#sent })
-    this.wake()
+    if (end !== this.#scanned) this.wake()
+    // All is read: what was skipped is told without a further look at the store.
+    else if (this.#credit > 0 && !this.#isClosed) this.#advance()
   }
 
   async #pump(): Promise<void> {
@@ -151,7 +155,7 @@ export class ExportSession {
     const changes = await this.#context.feed.read(this.#scanned, READ_CHANGES)
     const last = changes.at(-1)
     if (last === undefined) {
-      // A skipped range costs the region a write: it is told when the region asks, by its probes.
+      // A skipped range costs a message: it is told when the region asks, by its probes.
       if (this.#sent < this.#probedEnd) this.#advance()
       return false
     }

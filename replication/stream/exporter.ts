@@ -19,6 +19,12 @@ export interface ExporterOptions {
   readonly regions: readonly string[]
   /** Asked for every tenant of every batch; must answer fast and deny what it does not know. */
   readonly mayReplicate: MayReplicate
+  /**
+   * localSeq of the last change as the store has it now. Needed where another process may have
+   * taken the store over: a feed that knows its own process's commits alone would answer a probe
+   * with an end that is past. Default: the feed's.
+   */
+  readonly readEnd?: (() => Promise<number>) | undefined
   /** For tests alone. */
   readonly faults?: StreamFaults
 }
@@ -71,12 +77,14 @@ class FeedExporter implements Exporter {
       return
     }
     const { feed, schema, regions, mayReplicate, faults } = this.#options
+    const readEnd = this.#options.readEnd ?? (() => feed.end())
     const context = {
       feed,
       schema,
       regions,
       callerRegions: caller.principal.regions,
       mayReplicate,
+      readEnd,
       faults: faults ?? {},
       onDurable: (region: string, position: number) => {
         this.#durable.set(region, position)

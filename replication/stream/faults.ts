@@ -9,6 +9,8 @@ export interface StreamFaults {
   readonly countBeforeFilter?: boolean
   /** The importer commits its position before the rows, apart from them (breaks rule 21). */
   readonly positionApart?: boolean
+  /** The importer confirms a position that its store does not have yet (breaks rule 21). */
+  readonly acknowledgeUnkept?: boolean
   /** The exporter asks nobody whether a region may hold a tenant. */
   readonly skipResidency?: boolean
 }

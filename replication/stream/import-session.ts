@@ -1,11 +1,20 @@
-/** The destination's side of one channel: checks what arrives and has it committed, in order. */
+/**
+ * The destination's side of one channel: checks what arrives and has it committed, in order.
+ *
+ * Changes are committed with the position behind them. An advance changes no row, so it moves the
+ * position in memory at once and is kept in the store later: with the next changes, together with
+ * those of other sources after a while (`keep-timer.ts`), or when the session ends. What a crash takes of it the
+ * source tells again. The source is only ever told positions that the store has.
+ */
 import { sourceRegion, type Change } from '../../src/core/change.ts'
 import { asMeridianError, fromWireError, MeridianError } from '../../src/core/errors.ts'
+import { maxHlc, type Hlc } from '../../src/core/hlc.ts'
 import type { CancelTimer, Runtime } from '../../src/core/ports/runtime.ts'
 import type { Channel } from '../../src/core/ports/transport.ts'
 import type { StreamFaults } from './faults.ts'
 import type { FreshnessTracker } from './freshness.ts'
 import { takeFrom, type MaySend } from './import-filter.ts'
+import type { KeepTimer } from './keep-timer.ts'
 import type { ImportStep, ImportWriter, SourcePosition } from './import-writer.ts'
 import {
   decodeExporterMessage,
@@ -36,6 +45,8 @@ export interface ImportSessionOptions {
   readonly creditBytes: number
   readonly probeIntervalMs: number
   readonly silenceTimeoutMs: number
+  /** When advances go into the store. */
+  readonly keepTimer: KeepTimer
   readonly faults: StreamFaults
   /** What is applied has moved, or the source's end is better known. */
   readonly onProgress: (progress: ImportProgress) => void
@@ -58,13 +69,21 @@ interface QueuedStep extends ImportStep {
 export class ImportSession {
   readonly #options: ImportSessionOptions
   #source: string | undefined
-  /** In order and queued up to here; committed up to `applied`; readable up to `visible`. */
+  /**
+   * In order and queued up to `received`; applied up to `applied`, of which the store says `kept`,
+   * with nothing but advances between; readable up to `visible`.
+   */
   #received = 0
   #applied = 0
+  #kept = 0
   #visible = 0
   #end = 0
+  /** That of the advances that are not kept yet. */
+  #unkeptHlc: Hlc | null = null
   #queue: QueuedStep[] = []
-  #committing: Promise<void> | undefined
+  #isKeepDue = false
+  #cancelKeep: CancelTimer | undefined
+  #working: Promise<void> | undefined
   #heardMs: number
   #cancelTick: CancelTimer | undefined
   #isClosed = false
@@ -97,7 +116,9 @@ export class ImportSession {
     })
     this.#tick()
     await ended
-    await this.#committing
+    await this.#working
+    // What cannot be kept now is told again.
+    await this.#keep().catch(() => undefined)
     freshness.reset()
     if (this.#error !== undefined) throw this.#error
   }
@@ -114,7 +135,9 @@ export class ImportSession {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#queue = []
+    this.#isKeepDue = false
     this.#cancelTick?.()
+    this.#cancelKeep?.()
     this.#options.channel.close()
     this.#onEnd?.()
   }
@@ -169,6 +192,7 @@ export class ImportSession {
     const known = this.#options.positions.get(message.source)
     if (message.position !== (known?.applied ?? 0)) throw gap()
     this.#applied = message.position
+    this.#kept = message.position
     this.#visible = known?.visible ?? message.position
     this.#end = message.end
     this.#report()
@@ -186,7 +210,7 @@ export class ImportSession {
 
   #enqueue(source: string, batch: StreamBatch, bytes: number): void {
     if (batch.position <= this.#received) {
-      this.#send({ kind: 'ack', credit: bytes, position: this.#applied })
+      this.#acknowledge(bytes)
       return
     }
     if (batch.previous > this.#received) throw gap()
@@ -196,9 +220,7 @@ export class ImportSession {
     this.#queue.push({ source, previous: this.#received, position, hlc, changes, bytes })
     this.#received = position
     this.#end = Math.max(this.#end, position)
-    this.#committing ??= this.#commitQueue().finally(() => {
-      this.#committing = undefined
-    })
+    this.#work()
   }
 
   /** What a source may send: its own changes, whole transactions, in order, within the step. */
@@ -220,34 +242,107 @@ export class ImportSession {
     if (expected !== size || last > batch.position) throw broken(source)
   }
 
-  async #commitQueue(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const step = this.#takeStep()
+  /** Runs what waits, one after the other. */
+  #work(): void {
+    this.#working ??= this.#runQueue().finally(() => {
+      this.#working = undefined
+      // What came after the last look, but before this turn.
+      if (this.#hasWork()) this.#work()
+    })
+  }
+
+  #hasWork(): boolean {
+    return this.#queue.length > 0 || this.#isKeepDue
+  }
+
+  async #runQueue(): Promise<void> {
+    while (this.#hasWork()) {
       try {
-        const changes = await takeFrom(this.#options.maySend, step.changes)
-        await this.#options.writer.commit({ ...step, changes })
-        const mayHold = this.#visible < this.#applied || this.#options.writer.hasEarly(step)
-        this.#applied = step.position
-        this.#visible = mayHold ? await this.#readVisible() : step.position
+        if (this.#queue.length > 0) await this.#take(this.#takeStep())
+        else await this.#keep()
       } catch (error) {
         this.#fail(error)
         return
       }
-      this.#send({ kind: 'ack', credit: step.bytes, position: this.#applied })
-      this.#report()
     }
   }
 
+  async #take(step: QueuedStep): Promise<void> {
+    if (step.changes.length === 0) this.#advance(step)
+    else await this.#commit(step)
+    this.#acknowledge(step.bytes)
+    this.#report()
+  }
+
+  /** Moves the position in memory: no row changes, so nothing else has to be stored with it. */
+  #advance(step: ImportStep): void {
+    if (this.#visible === this.#applied) this.#visible = step.position
+    this.#applied = step.position
+    this.#unkeptHlc = laterHlc(this.#unkeptHlc, step.hlc)
+    this.#keepSoon()
+  }
+
+  /** Commits changes, and the advances before them, from the position that the store has. */
+  async #commit(step: ImportStep): Promise<void> {
+    const { writer, maySend } = this.#options
+    const changes = await takeFrom(maySend, step.changes)
+    const hlc = laterHlc(this.#unkeptHlc, step.hlc)
+    await writer.commit({ ...step, previous: this.#kept, hlc, changes })
+    const mayHold = this.#visible < this.#applied || writer.hasEarly(step)
+    this.#applied = step.position
+    this.#onKept(step.position)
+    this.#visible = mayHold ? await this.#readVisible() : step.position
+  }
+
+  #keepSoon(): void {
+    if (this.#cancelKeep !== undefined || this.#isClosed) return
+    this.#cancelKeep = this.#options.keepTimer.soon(() => {
+      this.#cancelKeep = undefined
+      this.#isKeepDue = true
+      this.#work()
+    })
+  }
+
+  /** Stores the position, where advances have moved it. */
+  async #keep(): Promise<void> {
+    this.#isKeepDue = false
+    const [source, previous, position] = [this.#source, this.#kept, this.#applied]
+    if (source === undefined || position === previous) return
+    const hlc = this.#unkeptHlc
+    await this.#options.writer.commit({ source, previous, position, hlc, changes: [] })
+    this.#onKept(position)
+    if (!this.#isClosed) this.#acknowledge(0)
+  }
+
+  /** The store has the position now, and all advances before it. */
+  #onKept(position: number): void {
+    this.#kept = position
+    this.#unkeptHlc = null
+    this.#isKeepDue = false
+    this.#cancelKeep?.()
+    this.#cancelKeep = undefined
+  }
+
+  /** The source prunes behind what it is told here: never behind a position that a crash undoes. */
+  #acknowledge(credit: number): void {
+    const isBroken = this.#options.faults.acknowledgeUnkept === true
+    this.#send({ kind: 'ack', credit, position: isBroken ? this.#applied : this.#kept })
+  }
+
+  /** Readable is what is applied, but for what is held. */
   async #readVisible(): Promise<number> {
-    const positions = await this.#options.writer.positions()
-    return positions.get(this.#source ?? '')?.visible ?? this.#applied
+    // As of before the look: what is applied after it may be held, too.
+    const applied = this.#applied
+    const known = (await this.#options.writer.positions()).get(this.#source ?? '')
+    if (known === undefined) return applied
+    return known.visible < known.applied ? known.visible : Math.max(applied, known.applied)
   }
 
   /** What was held may have been applied meanwhile. */
   #lookAgain(): void {
     this.#readVisible().then(
       (visible) => {
-        this.#visible = visible
+        this.#visible = Math.max(this.#visible, visible)
         this.#report()
       },
       (error: unknown) => this.#fail(error),
@@ -270,7 +365,7 @@ export class ImportSession {
       source: first.source,
       previous: first.previous,
       position: last.position,
-      hlc: steps.findLast((step) => step.hlc !== null)?.hlc ?? null,
+      hlc: steps.reduce<Hlc | null>((latest, step) => laterHlc(latest, step.hlc), null),
       changes: steps.length === 1 ? first.changes : steps.flatMap((step) => step.changes),
       bytes: steps.reduce((sum, step) => sum + step.bytes, 0),
     }
@@ -281,6 +376,10 @@ export class ImportSession {
     this.#options.freshness.advance(this.#visible)
     this.#options.onProgress({ source: this.#source, position: this.#visible, end: this.#end })
   }
+}
+
+function laterHlc(a: Hlc | null, b: Hlc | null): Hlc | null {
+  return a === null || b === null ? (a ?? b) : maxHlc(a, b)
 }
 
 function gap(): MeridianError {

@@ -19,6 +19,7 @@ import { FreshnessTracker } from './freshness.ts'
 import type { MaySend } from './import-filter.ts'
 import { ImportSession, type ImportProgress } from './import-session.ts'
 import { ImportWriter, type ChangeAppliers, type SourcePosition } from './import-writer.ts'
+import { KeepTimer } from './keep-timer.ts'
 
 const DEFAULT_CREDIT_BYTES = 4 * 1024 * 1024
 const DEFAULT_PROBE_INTERVAL_MS = 150
@@ -56,6 +57,14 @@ export interface ImporterOptions {
   readonly silenceTimeoutMs?: number
   /** Longest pause between two attempts to connect. Default 2,000. */
   readonly maxBackoffMs?: number
+  /**
+   * When an advance over changes that this region is not sent goes into the store; shared by the
+   * importers of a store. A crash before that costs no more than that the source tells it again.
+   * Default: one of its own.
+   */
+  readonly keepTimer?: KeepTimer
+  /** Told of each position up to which a source's changes have become readable here. */
+  readonly onReached?: (source: string, position: number) => void
   /** Told of what has ended the stream until it is started again. */
   readonly onStopped?: (error: MeridianError) => void
   /** For tests alone. */
@@ -69,8 +78,10 @@ export interface ImportStatus {
   /** Its store; null before the first contact. */
   readonly source: string | null
   /**
-   * Readable here up to this localSeq, as durable as the rows: what sessions are checked against.
-   * It waits for changes that are held because their stamps are too far ahead of this clock.
+   * Readable here up to this localSeq, with rows that are durable: what sessions are checked
+   * against. It does not go back while the process lives; after a crash the source may have to tell
+   * again which changes this region is not sent. It waits for changes that are held because their
+   * stamps are too far ahead of this clock.
    */
   readonly position: number
   /** Changes of the source that are not applied yet, as far as is known. */
@@ -84,7 +95,7 @@ export interface ImportStatus {
 export interface Importer {
   /** Begins to follow; resolves once the stored position is known. */
   start(): Promise<void>
-  /** Resolves once nothing is being written any more. */
+  /** Resolves once the position is in the store, if that can be, and nothing is written any more. */
   stop(): Promise<void>
   status(): ImportStatus
   /** Asks the source now how far it is, instead of at the next interval. */
@@ -106,6 +117,7 @@ export function createImporter(options: ImporterOptions): Importer {
 class RegionImporter implements Importer {
   readonly #options: ImporterOptions
   readonly #writer: ImportWriter
+  readonly #keepTimer: KeepTimer
   readonly #freshness = new FreshnessTracker()
   #progress: ImportProgress | undefined
   #session: ImportSession | undefined
@@ -118,6 +130,7 @@ class RegionImporter implements Importer {
 
   constructor(options: ImporterOptions) {
     this.#options = options
+    this.#keepTimer = options.keepTimer ?? new KeepTimer(options.runtime.timers)
     this.#writer = new ImportWriter({
       store: options.store,
       schema: options.schema,
@@ -207,6 +220,7 @@ class RegionImporter implements Importer {
       creditBytes: options.creditBytes ?? DEFAULT_CREDIT_BYTES,
       probeIntervalMs: options.probeIntervalMs ?? DEFAULT_PROBE_INTERVAL_MS,
       silenceTimeoutMs: options.silenceTimeoutMs ?? DEFAULT_SILENCE_TIMEOUT_MS,
+      keepTimer: this.#keepTimer,
       faults: options.faults ?? {},
       onProgress: (progress) => this.#onProgress(progress),
     })
@@ -219,8 +233,13 @@ class RegionImporter implements Importer {
   }
 
   #onProgress(progress: ImportProgress): void {
-    this.#progress = progress
+    const { source } = progress
+    const before = this.#progress?.source === source ? this.#progress.position : 0
+    // A session starts where the store is: behind an advance that could not be kept.
+    const position = Math.max(before, progress.position)
+    this.#progress = { ...progress, position }
     this.#isAccepted = true
+    this.#options.onReached?.(source, position)
     if (progress.position < progress.end) return
     this.#failures = 0
     this.#error = null

@@ -42,5 +42,6 @@ export const STEPS: readonly Step[] = [
   tests('test:integration'),
   tests('test:http'),
   tests('test:e2e'),
+  tests('test:gate'),
   check('check:examples', { needs: 'build', alone: true, timeoutMs: 5 * MINUTE_MS }),
 ]

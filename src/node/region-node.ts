@@ -119,7 +119,8 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   const base = { ...parts, source, clock, residency, groups, changeLog }
   const engines = openEngines(base)
   const positions = new PositionTracker(store, source, runtime.timers)
-  const roles = await startRoles({ ...base, engines })
+  const onReached = (from: string, seq: number): void => positions.advance({ [from]: seq })
+  const roles = await startRoles({ ...base, engines, onReached })
   const { handler, sql, cached } = createServing({ ...base, engines, positions, roles })
   const hotRows = startRegionCache({ ...base, cached })
   const unlisten = network.listen(region, {

@@ -19,15 +19,18 @@ import {
   type Importer,
   type ImportStatus,
 } from '../../replication/stream/importer.ts'
+import { KeepTimer } from '../../replication/stream/keep-timer.ts'
 import type { MeridianError } from '../core/errors.ts'
 import type { Change } from '../core/change.ts'
 import { hlcMs } from '../core/hlc.ts'
 import type { ChangeFeed } from '../core/ports/changes.ts'
 import type { ChangeLog } from '../core/ports/change-log.ts'
+import type { Store } from '../core/ports/store.ts'
 import type { Channel, Network } from '../core/ports/transport.ts'
 import type { Caller } from '../core/principal.ts'
 import type { Config } from '../config/parse-config.ts'
 import type { CompiledTable } from '../schema/compiled.ts'
+import { LAST_LOCAL_SEQ } from '../schema/system-tables.ts'
 import type { Residency } from '../tenancy/residency.ts'
 import type { EngineParts, Engines } from './engines.ts'
 import type { ReplicaFreshness } from './freshness.ts'
@@ -44,6 +47,8 @@ export interface RoleParts extends EngineParts {
   /** Topics for consumers outside. */
   readonly topics?: RegionTopics
   readonly network: Network
+  /** Told how far other stores' changes are readable here, before the store itself says it. */
+  readonly onReached?: (source: string, position: number) => void
   readonly onFailure: (role: string, error: MeridianError) => void
   /** Told of what a role waits for, and with null once it goes on. */
   readonly onTrouble?: OnTrouble
@@ -101,6 +106,8 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
     schema,
     regions: others,
     mayReplicate: (tenant, to) => mayReplicate(parts, tenant, to),
+    // A file is this process's alone; the lease of a server may have passed to another.
+    readEnd: config.stores[region] === undefined ? undefined : () => readEnd(store),
   })
   const pruner = createOutboxPruner({
     store,
@@ -144,6 +151,11 @@ export async function startRoles(parts: RoleParts): Promise<Roles> {
   }
 }
 
+async function readEnd(store: Store): Promise<number> {
+  const [result] = await store.read([LAST_LOCAL_SEQ])
+  return Number(result?.rows[0]?.[0])
+}
+
 /** Strong rows end by the log's time, all others by this region's clock, which never goes back. */
 export function expiryNowMs(
   parts: Pick<EngineParts, 'groups' | 'runtime' | 'clock'>,
@@ -185,6 +197,7 @@ function createImporters(parts: RoleParts, others: readonly string[]): Importer[
     eventual: createEventualApplier(engines.eventual),
   }
   const transport = network.transport(region)
+  const keepTimer = new KeepTimer(runtime.timers)
   return others.map((from) =>
     createImporter({
       region,
@@ -195,7 +208,9 @@ function createImporters(parts: RoleParts, others: readonly string[]): Importer[
       storeClock: clock,
       runtime,
       appliers,
+      keepTimer,
       maySend: (change) => maySend(parts, change, from),
+      onReached: (source, position) => parts.onReached?.(source, position),
       onStopped: (error) => parts.onFailure('importer', error),
     }),
   )

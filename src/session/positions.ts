@@ -102,11 +102,21 @@ export class PositionTracker {
     return Object.fromEntries(await this.refresh())
   }
 
-  /** Takes note of positions that the store has reached, for rows of every table. */
+  /**
+   * Takes note of positions that the store has reached, for rows of every table. They may be ahead
+   * of what the store says by changes of others that it is not sent.
+   */
   advance(positions: Positions): void {
+    let hasMoved = false
     for (const source in positions) {
       const position = positions[source] as number
-      if (position > (this.#reached.get(source) ?? -1)) this.#reached.set(source, position)
+      if (position <= (this.#reached.get(source) ?? -1)) continue
+      this.#reached.set(source, position)
+      hasMoved = true
+    }
+    if (!hasMoved) return
+    for (const waiter of this.#waiters) {
+      if (this.knownReached(waiter.positions)) waiter.resolve()
     }
   }
 
@@ -166,9 +176,6 @@ export class PositionTracker {
       do {
         this.#again = false
         await this.refresh()
-        for (const waiter of this.#waiters) {
-          if (this.knownReached(waiter.positions)) waiter.resolve()
-        }
       } while (this.#again)
     } catch {
       // A store that cannot be read wakes nobody; the waiters' time-outs end them.

@@ -88,7 +88,7 @@ type Command =
   | { readonly kind: 'write'; readonly writes: readonly ViewWrite[] }
   | { readonly kind: 'relay'; readonly count: number }
   | { readonly kind: 'advance'; readonly ms: number }
-  | { readonly kind: 'sweep' | 'restart' | 'settle' | 'read' }
+  | { readonly kind: 'sweep' | 'restart' | 'crash' | 'settle' | 'read' }
   | { readonly kind: 'fail'; readonly failure: WriteFailure }
 
 const write = fc
@@ -115,7 +115,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc
-      .constantFrom('sweep', 'restart', 'settle', 'read')
+      .constantFrom('sweep', 'restart', 'crash', 'settle', 'read')
       .map((kind): Command => ({ kind })),
   },
   {
@@ -167,6 +167,9 @@ async function apply(world: ViewWorld, one: Command): Promise<readonly Differenc
     case 'restart':
       await world.restart()
       return []
+    case 'crash':
+      await world.crash()
+      return []
     case 'fail':
       world.failing.failure = one.failure
       return []
@@ -201,7 +204,7 @@ async function isFound(faults: ViewFaults): Promise<boolean> {
 }
 
 describe('views', () => {
-  test('equal a recompute after any writes, expiry, sweeps, restarts, cuts and failed writes', async () => {
+  test('equal a recompute after any writes, expiry, sweeps, restarts, crashes, cuts and failed writes', async () => {
     await fc.assert(
       fc.asyncProperty(commands, async (history) => {
         expect(await run(history)).toEqual([])
@@ -212,6 +215,10 @@ describe('views', () => {
 
   test('must fail: a position that is committed apart from the rows', async () => {
     expect(await isFound({ positionApart: true })).toBe(true)
+  })
+
+  test('must fail: a position that moves before the rows are written', async () => {
+    expect(await isFound({ movesBeforeWrite: true })).toBe(true)
   })
 
   test('must fail: a sweep that takes out what its expiry took out before', async () => {

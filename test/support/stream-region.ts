@@ -1,12 +1,14 @@
 /** A region with a file store, an exporter and importers, that can be killed and started again. */
 import { join } from 'node:path'
 import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
+import { createOutboxPruner } from '../../cdc/capture/outbox-pruner.ts'
 import { createEventualApplier } from '../../crdt/applier.ts'
 import { createEventualContext, createEventualEngine } from '../../crdt/engine.ts'
 import { createPinnedApplier } from '../../replication/pinned/applier.ts'
 import { createExporter, type Exporter } from '../../replication/stream/exporter.ts'
 import type { StreamFaults } from '../../replication/stream/faults.ts'
 import { createImporter, type Importer } from '../../replication/stream/importer.ts'
+import { KeepTimer } from '../../replication/stream/keep-timer.ts'
 import { makeSource } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
@@ -28,7 +30,20 @@ export interface StreamRegionOptions {
   readonly mayReplicate: (tenant: string, region: string) => Promise<boolean>
   readonly faults?: StreamFaults
   readonly creditBytes?: number
+  /** How long importers have advances in memory alone. */
+  readonly keepWithinMs?: number
 }
+
+/** All that an outbox ever held, so that a check sees what was pruned, too. */
+const KEEP_PRUNED: readonly Statement[] = [
+  'CREATE TABLE pruned AS SELECT * FROM _outbox WHERE 0',
+  `CREATE TRIGGER keep_pruned AFTER DELETE ON _outbox BEGIN
+    INSERT INTO pruned (seq, origin_source, origin_seq, tx, table_id, tenant)
+    VALUES (old.seq, old.origin_source, old.origin_seq, old.tx, old.table_id, old.tenant);
+  END`,
+  `CREATE VIEW all_changes AS SELECT seq, origin_source, origin_seq, tx, table_id, tenant FROM pruned
+    UNION ALL SELECT seq, origin_source, origin_seq, tx, table_id, tenant FROM _outbox`,
+].map((sql) => ({ sql, args: [] }))
 
 /** When the process of a region dies: before a write, or after it, unaware of its success. */
 export type Crash = 'before' | 'after'
@@ -118,6 +133,7 @@ export class StreamRegion implements TestStore {
     const disk = await openFileStore({ path, timers: systemRuntime.timers })
     const prepared = await prepareStore(disk, streamSchema, { random: systemRuntime.random })
     const source = makeSource(options.region, prepared.incarnation)
+    await disk.write(KEEP_PRUNED)
     return new StreamRegion(options, disk, source)
   }
 
@@ -148,7 +164,8 @@ export class StreamRegion implements TestStore {
 
   /** Starts a process on the store. */
   async start(): Promise<void> {
-    const { region, regions, network, mayReplicate, faults, creditBytes } = this.#options
+    const { region, regions, network, mayReplicate, faults } = this.#options
+    const { creditBytes, keepWithinMs } = this.#options
     const [clock] = await this.disk.read([{ sql: 'SELECT hlc FROM _tx', args: [] }])
     const store = new ProcessStore(this.disk)
     const storeClock = new StoreClock(systemRuntime.clock, String(clock?.rows[0]?.[0]))
@@ -173,6 +190,7 @@ export class StreamRegion implements TestStore {
       mayReplicate,
       ...shared,
     })
+    const keepTimer = new KeepTimer(systemRuntime.timers, keepWithinMs)
     const importers = others.map((from) =>
       createImporter({
         region,
@@ -185,6 +203,7 @@ export class StreamRegion implements TestStore {
         appliers,
         probeIntervalMs: 20,
         maxBackoffMs: 50,
+        keepTimer,
         ...(creditBytes === undefined ? {} : { creditBytes }),
         ...shared,
       }),
@@ -200,6 +219,22 @@ export class StreamRegion implements TestStore {
       onChannel: (channel, _service, caller) => exporter.accept(channel, caller),
     })
     await Promise.all(importers.map((importer) => importer.start()))
+  }
+
+  /** Deletes what every region has said to hold durably. Resolves to where the outbox begins. */
+  async prune(): Promise<number> {
+    const pruner = createOutboxPruner({
+      store: this.store,
+      timers: systemRuntime.timers,
+      random: systemRuntime.random,
+      relayPosition: () => Infinity,
+      regionPositions: () => this.#exporter?.regionPositions() ?? [0],
+    })
+    try {
+      return await pruner.prune()
+    } finally {
+      await pruner.stop()
+    }
   }
 
   /** Dies now, between two steps of whatever runs. */

@@ -35,6 +35,7 @@ export type Step =
   | { readonly kind: 'cut' | 'heal'; readonly link: number }
   | { readonly kind: 'kill' | 'start'; readonly region: Region }
   | { readonly kind: 'crash'; readonly region: Region; readonly when: Crash }
+  | { readonly kind: 'prune'; readonly region: Region }
   | { readonly kind: 'wait'; readonly ms: number }
 
 const LINKS = [
@@ -75,16 +76,29 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
         when: fc.constantFrom('before', 'after'),
       }),
     },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('prune' as const), region }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(8) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constant(40) }),
+    },
   ),
   { minLength: 10, maxLength: 40 },
 )
 
+/** How a scenario is run, besides its script. */
+export interface ScenarioOptions {
+  readonly faults?: StreamFaults
+  /** Default 10,000. */
+  readonly settleMs?: number
+  /** How long importers have advances in memory alone. Default 200. */
+  readonly keepWithinMs?: number
+}
+
 /** Runs a scenario from nothing. Rejects with what is wrong. */
 export async function runScenario(
   script: readonly Step[],
-  faults: StreamFaults = {},
-  settleMs = 10_000,
+  { faults = {}, settleMs = 10_000, keepWithinMs = 200 }: ScenarioOptions = {},
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'meridian-'))
   const network = createInProcessNetwork({
@@ -98,8 +112,8 @@ export async function runScenario(
   const regions = new Map<Region, StreamRegion>()
   try {
     for (const name of REGIONS) {
-      const options = { region: name, regions: REGIONS, folder, network, mayReplicate, faults }
-      regions.set(name, await StreamRegion.open(options))
+      const shared = { regions: REGIONS, folder, network, mayReplicate, faults, keepWithinMs }
+      regions.set(name, await StreamRegion.open({ region: name, ...shared }))
     }
     await Promise.all([...regions.values()].map((one) => one.start()))
     for (const step of script) await runStep(step, regions, network)
@@ -146,6 +160,8 @@ async function runStep(
     case 'crash':
       regions.get(step.region)?.crashAtNextWrite(step.when)
       return
+    case 'prune':
+      return attempt(regions.get(step.region), (one) => one.prune())
     case 'wait':
       await sleep(step.ms)
   }
@@ -244,7 +260,12 @@ async function checkRegions(regions: ReadonlyMap<Region, StreamRegion>): Promise
 /** localSeq is dense and every transaction whole. */
 async function checkDense(one: StreamRegion): Promise<void> {
   const end = await one.feed.end()
-  let at = 0
+  const made = await rowsOf(one, 'SELECT count(*), max(seq) FROM all_changes')
+  if (String(made) !== `${end},${end > 0 ? end : ''}`) {
+    throw new Error(`${one.region} has ${String(made)} of ${end} changes`)
+  }
+  const [first] = await rowsOf(one, 'SELECT coalesce(min(seq) - 1, ?) FROM _outbox', end)
+  let at = Number(first?.[0])
   let place = 0
   while (at < end) {
     for (const change of await one.feed.read(at, 7)) {
@@ -258,7 +279,7 @@ async function checkDense(one: StreamRegion): Promise<void> {
 
 /** A store's own changes never come back to it. */
 async function checkNoEcho(one: StreamRegion): Promise<void> {
-  const sql = `SELECT seq FROM _outbox WHERE origin_source = '${one.source}'`
+  const sql = `SELECT seq FROM all_changes WHERE origin_source = '${one.source}'`
   const echoes = await rowsOf(one, sql)
   if (echoes.length > 0) throw new Error(`${one.region} has an echo at ${String(echoes)}`)
 }
@@ -267,7 +288,7 @@ async function checkNoEcho(one: StreamRegion): Promise<void> {
 async function checkOrigins(source: StreamRegion, target: StreamRegion): Promise<void> {
   const made = await rowsOf(
     source,
-    `SELECT seq, tenant FROM _outbox WHERE origin_source IS NULL
+    `SELECT seq, tenant FROM all_changes WHERE origin_source IS NULL
       AND table_id <> ${PLANS.id} ORDER BY seq`,
   )
   const expected = made
@@ -275,7 +296,7 @@ async function checkOrigins(source: StreamRegion, target: StreamRegion): Promise
     .map(([seq]) => Number(seq))
   const got = await rowsOf(
     target,
-    `SELECT origin_seq FROM _outbox WHERE origin_source = '${source.source}' ORDER BY origin_seq`,
+    `SELECT origin_seq FROM all_changes WHERE origin_source = '${source.source}' ORDER BY origin_seq`,
   )
   const found = got.map(([seq]) => Number(seq))
   if (JSON.stringify(found) !== JSON.stringify(expected)) {
@@ -305,8 +326,12 @@ function checkBytes(one: StreamRegion): void {
   }
 }
 
-async function rowsOf(one: StreamRegion, sql: string): Promise<readonly SqlRow[]> {
-  const [result] = await one.disk.read([{ sql, args: [] }])
+async function rowsOf(
+  one: StreamRegion,
+  sql: string,
+  ...args: readonly number[]
+): Promise<readonly SqlRow[]> {
+  const [result] = await one.disk.read([{ sql, args }])
   return result?.rows ?? []
 }
 

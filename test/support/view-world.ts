@@ -8,6 +8,7 @@ import { createViewMaintainer, type ViewMaintainer } from '../../cdc/views/maint
 import type { Cause, Change, RowImage } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
+import type { Timers } from '../../src/core/ports/runtime.ts'
 import { StatementFailed, type Statement, type Store } from '../../src/core/ports/store.ts'
 import { StoreClock } from '../../src/core/store-clock.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
@@ -31,15 +32,22 @@ export type WriteFailure = 'before' | 'inside' | 'after'
 class FailingStore implements Store {
   readonly #store: MemoryStore
   failure: WriteFailure | undefined
+  /** The process that had it is gone: nothing of it reaches the store any more. */
+  isDead = false
+  /** How often the maintainer has called `write` and `read`. */
+  writes = 0
+  reads = 0
 
   constructor(store: MemoryStore) {
     this.#store = store
   }
 
   async write(statements: readonly Statement[]): ReturnType<Store['write']> {
+    this.writes += 1
     const failure = this.failure
     this.failure = undefined
     const lost = new MeridianError('STORE_UNAVAILABLE', 'The disk is gone.')
+    if (this.isDead) throw lost
     if (failure === 'before') throw lost
     if (failure === 'inside') {
       const half = statements.slice(0, Math.ceil(statements.length / 2))
@@ -55,6 +63,7 @@ class FailingStore implements Store {
   }
 
   read(statements: readonly Statement[]): ReturnType<Store['read']> {
+    this.reads += 1
     return this.#store.read(statements)
   }
 
@@ -92,6 +101,8 @@ export interface ViewWorldOptions {
   readonly tenants: readonly string[]
   readonly faults?: ViewFaults
   readonly reserveRows?: number
+  /** What the maintainer waits with; default: short waits are shorter still. */
+  readonly timers?: Timers
 }
 
 const TIMEOUT_MS = 20_000
@@ -99,7 +110,7 @@ const TIMEOUT_MS = 20_000
 export class ViewWorld {
   readonly store: MemoryStore
   readonly log = new MemoryChangeLog()
-  readonly failing: FailingStore
+  failing: FailingStore
   schema: CompiledSchema
   nowMs = 1_000_000
   /** What has stopped views. */
@@ -135,12 +146,12 @@ export class ViewWorld {
   /** Starts the views, those of another schema when one is given. */
   async start(schema = this.schema): Promise<void> {
     this.schema = schema
-    const { faults, reserveRows } = this.#options
+    const { faults, reserveRows, timers = FAST_TIMERS } = this.#options
     this.#views = await createViewMaintainer({
       store: this.failing,
       schema,
       changeLog: this.log,
-      runtime: { ...systemRuntime, timers: FAST_TIMERS },
+      runtime: { ...systemRuntime, timers },
       nowMs: () => this.nowMs,
       onStopped: (error) => this.stopped.push(error),
       ...(faults === undefined ? {} : { faults }),
@@ -151,6 +162,14 @@ export class ViewWorld {
   async restart(schema = this.schema): Promise<void> {
     await this.views.stop()
     await this.start(schema)
+  }
+
+  /** Ends the views without a last write, as a killed process ends, and starts them again. */
+  async crash(): Promise<void> {
+    this.failing.isDead = true
+    await this.views.stop()
+    this.failing = new FailingStore(this.store)
+    await this.start()
   }
 
   /** Gives the store another schema, and starts its views. */

@@ -12,7 +12,10 @@ type Call = (index: number) => Promise<CallReport | undefined>
 export interface CassandraClient {
   write(consistency: Consistency): Call
   read(consistency: Consistency): Call
-  /** Writes if the row exists, in one linearizable step: a lightweight transaction. */
+  /**
+   * Writes if the row exists, in one linearizable step: a lightweight transaction. What a majority
+   * has accepted is decided; that it is applied is waited for in the caller's region alone.
+   */
   readonly conditionalWrite: Call
   /** Linearizable, and finishes writes that are under way. */
   readonly serialRead: Call
@@ -88,7 +91,10 @@ export async function openClient(node: CassandraEngine): Promise<CassandraClient
       return undefined
     },
     conditionalWrite: async (index) => {
-      const result = await run(UPDATE_IF, [valueOf(index), index, id(index)], LEVELS.QUORUM)
+      // Of a lightweight transaction it is the level of the commit, after the decision: Paxos v2
+      // finds what is decided among the promises of a majority, whoever has applied it.
+      const values = [valueOf(index), index, id(index)]
+      const result = await run(UPDATE_IF, values, LEVELS.LOCAL_QUORUM)
       if (!result.wasApplied()) throw missing()
       return undefined
     },

@@ -7,8 +7,8 @@ import { remarkOnDisk, type PeerSite } from '../peer-site.ts'
 import { openClient, prepareRows, type CassandraClient } from './client.ts'
 import { startNodes } from './members.ts'
 
-/** Round trips to a majority that a lightweight transaction takes: to prepare, to propose, to commit. */
-const CONDITIONAL_ROUNDS = 3
+/** Round trips to a majority that a lightweight transaction takes: to prepare and to propose. */
+const CONDITIONAL_ROUNDS = 2
 /** And a linearizable read, where no transaction is under way. */
 const SERIAL_READ_ROUNDS = 1
 
@@ -99,7 +99,7 @@ function operationsOf(
     {
       ...common,
       op: 'conditional write SERIAL',
-      durability: `linearizable, fsync on a majority of replicas (${FLUSHED}, paxos_variant: v2)`,
+      durability: `linearizable, fsync on a majority of replicas (${FLUSHED}, paxos_variant: v2); commit LOCAL_QUORUM: applied on the region's replica, the others follow`,
       networkMs: CONDITIONAL_ROUNDS * majorityMs,
       operation: client.conditionalWrite,
     },

@@ -57,7 +57,7 @@ function header(result: BenchResult): string {
         : `${counts.misses} of ${judged} measured budgets ${counts.misses === 1 ? 'misses' : 'miss'}`
   const style = judged === 0 ? '' : counts.misses === 0 ? 'good' : 'bad'
   const open = budget.length - judged
-  return `<p class="kicker">Meridian benchmarks</p>
+  return `${incomplete(result)}<p class="kicker">Meridian benchmarks</p>
 <h1 class="${style}">${title}</h1>
 <p class="lead">${escapeHtml(topology.regions.join(', '))} over the emulated network <i>${escapeHtml(topologyName)}</i>:
 ${escapeHtml(deployment)}.</p>
@@ -67,6 +67,12 @@ ${fact('Cells', whole(cells.length), `and ${whole(peers.length)} of peers`)}
 ${fact('Calls', whole(calls), 'that succeeded, warm-up left out')}
 ${fact('Took', duration(elapsedMs), startedAt.slice(0, 16).replace('T', ' ') + ' UTC')}
 </dl>`
+}
+
+/** Before anything else: what follows is not all that was to be measured. */
+function incomplete({ isComplete, notes }: BenchResult): string {
+  if (isComplete) return ''
+  return `<p class="incomplete" role="status"><b>${escapeHtml(notes[0] ?? 'Incomplete.')}</b></p>\n`
 }
 
 function fact(name: string, value: string, more: string): string {

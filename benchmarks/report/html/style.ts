@@ -6,6 +6,7 @@ export const STYLE = `
 ${colorVariables(':root')}
 ${BASE_STYLE}
 ${CHART_STYLE}
+.incomplete { border-left: 4px solid var(--bad); padding: 8px 12px; margin: 0 0 16px }
 .kicker { font-size: 14px; font-weight: 600; color: var(--soft); margin: 0 0 4px }
 h1.good { color: var(--good) } h1.bad { color: var(--bad) }
 .facts small { display: block; font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft) }

@@ -31,7 +31,10 @@ Profiles:
 
 With --engines real each region has a Kafka, a Redis, a store and a node as processes, and all have
 members of etcd; everything between regions crosses proxies that delay it. What cannot be measured
-on this machine is said in a note, never left out in silence.
+on this machine is said in a note, never left out in silence. Other databases are measured where
+they are: PostgreSQL 15 on the path, in Debian's folder or where MERIDIAN_POSTGRESQL names its
+program postgres; Cassandra with the jars that Maven fetches once, or with those of the folder
+MERIDIAN_CASSANDRA_JARS. They need the packages pg and cassandra-driver.
 
 Ends with exit code 1 if a bound of the gate is broken or a step failed. Ctrl-C ends it in order and
 still writes what was measured, marked as incomplete.

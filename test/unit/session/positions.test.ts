@@ -80,6 +80,19 @@ describe('a tracker', () => {
     expect(tracker.knownReached({ 'there.1': 5 })).toBe(true)
   })
 
+  it('wakes who waits for what it is told, without a look at the store', async () => {
+    const wait = tracker.wait({ 'there.1': 7 }, 5_000)
+    await turns()
+    const reads = store.reads
+    tracker.advance({ 'there.1': 6 })
+    tracker.advance({ 'there.1': 7 })
+    expect(await wait).toBe(true)
+    expect(store.reads).toBe(reads)
+    // The store says less, as long as it was sent no change of that range.
+    await imported('there.1', 5)
+    expect(await tracker.reached({ 'there.1': 7 })).toBe(true)
+  })
+
   it('does not take for reached what is held', async () => {
     await imported('there.1', 9)
     await held('there.1', 6)

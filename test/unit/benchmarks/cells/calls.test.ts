@@ -1,7 +1,8 @@
 /** Calls check what they were given; what is waited for elsewhere is looked for until it shows. */
 import { describe, expect, test } from 'vitest'
 import { LevelCheck, levelRead, type ReadableTable } from '../../../../benchmarks/cells/calls.ts'
-import { freshIds, untilSeen } from '../../../../benchmarks/cells/until-seen.ts'
+import { formatHlc } from '../../../../src/core/hlc.ts'
+import { committedMs, freshIds, untilSeen } from '../../../../benchmarks/cells/until-seen.ts'
 import type { CellKey } from '../../../../benchmarks/measure/cell.ts'
 import type { ReadLevel, Receipt } from '../../../../src/client/index.ts'
 import { asCall } from '../../../../src/client/call.ts'
@@ -75,6 +76,20 @@ describe('waiting until something is seen', () => {
     expect(tookMs).toBeGreaterThanOrEqual(29)
   })
 
+  test('counts from the commit, and begins to look as much earlier', async () => {
+    const startMs = performance.now()
+    const tookMs = await untilSeen({
+      sinceMs: startMs - 1_000,
+      expectedAfterMs: 1_000,
+      look: () => Promise.resolve(true),
+    })
+    const passedMs = performance.now() - startMs
+    expect(tookMs).toBeGreaterThanOrEqual(1_000)
+    expect(tookMs).toBeLessThanOrEqual(1_000 + passedMs)
+    // It has not waited for the second that is over.
+    expect(passedMs).toBeLessThan(900)
+  })
+
   test('gives up in time', async () => {
     const never = untilSeen({
       expectedAfterMs: 0,
@@ -95,5 +110,28 @@ describe('waiting until something is seen', () => {
   test('names of rows are not used twice, in this run or another', () => {
     const [first, second] = [freshIds('a'), freshIds('a')]
     expect(new Set([first(), first(), second(), second()]).size).toBe(4)
+  })
+})
+
+describe('when a write was committed', () => {
+  const wallMs = Math.floor(performance.timeOrigin) + 5_000
+  const committed = wallMs - performance.timeOrigin
+  const hlc = formatHlc(wallMs, 3)
+
+  test('is what its timestamp says, to a millisecond', () => {
+    const times = { calledMs: committed - 2, acknowledgedMs: committed + 100 }
+    expect(committedMs(hlc, times)).toBe(committed)
+  })
+
+  test('is between its call and its acknowledgement, wherever the wall clock was set', () => {
+    expect(committedMs(hlc, { calledMs: committed + 1, acknowledgedMs: committed + 9 })).toBe(
+      committed + 1,
+    )
+    expect(committedMs(hlc, { calledMs: 0, acknowledgedMs: 10 })).toBe(10)
+  })
+
+  test('is not known of a write without a timestamp', () => {
+    const times = { calledMs: 0, acknowledgedMs: 1 }
+    expect(() => committedMs(undefined, times)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
   })
 })

@@ -15,6 +15,7 @@ import {
   parseCpuQuota,
 } from '../../../../benchmarks/measure/environment.ts'
 import { fileSystemOf } from '../../../../benchmarks/measure/file-system.ts'
+import { GeneratorPriority } from '../../../../benchmarks/measure/generator-priority.ts'
 import { measureFsync } from '../../../../benchmarks/measure/fsync-latency.ts'
 
 let folder: string
@@ -103,7 +104,7 @@ describe('an environment', () => {
     expect(found.loadAverage).toHaveLength(3)
     expect(found.cpuModel).not.toBe('')
     if (process.platform !== 'linux') return
-    expect(found.notes).toEqual([])
+    expect(found.notes).toEqual([expect.stringContaining('What makes the calls')])
     expect(found.fileSystem?.type).toMatch(/^\w+$/)
   })
 
@@ -111,6 +112,18 @@ describe('an environment', () => {
     const found = await describeEnvironment(join(folder, 'missing'))
     expect(found.fsync).toBeNull()
     expect(found.notes).toContainEqual(expect.stringContaining('The latency of fsync is not known'))
+  })
+
+  test.each([
+    ['real time', 'goes before them'],
+    ['niceness', 'weighs more'],
+    [null, 'waits its turn'],
+  ] as const)('with a priority of %s tells it', async (kind, text) => {
+    const ways = kind === null ? [] : [{ kind, raise: () => () => undefined }]
+    const priority = new GeneratorPriority(ways)
+    const { notes } = await describeEnvironment(folder, { priority, fsync: { writes: 1 } })
+    expect(notes).toContainEqual(expect.stringContaining(text))
+    expect(priority.kind).toBeNull()
   })
 
   test('is named as the distribution names itself', () => {

@@ -136,7 +136,7 @@ describe('merged results', () => {
 })
 
 describe('loops in turns', () => {
-  test('run one after the other, each repetition after the one before', async () => {
+  test('run one after the other, each repetition in the opposite order of the one before', async () => {
     const one = await callsOf(0, 30)
     const order: string[] = []
     const [system, raw] = await interleave({
@@ -154,7 +154,11 @@ describe('loops in turns', () => {
         },
       ],
     })
-    expect(order).toEqual([0, 1, 2].flatMap((i) => [`system ${i}`, `system ${i} done`, `raw ${i}`]))
+    expect(order).toEqual([
+      ...['system 0', 'system 0 done', 'raw 0'],
+      ...['raw 1', 'system 1', 'system 1 done'],
+      ...['system 2', 'system 2 done', 'raw 2'],
+    ])
     expect(system.map(({ attempted, retried }) => [attempted, retried])).toEqual([
       [90, 3 * one.retried],
       [90, 3],

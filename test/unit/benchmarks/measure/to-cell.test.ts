@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
 import type { CellKey } from '../../../../benchmarks/measure/cell.ts'
+import {
+  createHistogram,
+  encodeHistogram,
+  recordMs,
+} from '../../../../benchmarks/measure/histogram.ts'
 import type { LoopResult } from '../../../../benchmarks/measure/loop.ts'
 import { toCell, toPeerCell } from '../../../../benchmarks/measure/to-cell.ts'
 
@@ -9,6 +14,15 @@ const KEY: CellKey = {
   origin: 'us-east',
   home: 'eu-west',
   level: null,
+}
+
+/** So many calls of each latency. */
+function encoded(...calls: readonly (readonly [count: number, latencyMs: number])[]): string {
+  const histogram = createHistogram()
+  for (const [count, latencyMs] of calls) {
+    for (let i = 0; i < count; i++) recordMs(histogram, latencyMs)
+  }
+  return encodeHistogram(histogram)
 }
 
 const LOOP: LoopResult = {
@@ -29,7 +43,7 @@ const LOOP: LoopResult = {
   generator: { lateP95Ms: 0.3, isLate: false },
   stalenessP95Ms: null,
   durationMs: 10_000,
-  encoded: '',
+  encoded: encoded([500, 162], [460, 175.9], [30, 200]),
   callsMade: 1250,
 }
 
@@ -78,6 +92,28 @@ test('what is not known is null', () => {
   expect(toCell(KEY, late, { networkMs: 160, limitMs: 160 }).p95OverLimit).toBeNull()
   const none = { ...LOOP, attempted: 0, callsMade: 0 }
   expect(toCell(KEY, none, { networkMs: 0, cpuMs: 5, crossRegionBytes: 5 })).toMatchObject(nothing)
+})
+
+test('a call that failed is slower than any: it counts against a bound', () => {
+  const holds = (found: Partial<LoopResult>, boundMs = 100): boolean | null | undefined =>
+    toCell(
+      KEY,
+      { ...LOOP, ...found },
+      { networkMs: 0, budgets: [{ text: '', quantile: 'p95', boundMs }] },
+    ).budgets[0]?.holds
+  const fast = { attempted: 1000, p95Ms: 50, encoded: encoded([900, 50]) }
+  expect(holds({ ...fast, attempted: 900, succeeded: 900, failed: 0 })).toBe(true)
+  // Of those that succeeded all are fast, and a tenth did not.
+  expect(holds({ ...fast, succeeded: 900, failed: 100 })).toBe(false)
+  // 96 of 100 succeed, 94 within the bound: p95 is not, although it is of those that succeeded.
+  const slow = { ...fast, succeeded: 960, failed: 40, encoded: encoded([940, 50], [20, 150]) }
+  expect(holds(slow)).toBe(false)
+  expect(holds(slow, 151)).toBe(true)
+  // Too few succeeded for a p95, and enough failed to know that it does not hold.
+  expect(holds({ attempted: 1000, succeeded: 50, failed: 950, p95Ms: null })).toBe(false)
+  expect(holds({ attempted: 100, succeeded: 50, failed: 50, p95Ms: null })).toBeNull()
+  const generator = { lateP95Ms: 30, isLate: true }
+  expect(holds({ succeeded: 900, failed: 100, p95Ms: null, generator })).toBeNull()
 })
 
 test('the p95 of repetitions stay', () => {

@@ -76,7 +76,7 @@ export function makeFixture(): MeasuredRun {
     command:
       'meridian bench --profile standard --topology triangle --engines real --seed 7 --json result.json',
     deployment: 'three regions, each with Kafka, Redis, a store and a node; etcd across them',
-    ...{ seed: 7, timeScale: 1, repetitions: 3, elapsedMs: 581_000 },
+    ...{ seed: 7, timeScale: 1, repetitions: 3, elapsedMs: 581_000, isComplete: true },
     startedAt: '2026-01-02T03:04:05.678Z',
     environment: {
       ...{ meridian: '0.1.0', commit: 'fixture', isModified: false, node: 'v20.19.0' },

@@ -34,6 +34,15 @@ test('the page needs nothing else, and every section is there', () => {
   expect(html).toContain('fsync on a majority: the primary and any 1 of 2 standbys')
 })
 
+test('that a run is not complete is said before the verdict', () => {
+  const notes = ['Incomplete: 3 of 9 steps gave a result.', ...result.notes]
+  const page = renderHtml({ ...result, isComplete: false, notes })
+  expect(page.indexOf('class="incomplete"')).toBeGreaterThan(0)
+  expect(page.indexOf('class="incomplete"')).toBeLessThan(page.indexOf('<h1'))
+  expect(page).toContain('<b>Incomplete: 3 of 9 steps gave a result.</b>')
+  expect(html).not.toContain('class="incomplete"')
+})
+
 test('the verdict comes first, in the title', () => {
   expect(html).toMatch(/<h1 class="bad">2 of 6 measured budgets miss<\/h1>/)
   const good = { ...result, budget: result.budget.filter(({ verdict }) => verdict !== 'misses') }

@@ -6,12 +6,12 @@ import { makeFixture } from './fixture.ts'
 
 const { result } = makeFixture()
 
-function print(isTTY: boolean): string {
+function print(isTTY: boolean, printed = result): string {
   let text = ''
   const stream = { isTTY, columns: 100, write: (part: string) => (text += part) }
   printResult(
     { terminal: new Terminal({ stdout: stream, stderr: stream }, {}), renderTable },
-    result,
+    printed,
   )
   return text
 }
@@ -36,4 +36,19 @@ test('cells, peers, the budget and notes are told; what is not known is marked',
 test('a miss is red on a terminal and plain elsewhere', () => {
   expect(print(true)).toContain('\u001B[31m')
   expect(print(false)).not.toContain('\u001B[')
+})
+
+test('growth is told by series, and so are rates', () => {
+  const text = print(false)
+  const [point] = result.growth
+  expect(point).toBeDefined()
+  expect(text).toContain('Growth and rates')
+  expect(text).toContain(`${point?.x.toLocaleString('en')} ${point?.xUnit}`)
+})
+
+test('that a run is not complete comes first', () => {
+  const notes = ['Incomplete: the run was interrupted after 3 of 9 steps.', ...result.notes]
+  const text = print(false, { ...result, isComplete: false, notes })
+  expect(text.trimStart().startsWith('Incomplete: the run was interrupted')).toBe(true)
+  expect(print(false)).not.toContain('Incomplete')
 })

@@ -3,7 +3,7 @@ import { bestLeader, readTopology } from '../../../../benchmarks/topologies/inde
 import { PROFILES } from '../../../../benchmarks/profiles/index.ts'
 import type { BenchRunOptions } from '../../../../benchmarks/run/options.ts'
 import { PARTS } from '../../../../benchmarks/run/parts.ts'
-import { planRun } from '../../../../benchmarks/run/plan-run.ts'
+import { planRun, planSteps } from '../../../../benchmarks/run/plan-run.ts'
 import { readThresholds } from '../../../../benchmarks/run/thresholds.ts'
 
 const topology = await readTopology('triangle')
@@ -56,6 +56,17 @@ test('fewer repetitions of one time are longer', () => {
   const once = planRun(optionsOf('standard', { measuringMs, repetitions: 1 }))
   const thrice = planRun(optionsOf('standard', { measuringMs, repetitions: 3 }))
   expect(once.timeScale).toBeCloseTo(3 * thrice.timeScale, 6)
+})
+
+test('limits of strong calls are those of the region that leads', () => {
+  const options = optionsOf('standard')
+  const asked = planSteps(options, options.leader)
+  expect(planRun(options).steps.map(({ name }) => name)).toEqual(asked.map(({ name }) => name))
+  const other = planSteps(options, 'us-east')
+  // Steps of the same lengths: the time of a run is shared out before it is known who leads.
+  expect(other.map(({ durationMs }) => durationMs)).toEqual(
+    asked.map(({ durationMs }) => durationMs),
+  )
 })
 
 test('the gate judges what the quick profile measures, where it is meant to be', () => {

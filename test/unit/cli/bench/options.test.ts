@@ -36,7 +36,11 @@ test('the command line asks for the same run again', async () => {
 test.each([
   ['an unknown profile', { profile: 'slow' }, 'There are: quick, standard, full'],
   ['an unknown workload, with the list', { workload: 'ycsb-a,ycsb-z' }, 'ycsb-z'],
-  ['an empty name in the list', { workload: 'movr,' }, 'There are: gate, latency, peers, growth'],
+  [
+    'an empty name in the list',
+    { workload: 'movr,' },
+    'There are: gate, latency, rates, peers, growth',
+  ],
   ['an unknown topology, with the list', { topology: 'square' }, 'triangle, five-regions'],
   ['an unknown region, with the list', { leader: 'mars' }, 'us-east, eu-west, ap-south'],
   ['unknown engines', { engines: 'fast' }, 'embedded, real'],

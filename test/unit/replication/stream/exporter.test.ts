@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { PROCESS_CALLER } from '../../../../src/core/principal.ts'
 import type { MayReplicate } from '../../../../replication/stream/export-filter.ts'
 import { createExporter, type Exporter } from '../../../../replication/stream/exporter.ts'
@@ -9,6 +9,7 @@ import {
   type ImporterMessage,
   type StreamBatch,
 } from '../../../../replication/stream/messages.ts'
+import { LAST_LOCAL_SEQ } from '../../../../src/schema/system-tables.ts'
 import { outboxRows } from '../../../../src/sql/outbox-rows.ts'
 import { channelPair } from '../../../support/channel-pair.ts'
 import { turns } from '../../../support/manual-runtime.ts'
@@ -156,6 +157,44 @@ describe('exporter', () => {
     const [answer, advance] = await us.heard()
     expect(answer).toEqual({ kind: 'answer', id: 7, end: 1, sent: 0 })
     expect(advance).toMatchObject({ kind: 'batch', previous: 0, position: 1, changes: [] })
+  })
+
+  test('a probe of a store at rest costs a look at its end at most', async () => {
+    const target = await openTestStore()
+    await order(target, 'acme', 'a')
+    const us = await subscribe(exporterOf(target))
+    await order(target, 'other', 'b')
+    await us.heard()
+    const read = vi.spyOn(target.store, 'read')
+    await us.say({ kind: 'probe', id: 1 })
+    const told = await us.heard()
+    expect(told).toMatchObject([
+      { kind: 'answer', end: 2, sent: 1 },
+      { position: 2, changes: [] },
+    ])
+    await us.say({ kind: 'probe', id: 2 })
+    expect(await us.heard()).toMatchObject([{ kind: 'answer', end: 2, sent: 2 }])
+    expect(read.mock.calls.length).toBeLessThanOrEqual(2)
+    for (const [statements] of read.mock.calls) expect(statements).toEqual([LAST_LOCAL_SEQ])
+  })
+
+  test('answers probes with the end of the store, not with what its own process knows', async () => {
+    const target = await openTestStore()
+    await order(target, 'acme', 'a')
+    let end = 1
+    const exporter = createExporter({
+      feed: target.feed(),
+      schema: streamSchema,
+      regions: ['us'],
+      mayReplicate: onlyAcme,
+      readEnd: () => Promise.resolve(end),
+    })
+    const us = await subscribe(exporter)
+    await us.heard()
+    // Another process has the store now, and has committed.
+    end = 3
+    await us.say({ kind: 'probe', id: 1 })
+    expect(await us.heard()).toEqual([{ kind: 'answer', id: 1, end: 3, sent: 1 }])
   })
 
   test('sends no more than its credit and one batch, and goes on when it is renewed', async () => {

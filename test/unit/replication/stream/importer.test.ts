@@ -1,137 +1,19 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
-import type { MaySend } from '../../../../replication/stream/import-filter.ts'
+import { describe, expect, test } from 'vitest'
 import type { ChangeAppliers } from '../../../../replication/stream/import-writer.ts'
-import { createImporter, type Importer } from '../../../../replication/stream/importer.ts'
-import {
-  decodeImporterMessage,
-  encodeExporterMessage,
-  type ExporterMessage,
-  type ImporterMessage,
-  type StreamBatch,
-} from '../../../../replication/stream/messages.ts'
-import type { Change } from '../../../../src/core/change.ts'
 import { MeridianError, toWireError } from '../../../../src/core/errors.ts'
 import { formatHlc } from '../../../../src/core/hlc.ts'
-import type { Transport } from '../../../../src/core/ports/transport.ts'
-import { channelPair, type TestEnd } from '../../../support/channel-pair.ts'
-import { ManualRuntime, turns } from '../../../support/manual-runtime.ts'
+import {
+  accept,
+  batch,
+  change,
+  openRig,
+  openSubscribed,
+  POSITIONS,
+  SOURCE,
+} from '../../../support/import-rig.ts'
+import { turns } from '../../../support/manual-runtime.ts'
 import { NOTES, ORDERS, streamSchema, testAppliers } from '../../../support/stream-schema.ts'
-import { openTestStore, type FeedStore } from '../../../support/test-store.ts'
 
-const SOURCE = 'us.0001'
-
-/** An importer of `eu` whose source is the test. */
-interface Rig {
-  readonly target: FeedStore
-  readonly importer: Importer
-  readonly runtime: ManualRuntime
-  /** Connections that the importer opened. */
-  connections(): number
-  isUnreachable: boolean
-  /** What ended the stream, each time. */
-  readonly stops: MeridianError[]
-  say(...messages: readonly ExporterMessage[]): Promise<void>
-  heard(): Promise<ImporterMessage[]>
-  peer(): TestEnd
-  rows(sql: string): Promise<readonly (readonly unknown[])[]>
-}
-
-async function openRig(appliers: ChangeAppliers = testAppliers(), maySend?: MaySend): Promise<Rig> {
-  const target = await openTestStore('eu')
-  const runtime = new ManualRuntime()
-  const peers: TestEnd[] = []
-  const transport: Transport = {
-    request: () => Promise.reject(new Error('No requests here.')),
-    connect: () => {
-      if (rig.isUnreachable) {
-        return Promise.reject(new MeridianError('REGION_UNREACHABLE', 'No link.'))
-      }
-      const { channel, peer } = channelPair()
-      peers.push(peer)
-      return Promise.resolve(channel)
-    },
-  }
-  const importer = createImporter({
-    region: 'eu',
-    from: 'us',
-    transport,
-    store: target.store,
-    schema: streamSchema,
-    storeClock: target.storeClock,
-    runtime,
-    appliers,
-    onStopped: (error) => rig.stops.push(error),
-    ...(maySend === undefined ? {} : { maySend }),
-  })
-  onTestFinished(() => importer.stop())
-  const peer = (): TestEnd => peers.at(-1) as TestEnd
-  const rig: Rig = {
-    target,
-    importer,
-    runtime,
-    connections: () => peers.length,
-    isUnreachable: false,
-    stops: [],
-    say: async (...messages) => {
-      for (const message of messages) peer().send(encodeExporterMessage(message))
-      await turns()
-    },
-    heard: async () => {
-      await turns()
-      return peer().received.splice(0).map(decodeImporterMessage)
-    },
-    peer,
-    rows: async (sql) => {
-      const [result] = await target.store.read([{ sql, args: [] }])
-      return result?.rows ?? []
-    },
-  }
-  await importer.start()
-  await turns()
-  return rig
-}
-
-async function openSubscribed(appliers?: ChangeAppliers): Promise<Rig> {
-  const rig = await openRig(appliers)
-  await rig.say(accept(0))
-  await rig.heard()
-  return rig
-}
-
-function accept(position: number, source = SOURCE): ExporterMessage {
-  return { kind: 'accept', source, position, end: position }
-}
-
-function change(seq: number, overrides: Partial<Change> = {}): Change {
-  const hlc = formatHlc(1_700_000_000_000 - 1000 + seq, 0)
-  return {
-    localSeq: seq,
-    origin: { source: SOURCE, epoch: 1, seq },
-    txId: `tx-${seq}`,
-    index: 0,
-    size: 1,
-    hlc,
-    schemaVersion: streamSchema.version,
-    cause: 'user',
-    tableId: ORDERS.id,
-    op: 'insert',
-    tenant: 'acme',
-    key: [`o${seq}`],
-    before: null,
-    after: [`o${seq}`, 'x', 1],
-    version: `00000001.${hlc}`,
-    delta: null,
-    ...overrides,
-  }
-}
-
-function batch(previous: number, ...changes: readonly Change[]): StreamBatch {
-  const position = changes.at(-1)?.localSeq ?? previous
-  const hlc = changes.at(-1)?.hlc ?? null
-  return { kind: 'batch', previous, position, hlc, imports: null, changes }
-}
-
-const POSITIONS = 'SELECT source, seq FROM _positions'
 const ORDER_IDS = `SELECT c1 FROM ${ORDERS.physicalName} ORDER BY 1`
 
 describe('importer', () => {
@@ -244,15 +126,6 @@ describe('importer', () => {
     expect(await rig.rows(ORDER_IDS)).toEqual([['o1'], ['o5']])
     expect(await rig.rows(POSITIONS)).toEqual([[SOURCE, 5]])
     expect(rig.importer.status()).toMatchObject({ position: 5, error: null })
-  })
-
-  test('an advance moves the position without a change', async () => {
-    const rig = await openSubscribed()
-    await rig.say({ ...batch(0), position: 7 })
-    expect(await rig.rows(POSITIONS)).toEqual([[SOURCE, 7]])
-    expect(await rig.target.feed().end()).toBe(0)
-    await rig.say(batch(7, change(8)))
-    expect(await rig.rows(POSITIONS)).toEqual([[SOURCE, 8]])
   })
 
   test('a poison transaction stops the stream there: before it applied, behind it nothing', async () => {

@@ -17,7 +17,8 @@ import { WriteQueue } from '../../src/drivers/store/write-queue.ts'
 
 /** What is planted in the write path. */
 const SLEEP_MS = 20
-const ATTEMPTS = 3
+/** What else runs on this machine delays every call: for a while it may drown what is planted. */
+const ATTEMPTS = 5
 
 let folder = ''
 beforeEach(() => {
@@ -62,15 +63,23 @@ test('it is red, and names the writes, where each commit takes 20 ms longer', as
   })
   const bounds = thresholds.bounds.filter(({ op }) => op === 'write')
   const broken = new Map<Bound, string>()
-  // What others on this machine do may drown 20 ms for a while.
+  const isWanted = (step: string): boolean =>
+    bounds.some((bound) => !broken.has(bound) && step === `${bound.mode} writes`)
   for (let attempt = 0; attempt < ATTEMPTS && broken.size < bounds.length; attempt++) {
-    const { result } = await quick({ only: (step) => step.endsWith(' writes') })
+    const { result } = await quick({
+      // The raw engine is measured beside eventual writes.
+      only: (step) => step === 'eventual writes' || isWanted(step),
+    })
     for (const { bound, problem, text } of judgeGate(result, { ...thresholds, bounds })) {
       if (problem === 'broken') broken.set(bound, text)
     }
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
   }
-  expect(bounds.filter((bound) => !broken.has(bound))).toEqual([])
-  for (const [{ mode }, text] of broken) expect(text).toContain(`${mode} write, `)
+  const held = bounds.filter((bound) => !broken.has(bound))
+  expect(held.map(({ mode, origin }) => `${mode} write from ${origin}`)).toEqual([])
+  for (const [{ mode, origin }, text] of broken) {
+    expect(text).toContain(`${mode} write, ${origin}`)
+    expect(text).toContain('exceeded by')
+  }
 })
