@@ -4,7 +4,7 @@
  */
 import type { CancelTimer, Timers } from '../../src/core/ports/runtime.ts'
 
-const DEFAULT_WITHIN_MS = 200
+const DEFAULT_WITHIN_MS = 1_000
 
 export class KeepTimer {
   readonly #timers: Timers

@@ -163,7 +163,7 @@ describe('importer', () => {
     await rig.say(batch(0, change(1)))
     expect(rig.importer.status().error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
     for (let i = 0; i < 2; i++) {
-      await rig.runtime.advance(200)
+      await rig.runtime.advance(1_000)
       await rig.say(accept(0), batch(0, change(1)))
     }
     expect(await rig.rows(POSITIONS)).toEqual([[SOURCE, 1]])
@@ -222,7 +222,7 @@ describe('importer', () => {
     expect(rig.target.storeClock.next() < hlc).toBe(true)
     expect(rig.importer.status()).toMatchObject({ position: 1, lag: 1 })
     await rig.target.store.write([{ sql: 'DELETE FROM _held', args: [] }])
-    await rig.runtime.advance(200)
+    await rig.runtime.advance(1_000)
     expect(rig.importer.status()).toMatchObject({ position: 2, lag: 0 })
   })
 
