@@ -5,7 +5,7 @@
 import type { CancelTimer, Timers } from '../../src/core/ports/runtime.ts'
 
 /** Progress is durable this long after it was made, while the store takes it. */
-export const FLUSH_AFTER_MS = 900
+export const FLUSH_AFTER_MS = 600
 const MAX_PAUSE_MS = 5_000
 
 export class LazyFlush {

@@ -2,7 +2,7 @@
  * Keeps the materialized views of a store current: follows its change log, turns each batch into
  * what every view writes, and commits that together with the views' positions. After a crash it
  * goes on where the positions say, so every change counts once. Where a batch has no effect on any
- * view, positions move in memory at once, and are durable 900 ms later at the latest, while the
+ * view, positions move in memory at once, and are durable 600 ms later at the latest, while the
  * store takes writes: to read such changes again is harmless. A view that cannot follow stops with
  * a typed error, alone: reads of it fail, nothing is skipped (protocol rule 21).
  */
