@@ -28,6 +28,8 @@ export interface StepPlan {
   readonly leader: string
   /** Calls a second of each origin in an open loop, where a step has no rate of its own. */
   readonly rateOpsPerSecond: number
+  /** The same where it was asked for by name: goes before the rate that a step has of its own. */
+  readonly askedRateOpsPerSecond?: number | undefined
 }
 
 /** Latencies of one cell in full, for the raw log beside the result. */

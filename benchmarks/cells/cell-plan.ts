@@ -81,17 +81,32 @@ export interface CellStepPlan {
 /** Repetitions that lengths are reckoned with. */
 export const PLANNED_REPETITIONS = 3
 /** With these, and some that fail or come late, p95 is known. */
-const ENOUGH_FOR_P95 = 230
+const ENOUGH_FOR_P95 = 208
 /** The same for p99. */
-const ENOUGH_FOR_P99 = 1100
+const ENOUGH_FOR_P99 = 1030
+/** About how long what a turn leaves behind takes to arrive. */
+const SETTLE_MS = 250
+
+/**
+ * Calls a second of each origin: what leaves two cores, with all regions and their engines on them,
+ * about half idle, so that a latency is that of a call and not of a queue.
+ */
+export const STRONG_WRITE_RATE = 10
+export const PINNED_WRITE_RATE = 10
+export const EVENTUAL_WRITE_RATE = 20
+export const READ_RATE = 20
+
+/** Of nodes that are processes. */
+const CACHED_READS =
+  "Session and stale reads through a node may be answered from the cache in the node's memory; the raw engine beside them reads its file."
 
 /** The lengths of a profile's turns. */
 export interface Pace {
   readonly warmupMs: number
-  /** Of calls that cross regions. */
-  readonly windowMs: number
-  /** Of calls that stay within one: many more fit in the same time. */
-  readonly localWindowMs: number
+  /** No window is longer: where it would have to be, calls come faster instead. */
+  readonly longestWindowMs: number
+  /** Of calls at a rate that makes a latency no matter. */
+  readonly loadedWindowMs: number
   /** Of point reads where nothing is between: a turn of a fraction of a second has thousands. */
   readonly pointReads: TurnLength & { readonly rounds: number }
   /** Whether windows are meant to give p99 where the budget speaks of it. */
@@ -105,34 +120,51 @@ export interface CellsPlan extends StepPlan {
   readonly homes: readonly string[]
 }
 
-/** The turn of calls that cross regions. */
-export function remoteTurn({ pace }: CellsPlan): TurnLength {
-  return { warmupMs: pace.warmupMs, windowMs: pace.windowMs }
-}
-
-/** The turn of calls that stay within a region. */
-export function localTurn({ pace }: CellsPlan): TurnLength {
-  return { warmupMs: pace.warmupMs, windowMs: pace.localWindowMs }
+/** A turn's length, with the load that makes it long enough. */
+export interface PacedTurn {
+  readonly turn: TurnLength
+  readonly load: { readonly loop: 'open'; readonly rateOpsPerSecond: number }
 }
 
 /**
- * The load of one cell: the rate that is asked for, or the least that its turns need for a p95 (with
- * `'p99'` for a p99, in profiles that are meant to know it), if that is more.
+ * A turn that is as long as its rate takes to give a p95 (with `'p99'` a p99, in profiles that are
+ * meant to know it); where the profile has no window that long, the rate is higher. A rate that was
+ * asked for is the origin's, whatever it gives. `share`: the part of its origin's rate that a cell has.
  */
-export function openLoad(
+export function paced(
   plan: CellsPlan,
-  rateOpsPerSecond: number,
-  { windowMs }: TurnLength,
-  needs: 'p95' | 'p99' = 'p95',
-): LoopOptions['load'] {
-  const calls = needs === 'p99' && plan.pace.knowsP99 ? ENOUGH_FOR_P99 : ENOUGH_FOR_P95
-  const least = Math.ceil((calls * 1000) / (PLANNED_REPETITIONS * windowMs))
-  return { loop: 'open', rateOpsPerSecond: Math.max(rateOpsPerSecond, least) }
+  ofOrigin: number,
+  { share = 1, needs = 'p95' }: { readonly share?: number; readonly needs?: 'p95' | 'p99' } = {},
+): PacedTurn {
+  const { pace, askedRateOpsPerSecond: asked } = plan
+  const calls = needs === 'p99' && pace.knowsP99 ? ENOUGH_FOR_P99 : ENOUGH_FOR_P95
+  const rate = (asked ?? ofOrigin) * share
+  const neededMs = Math.ceil((calls * 1000) / (PLANNED_REPETITIONS * rate))
+  const windowMs = Math.min(pace.longestWindowMs, neededMs)
+  const least = (calls * 1000) / (PLANNED_REPETITIONS * windowMs)
+  return {
+    turn: { warmupMs: pace.warmupMs, windowMs },
+    load: { loop: 'open', rateOpsPerSecond: asked === undefined ? Math.max(rate, least) : rate },
+  }
+}
+
+/** A raw engine's turn: one loop for what several cells ask of it, as long as its p95 takes. */
+export function pacedTogether(plan: CellsPlan, { load }: PacedTurn, cells: number): PacedTurn {
+  const rate = load.rateOpsPerSecond * cells
+  return paced({ ...plan, askedRateOpsPerSecond: undefined }, rate)
+}
+
+/** What readers of levels that a region answers by itself must know. */
+export function cacheNotes({ engines }: Pick<StepPlan, 'engines'>): readonly string[] {
+  const together = 'Session and stale reads of one kind of table are called at once.'
+  if (engines === 'embedded') return [together]
+  return [together, CACHED_READS]
 }
 
 /** About how long a step takes at a time scale of 1. */
 export function durationOf({ turns, raw, rounds = 1, setupMs = 0 }: CellStepPlan): number {
   const lengths: readonly TurnLength[] = raw === null ? turns : [...turns, raw]
-  const roundMs = lengths.reduce((sum, { warmupMs, windowMs }) => sum + warmupMs + windowMs, 0)
-  return PLANNED_REPETITIONS * rounds * roundMs + setupMs
+  const lengthsMs = lengths.reduce((sum, { warmupMs, windowMs }) => sum + warmupMs + windowMs, 0)
+  const settlingMs = turns.length * SETTLE_MS
+  return PLANNED_REPETITIONS * rounds * (lengthsMs + settlingMs) + setupMs
 }

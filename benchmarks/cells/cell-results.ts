@@ -24,10 +24,10 @@ export function resultOf(plan: CellStepPlan, open: OpenStep, loops: MeasuredLoop
     return turn.cells.map((cell, i): Cell => {
       const loop = results[i] as LoopResult
       histograms.push({ name: fileName(cell.plan.key), encoded: loop.encoded })
-      const rawEngineP95Ms = rawBeside(cell.plan, open.raw, loops.raw)
+      const raw = rawBeside(cell.plan, open.raw, loops.raw)
       // What cells at once spend cannot be told apart: each call counts the same.
       const share = callsMade === 0 ? 0 : callsOf(loop) / callsMade
-      return toCell(cell.plan.key, loop, factsOf(cell, turn, share, rawEngineP95Ms))
+      return toCell(cell.plan.key, loop, factsOf(cell, turn, share, raw))
     })
   })
   const peers = (open.raw?.loops ?? []).map(({ peer, operation }, i): PeerCell => {
@@ -44,10 +44,11 @@ function factsOf(
   { plan, open }: OpenTurn['cells'][number],
   { spent }: OpenTurn,
   share: number,
-  rawEngineP95Ms: number | null,
+  { rawEngineP50Ms, rawEngineP95Ms }: RawBeside,
 ): CellFacts {
   const { networkMs, limitMs, budget } = plan
-  const bounds = budget === null ? [] : budgetBounds(budget, { networkMs, rawEngineP95Ms })
+  const bounds =
+    budget === null ? [] : budgetBounds(budget, { networkMs, rawEngineP50Ms, rawEngineP95Ms })
   const facts = { networkMs, limitMs, rawEngineP95Ms, budgets: bounds }
   if (open.ownDeployment !== undefined) return facts
   return { ...facts, crossRegionBytes: spent.bytes * share, cpuMs: spent.cpuMs * share }
@@ -57,17 +58,23 @@ function callsOf({ callsMade, attempted }: LoopResult): number {
   return callsMade ?? attempted
 }
 
-/** p95 of the loop in the cell's own region, or of the one loop that stands for all. */
+interface RawBeside {
+  readonly rawEngineP50Ms: number | null
+  readonly rawEngineP95Ms: number | null
+}
+
+/** Of the loop in the cell's own region, or of the one loop that stands for all. */
 function rawBeside(
   { key, rawExtraMs }: CellPlan,
   raw: OpenRaw | null,
   results: readonly LoopResult[],
-): number | null {
-  if (raw === null) return null
+): RawBeside {
+  if (raw === null) return { rawEngineP50Ms: null, rawEngineP95Ms: null }
   const at = raw.loops.findIndex(({ operation }) => operation.origin === key.origin)
   const beside = results[raw.loops.length === 1 ? 0 : at]
-  const p95Ms = beside?.p95Ms ?? null
-  return p95Ms === null ? null : p95Ms + rawExtraMs
+  const withWay = (valueMs: number | null | undefined): number | null =>
+    typeof valueMs === 'number' ? valueMs + rawExtraMs : null
+  return { rawEngineP50Ms: withWay(beside?.p50Ms), rawEngineP95Ms: withWay(beside?.p95Ms) }
 }
 
 function fileName(key: CellKey): string {

@@ -6,9 +6,11 @@ import type { BenchContext } from '../step.ts'
 import { tenantOf } from '../workloads/schema.ts'
 import { levelRead, LevelCheck, writeOperation } from './calls.ts'
 import {
-  localTurn,
-  openLoad,
-  remoteTurn,
+  cacheNotes,
+  EVENTUAL_WRITE_RATE,
+  paced,
+  pacedTogether,
+  READ_RATE,
   type CellPlan,
   type CellsPlan,
   type CellStepPlan,
@@ -16,43 +18,44 @@ import {
 } from './cell-plan.ts'
 import { libsqlRaw, POINT_READ, TRANSACTION } from './raw-engines.ts'
 import { anyReadId, valueOf, writtenId } from './rows.ts'
-import { freshIds, POLL_NOTE, untilSeen } from './until-seen.ts'
+import { COMMIT_POLL_NOTE, committedMs, freshIds, untilSeen } from './until-seen.ts'
 
-const LOCAL_RATE_FACTOR = 2
+/** Each call of a pair of regions polls: they share an origin's rate. */
+const CONVERGE_RATE = 15
 
 /** One row replaced, from each region in each region's own copy. */
 export function eventualWrites(plan: CellsPlan): CellStepPlan {
-  const turn = remoteTurn(plan)
-  const load = openLoad(plan, plan.rateOpsPerSecond, turn, 'p99')
+  const { regions } = plan.topology
+  const ofCell = paced(plan, EVENTUAL_WRITE_RATE, { needs: 'p99' })
+  const together = pacedTogether(plan, ofCell, regions.length)
+  const { turn, load } = ofCell
   return {
     name: 'eventual writes',
-    turns: [{ ...turn, cells: plan.topology.regions.map((origin) => writeIn(origin, load)) }],
-    raw: { ...turn, ...libsqlRaw(TRANSACTION, load) },
+    turns: [{ ...turn, cells: regions.map((origin) => writeIn(origin, load)) }],
+    raw: { ...together.turn, ...libsqlRaw(TRANSACTION, together.load) },
   }
 }
 
 /** Reads of the region's own copy. */
 export function eventualReads(plan: CellsPlan): CellStepPlan {
-  const turn = localTurn(plan)
-  const load = openLoad(plan, LOCAL_RATE_FACTOR * plan.rateOpsPerSecond, turn)
+  const { regions } = plan.topology
+  const ofCell = paced(plan, READ_RATE)
+  const together = pacedTogether(plan, ofCell, regions.length)
+  const { turn, load } = ofCell
   const cells = (level: ReadLevel): readonly CellPlan[] =>
-    plan.topology.regions.map((origin) => readIn(origin, level, load))
+    regions.map((origin) => readIn(origin, level, load))
   return {
     name: 'eventual reads',
-    turns: [
-      { ...turn, cells: cells('session') },
-      { ...turn, cells: cells('stale') },
-    ],
-    raw: { ...turn, ...libsqlRaw(POINT_READ, load) },
+    turns: [{ ...turn, cells: [...cells('session'), ...cells('stale')] }],
+    raw: { ...together.turn, ...libsqlRaw(POINT_READ, together.load) },
+    notes: cacheNotes(plan),
   }
 }
 
-/** From an acknowledged write until another region shows it, for every ordered pair. */
+/** From a committed write until another region shows it, for every ordered pair. */
 export function convergence(plan: CellsPlan): CellStepPlan {
-  const turn = remoteTurn(plan)
   const { regions } = plan.topology
-  // Each call polls: no more of them than a p95 needs.
-  const load = openLoad(plan, 0, turn)
+  const { turn, load } = paced(plan, CONVERGE_RATE, { share: 1 / (regions.length - 1) })
   const cells = plan.homes.flatMap((origin) =>
     regions
       .filter((seenIn) => seenIn !== origin)
@@ -64,7 +67,7 @@ export function convergence(plan: CellsPlan): CellStepPlan {
     raw: null,
     notes: [
       'Convergence: no raw engine replicates between regions here; what it is held against is one way.',
-      `Convergence: written in the cell's origin, waited for in its home. ${POLL_NOTE}`,
+      `Convergence: written in the cell's origin, waited for in its home. ${COMMIT_POLL_NOTE}`,
     ],
   }
 }
@@ -144,9 +147,12 @@ function openConverge(
     check: () => levels.check(),
     operation: async (index) => {
       const id = ids()
+      const calledMs = performance.now()
       const write = written.upsert({ id, value: valueOf(index) }, { session })
       const { receipt } = await write.withReceipt()
+      const acknowledgedMs = performance.now()
       const latencyMs = await untilSeen({
+        sinceMs: committedMs(receipt.hlc, { calledMs, acknowledgedMs }),
         expectedAfterMs: wayMs,
         signal: context.signal,
         look: async () => {

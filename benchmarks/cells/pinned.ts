@@ -5,47 +5,48 @@ import { roundTripMs } from '../measure/network-time.ts'
 import { tenantOf } from '../workloads/schema.ts'
 import { levelRead, writeOperation } from './calls.ts'
 import {
-  localTurn,
-  openLoad,
-  remoteTurn,
+  cacheNotes,
+  paced,
+  pacedTogether,
+  PINNED_WRITE_RATE,
+  READ_RATE,
   type CellPlan,
   type CellsPlan,
   type CellStepPlan,
-  type TurnLength,
 } from './cell-plan.ts'
 import { libsqlRaw, PINNED_WRITE, POINT_READ } from './raw-engines.ts'
 import { anyReadId, valueOf, writtenId } from './rows.ts'
 
-const LOCAL_RATE_FACTOR = 2
-
 /** One row replaced, from each region at each home. An origin's rate is shared out over the homes. */
 export function pinnedWrites(plan: CellsPlan): CellStepPlan {
-  const turn = remoteTurn(plan)
-  const load = pairLoad(plan, plan.rateOpsPerSecond, turn)
+  const ofPair = paced(plan, PINNED_WRITE_RATE, { share: 1 / plan.homes.length })
+  const { turn, load } = ofPair
+  const cells = pairs(plan, (origin, home) => writeAt(plan, origin, home, load))
+  const together = pacedTogether(plan, ofPair, cells.length)
   return {
     name: 'pinned writes',
-    turns: [{ ...turn, cells: pairs(plan, (origin, home) => writeAt(plan, origin, home, load)) }],
-    raw: { ...turn, ...libsqlRaw(PINNED_WRITE, homeLoad(plan, load)) },
+    turns: [{ ...turn, cells }],
+    raw: { ...together.turn, ...libsqlRaw(PINNED_WRITE, together.load) },
     notes: [REMOTE_RAW],
   }
 }
 
 /** Reads at each level, from each region of each home. */
 export function pinnedReads(plan: CellsPlan): CellStepPlan {
-  const remote = remoteTurn(plan)
-  const local = localTurn(plan)
-  const rate = LOCAL_RATE_FACTOR * plan.rateOpsPerSecond
-  const cells = (level: ReadLevel, turn: TurnLength): readonly CellPlan[] =>
-    pairs(plan, (origin, home) => readAt(plan, origin, home, level, pairLoad(plan, rate, turn)))
+  const ofPair = paced(plan, READ_RATE, { share: 1 / plan.homes.length })
+  const { turn, load } = ofPair
+  const cells = (level: ReadLevel): readonly CellPlan[] =>
+    pairs(plan, (origin, home) => readAt(plan, origin, home, level, load))
+  const strong = cells('strong')
+  const together = pacedTogether(plan, ofPair, strong.length)
   return {
     name: 'pinned reads',
     turns: [
-      { ...remote, cells: cells('strong', remote) },
-      { ...local, cells: cells('session', local) },
-      { ...local, cells: cells('stale', local) },
+      { ...turn, cells: strong },
+      { ...turn, cells: [...cells('session'), ...cells('stale')] },
     ],
-    raw: { ...local, ...libsqlRaw(POINT_READ, homeLoad(plan, pairLoad(plan, rate, local))) },
-    notes: [REMOTE_RAW],
+    raw: { ...together.turn, ...libsqlRaw(POINT_READ, together.load) },
+    notes: [REMOTE_RAW, ...cacheNotes(plan)],
   }
 }
 
@@ -57,17 +58,6 @@ function pairs(
   cell: (origin: string, home: string) => CellPlan,
 ): readonly CellPlan[] {
   return homes.flatMap((home) => topology.regions.map((origin) => cell(origin, home)))
-}
-
-function pairLoad(plan: CellsPlan, rateOfOrigin: number, turn: TurnLength): CellPlan['load'] {
-  return openLoad(plan, rateOfOrigin / plan.homes.length, turn)
-}
-
-/** What all origins together ask of one home. */
-function homeLoad(plan: CellsPlan, ofPair: CellPlan['load']): CellPlan['load'] {
-  if (ofPair.loop === 'closed') return ofPair
-  const rateOpsPerSecond = ofPair.rateOpsPerSecond * plan.topology.regions.length
-  return { loop: 'open', rateOpsPerSecond }
 }
 
 function writeAt(plan: CellsPlan, origin: string, home: string, load: CellPlan['load']): CellPlan {

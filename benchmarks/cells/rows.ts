@@ -16,9 +16,13 @@ export function anyReadId(index: number): string {
   return readId((index * STRIDE) % ROWS)
 }
 
-/** The row that the i-th write from a region replaces: as many rows a region as are read. */
+/**
+ * The row that the i-th write from a region replaces: one that is there, so that the first write of
+ * a row costs what every later one does. Regions begin at different rows.
+ */
 export function writtenId(origin: string, index: number): string {
-  return `write-${origin}-${(index * STRIDE) % ROWS}`
+  const first = Array.from(origin).reduce((sum, letter) => sum + 31 * letter.charCodeAt(0), 0)
+  return readId((first + index * STRIDE) % ROWS)
 }
 
 /** A value of about the size of a small field. */

@@ -2,8 +2,8 @@
 import { setMaxListeners } from 'node:events'
 import type { LoopOptions, LoopResult } from '../measure/loop.ts'
 import { interleave } from '../measure/merge-loops.ts'
-import { cpuMs } from '../measure/process-cpu.ts'
 import { runLoop } from '../measure/run-loop.ts'
+import { settleInTime, spendingNotes, startMeter, unsettledCount } from '../measure/spending.ts'
 import type { BenchContext, BenchStep, StepResult } from '../step.ts'
 import { durationOf, type CellStepPlan, type RawLoop, type TurnLength } from './cell-plan.ts'
 import { levelName, resultOf, type MeasuredLoops } from './cell-results.ts'
@@ -30,13 +30,15 @@ async function runCells(plan: CellStepPlan, run: BenchContext): Promise<StepResu
     note: (remark) => run.note(remark),
   }
   await prepare(context)
+  const unsettledBefore = unsettledCount(run.target)
   const closing: Close[] = []
   let result: StepResult
   try {
     const open = await openStep(plan, context, closing)
     const loops = await measure(plan, open, context)
     for (const { cells } of open.turns) for (const cell of cells) cell.open.check?.()
-    result = resultOf(plan, open, loops)
+    const notes = await spendingNotes(context, { since: unsettledBefore })
+    result = resultOf(plan, { ...open, notes: [...open.notes, ...notes] }, loops)
   } catch (error) {
     // Why it failed says more than what cannot be closed then.
     await closeAll(closing).catch(() => undefined)
@@ -63,6 +65,8 @@ async function measure(
     say(repetition, plan.raw.what)
     return runRawTurn(plan.raw, raw.loops, context, repetition)
   }
+  // What opening has caused is over before the first turn, and what a turn causes is part of it.
+  await settleInTime(context)
   const merged = await interleave({ repetitions, turns: [...runTurns, runRaw] })
   const results = merged as readonly (readonly LoopResult[])[]
   return { turns: results.slice(0, turns.length), raw: results.at(-1) ?? [] }
@@ -118,23 +122,18 @@ function seedOf({ seed }: BenchContext, repetition: number, cell: number): numbe
   return seed + repetition * 1000 + cell
 }
 
-/** Adds what the deployment spends meanwhile to the turn. */
+/** Adds what the deployment spends on it to the turn. Ends once what it left behind has arrived. */
 async function spending<T>(
-  { target }: BenchContext,
+  context: BenchContext,
   { spent }: OpenTurn,
   run: () => Promise<T>,
 ): Promise<T> {
-  const pids = target.processes().map(({ pid }) => pid)
-  const [bytesBefore, cpuBefore] = [await bytesOf(target), cpuMs(pids)]
+  const meter = await startMeter(context)
   const result = await run()
-  spent.cpuMs += cpuMs(pids) - cpuBefore
-  spent.bytes += (await bytesOf(target)) - bytesBefore
+  const { cpuMs, bytes } = await meter.read()
+  spent.cpuMs += cpuMs
+  spent.bytes += bytes
   return result
-}
-
-async function bytesOf(target: BenchContext['target']): Promise<number> {
-  const bytes = await target.crossRegionBytes()
-  return Array.from(bytes.values()).reduce((sum, one) => sum + one, 0)
 }
 
 function turnName({ cells }: OpenTurn): string {

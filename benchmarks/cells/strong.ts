@@ -4,13 +4,14 @@ import type { CellKey } from '../measure/cell.ts'
 import { commitLogMs } from '../measure/network-time.ts'
 import { levelRead, writeOperation } from './calls.ts'
 import {
-  localTurn,
-  openLoad,
-  remoteTurn,
+  cacheNotes,
+  paced,
+  pacedTogether,
+  READ_RATE,
+  STRONG_WRITE_RATE,
   type CellPlan,
   type CellsPlan,
   type CellStepPlan,
-  type TurnLength,
 } from './cell-plan.ts'
 import { etcdRaw } from './raw-engines.ts'
 import { libsqlRaw, POINT_READ } from './raw-engines.ts'
@@ -21,13 +22,9 @@ const LOADED_TX_PER_SECOND = 500
 /** Of bounded reads. */
 const MAX_STALENESS_MS = 1000
 
-/** Reads at all levels of a replica of the log cost less than those that leave the region. */
-const LOCAL_RATE_FACTOR = 2
-
-/** One row replaced, from each region, at the plan's rate. */
+/** One row replaced, from each region. */
 export function strongWrites(plan: CellsPlan): CellStepPlan {
-  const turn = remoteTurn(plan)
-  const load = openLoad(plan, plan.rateOpsPerSecond, turn)
+  const { turn, load } = paced(plan, STRONG_WRITE_RATE)
   return {
     name: 'strong writes',
     turns: [{ ...turn, cells: writesFrom(plan, 'write', load) }],
@@ -40,21 +37,24 @@ export function strongWrites(plan: CellsPlan): CellStepPlan {
 
 /** The same at the rate that the budget names, from all regions together. */
 export function strongWritesUnderLoad(plan: CellsPlan): CellStepPlan {
-  const turn = remoteTurn(plan)
+  const { warmupMs, loadedWindowMs: windowMs } = plan.pace
+  const turn = { warmupMs, windowMs }
   const rateOpsPerSecond = LOADED_TX_PER_SECOND / plan.topology.regions.length
   const load = { loop: 'open', rateOpsPerSecond } as const
   const op = `write-at-${LOADED_TX_PER_SECOND}`
   return {
-    name: `strong writes, ${LOADED_TX_PER_SECOND} a second in all`,
+    name: `strong writes, capacity: ${LOADED_TX_PER_SECOND} a second in all on one machine`,
     turns: [{ ...turn, cells: writesFrom(plan, op, load) }],
     raw: { ...turn, ...etcdRaw('transaction', load) },
+    notes: [
+      `${op}: what the deployment is capable of where all its regions, their engines and the generator share this machine; not the latency of a call.`,
+    ],
   }
 }
 
 /** Reads that ask the log how far it is: `strong`, and those with a bound on staleness. */
 export function strongReadsByIndex(plan: CellsPlan): CellStepPlan {
-  const turn = remoteTurn(plan)
-  const load = openLoad(plan, plan.rateOpsPerSecond, turn)
+  const { turn, load } = paced(plan, READ_RATE)
   const cells = (level: ReadLevel): readonly CellPlan[] =>
     plan.topology.regions.map((origin) => {
       const networkMs = commitLogMs(plan.topology, plan.leader, origin)
@@ -81,22 +81,17 @@ export function strongReadsByIndex(plan: CellsPlan): CellStepPlan {
 
 /** Reads of the region's own copy: of a session that it has caught up with, and stale ones. */
 export function strongLocalReads(plan: CellsPlan): CellStepPlan {
-  const turn = localTurn(plan)
-  const load = localLoad(plan, turn)
+  const ofCell = paced(plan, READ_RATE)
+  const together = pacedTogether(plan, ofCell, plan.topology.regions.length)
+  const { turn, load } = ofCell
   const cells = (level: ReadLevel): readonly CellPlan[] =>
     plan.topology.regions.map((origin) => readFrom(plan, origin, level, load))
   return {
     name: 'strong tables, local reads',
-    turns: [
-      { ...turn, cells: cells('session') },
-      { ...turn, cells: cells('stale') },
-    ],
-    raw: { ...turn, ...libsqlRaw(POINT_READ, load) },
+    turns: [{ ...turn, cells: [...cells('session'), ...cells('stale')] }],
+    raw: { ...together.turn, ...libsqlRaw(POINT_READ, together.load) },
+    notes: cacheNotes(plan),
   }
-}
-
-function localLoad(plan: CellsPlan, turn: TurnLength): CellPlan['load'] {
-  return openLoad(plan, LOCAL_RATE_FACTOR * plan.rateOpsPerSecond, turn)
 }
 
 function writesFrom(plan: CellsPlan, op: string, load: CellPlan['load']): readonly CellPlan[] {

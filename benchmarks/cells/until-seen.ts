@@ -11,9 +11,6 @@ const EARLY_MS = 2
 /** Anything that is not seen by then counts as failed. */
 const TIMEOUT_MS = 10_000
 
-/** What a reader must know of latencies that were found by looking again and again. */
-export const POLL_NOTE = `The time runs from the write's acknowledgement in the client until the answer of the first read that shows it has arrived: about ${PAUSE_MS} ms and one read longer, at most, than until it could be seen.`
-
 /** Since when the latencies of what follows a commit count. */
 export const COMMIT_NOTE =
   "The time runs from the write's commit: from the wall clock of its timestamp (HLC), which is drawn just before the commit, on this machine, in whole milliseconds, so up to 1 ms early. It does not wait for the acknowledgement in the client."

@@ -6,8 +6,7 @@ import type { BenchContext } from '../step.ts'
 import { tenantOf } from '../workloads/schema.ts'
 import { LevelCheck } from './calls.ts'
 import {
-  openLoad,
-  remoteTurn,
+  paced,
   type CellPlan,
   type CellsPlan,
   type CellStepPlan,
@@ -23,19 +22,21 @@ const KAFKA_SETUP_MS = 10_000
 /** A record that is not there by then counts as failed. */
 const RECORD_TIMEOUT_MS = 10_000
 
+/** Calls a second of each origin: each waits or polls. */
+const COMMIT_RATE = 15
+
 const PUBLISHED_TABLE = 'pinnedRows'
 
 /** Commit to consumer, commit to local and to remote view. */
 export function commitToReaders(plan: CellsPlan): CellStepPlan {
-  const turn = remoteTurn(plan)
   const { regions } = plan.topology
-  // Each call waits or polls: no more of them than a p95 needs.
-  const load = openLoad(plan, 0, turn)
+  const { turn, load } = paced(plan, COMMIT_RATE)
+  const remote = paced(plan, COMMIT_RATE, { share: 1 / (regions.length - 1) })
   const localViews = regions.map((region) => viewCell(plan, region, region, load))
   const remoteViews = regions.flatMap((origin) =>
     regions
       .filter((seenIn) => seenIn !== origin)
-      .map((seenIn) => viewCell(plan, origin, seenIn, load)),
+      .map((seenIn) => viewCell(plan, origin, seenIn, remote.load)),
   )
   const hasKafka = plan.engines === 'real'
   const publish = { ...turn, cells: regions.map((origin) => publishCell(origin, load)) }
@@ -44,7 +45,7 @@ export function commitToReaders(plan: CellsPlan): CellStepPlan {
     turns: [
       ...(hasKafka ? [publish] : []),
       { ...turn, cells: localViews },
-      { ...turn, cells: remoteViews },
+      { ...remote.turn, cells: remoteViews },
     ],
     raw: { ...turn, ...kafkaRaw(load) },
     setupMs: hasKafka ? KAFKA_SETUP_MS : 0,

@@ -53,6 +53,8 @@ export interface CellQuantiles {
 export interface GeneratorReport {
   /** How much later than due calls began, p95, for reasons of the generator alone. */
   readonly lateP95Ms: number | null
+  /** The same, p50. */
+  readonly lateP50Ms: number | null
   /** Too late for the latencies to be those of the system: they are withheld. */
   readonly isLate: boolean
 }

@@ -61,6 +61,7 @@ function judge(recording: Recording): GeneratorReport {
   return {
     lateP95Ms:
       latenesses.totalCount === 0 ? (knownLateP95Ms ?? null) : quantileMs(latenesses, 0.95),
+    lateP50Ms: latenesses.totalCount === 0 ? null : quantileMs(latenesses, 0.5),
     isLate: !sharesThread && lateMs > boundMs,
   }
 }

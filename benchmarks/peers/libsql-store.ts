@@ -19,15 +19,13 @@ import { prepareStore } from '../../src/schema/migrate.ts'
 import { rowToImage } from '../../src/schema/rows.ts'
 import { selectByKeys } from '../../src/sql/select.ts'
 import { tenantKey } from '../../src/tenancy/tenant-key.ts'
+import { anyReadId, rowsToRead } from '../cells/rows.ts'
 import { schema as benchSchema, tenantOf } from '../workloads/schema.ts'
 
 const REGION = 'bench'
 const TENANT = tenantOf(REGION)
 const HOME = { home: REGION, epoch: 1, state: 'active' } as const
 const TABLE = 'pinnedRows'
-/** Rows that are there from the start. */
-const ROWS = 1_000
-const VALUE_LENGTH = 100
 
 /** What a transaction does to one row. */
 export type PinnedWriteKind = 'insert' | 'upsert' | 'update'
@@ -37,6 +35,8 @@ export interface WriteNames {
   /** Of the transaction; nothing else has it. */
   readonly txId: string
   readonly rowId: string
+  /** What the row holds from then on, where it is not a number that is added to. */
+  readonly value: string
   /** Above that of the transaction before. */
   readonly hlc: string
 }
@@ -75,7 +75,7 @@ export async function makeLibsqlStore(directory: string): Promise<LibsqlStore> {
     clock,
     pointRead: (rowId) => selectByKeys(table, TENANT, [[rowId]], systemRuntime.clock.nowMs()),
     pinnedWrite: (kind) => template(compiled, table, kind),
-    rowIdAt: (index) => rowIdOf((index * 7919) % ROWS),
+    rowIdAt: anyReadId,
   }
 }
 
@@ -101,14 +101,12 @@ async function fill(
     source: `${REGION}.1`,
     directory: { lookup: () => Promise.resolve(HOME) },
   })
-  const rows = Array.from({ length: ROWS }, (_, i) => imageOf(table, rowIdOf(i)))
+  const rows = rowsToRead().map((row) => rowToImage(table, row))
   await engine.commit(requestOf('fill', { kind: 'insert', table: table.id, rows }))
 }
 
-const rowIdOf = (i: number): string => `row-${i}`
-
-function imageOf(table: CompiledTable, id: string): readonly SqlValue[] {
-  return rowToImage(table, { id, value: 'v'.repeat(VALUE_LENGTH), amount: 1 })
+function imageOf(table: CompiledTable): readonly SqlValue[] {
+  return rowToImage(table, { id: ROW_ID, value: VALUE, amount: 1 })
 }
 
 function requestOf(txId: string, op: WriteOp): TransactionRequest {
@@ -127,6 +125,7 @@ function requestOf(txId: string, op: WriteOp): TransactionRequest {
 /** Stand in a compiled transaction for what differs; nothing else in it looks like them. */
 const TX_ID = '<transaction>'
 const ROW_ID = '<row>'
+const VALUE = '<value>'
 const HLC = '0000000000000001'
 
 function template(
@@ -151,12 +150,12 @@ function template(
     }))
 }
 
-function named(text: string, { txId, rowId, hlc }: WriteNames): string {
-  return text.replace(TX_ID, txId).replace(ROW_ID, rowId).replace(HLC, hlc)
+function named(text: string, { txId, rowId, value, hlc }: WriteNames): string {
+  return text.replace(TX_ID, txId).replace(ROW_ID, rowId).replace(VALUE, value).replace(HLC, hlc)
 }
 
 function writeOf(table: CompiledTable, kind: PinnedWriteKind): WriteOp {
-  if (kind !== 'update') return { kind, table: table.id, rows: [imageOf(table, ROW_ID)] }
+  if (kind !== 'update') return { kind, table: table.id, rows: [imageOf(table)] }
   const column = table.physical.findIndex(
     ({ columnId }) => table.columnById.get(columnId)?.name === 'amount',
   )

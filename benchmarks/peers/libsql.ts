@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Client, InStatement } from '@libsql/client'
 import type { Statement } from '../../src/core/ports/store.ts'
+import { anyReadId, rowsToRead, valueOf } from '../cells/rows.ts'
 import type { Operation } from '../measure/loop.ts'
 import { bind, libsqlFailure, makeFolder, ONE_DISK, openLibsqlClient } from './libsql-client.ts'
 import { makeLibsqlStore, type LibsqlStore, type PinnedWriteKind } from './libsql-store.ts'
@@ -31,10 +32,11 @@ export interface LibsqlPeer extends Peer {
   pointRead(): PeerOperation
   /**
    * The statements of a pinned write of one row in one batch: the stamp, the check of the home, the
-   * outcome, the row, its entry in the outbox by a trigger, and the position.
+   * outcome, the row, its entry in the outbox by a trigger, and the position. An insert adds a row;
+   * an upsert replaces one of those that are there, an update adds to its number.
    */
   pinnedWrite(kind?: PinnedWriteKind): PeerOperation
-  /** One durable transaction of one row in a plain table. */
+  /** One durable transaction in a plain table, which replaces one of its rows by an upsert. */
   rowTransaction(): PeerOperation
   /**
    * Rows in one transaction by one statement, into a plain table: the fastest way that the engine
@@ -49,7 +51,8 @@ export const BULK_ROWS = 1_000
 /** Calls of `bulkInsert` after which its table is emptied: the disk is not without end. */
 const BULK_CALLS_KEPT = 200
 const VALUE_LENGTH = 100
-const ONE_ROW = 'INSERT INTO plain (id, value, amount) VALUES (?, ?, ?)'
+const ONE_ROW = `INSERT INTO plain (id, value, amount) VALUES (?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET value = excluded.value, amount = excluded.amount`
 const MANY_ROWS = `INSERT INTO bulk (id, value, amount)
   SELECT ? || (value->>0), value->>1, value->>2 FROM json_each(?)`
 
@@ -73,6 +76,8 @@ export async function openLibsqlPeer(options: LibsqlPeerOptions): Promise<Libsql
     const plain = await openLibsqlClient(plainPath)
     clients.push(plain)
     await plain.batch(['plain', 'bulk'].map(createTable), 'write')
+    const filling = rowsToRead().map((row) => replaceRow(row.id, row.amount))
+    await plain.batch(filling, 'write')
     const { rows } = await own.execute(`SELECT 'SQLite ' || sqlite_version()`)
     const version = rows[0]?.[0] as string
     return new OpenLibsqlPeer(options.region, { store, own, plain, plainPath, version, close })
@@ -132,8 +137,9 @@ class OpenLibsqlPeer implements LibsqlPeer {
     const fill = store.pinnedWrite(kind)
     return this.#operation(`pinned ${kind}`, async (index) => {
       const txId = this.#name('tx')
-      const rowId = kind === 'update' ? store.rowIdAt(index) : txId
-      const statements = fill({ txId, rowId, hlc: store.clock.next() })
+      const rowId = kind === 'insert' ? txId : store.rowIdAt(index)
+      const names = { txId, rowId, value: valueOf(index), hlc: store.clock.next() }
+      const statements = fill(names)
       await own.batch(statements.map(bound), 'write')
       return undefined
     })
@@ -141,9 +147,8 @@ class OpenLibsqlPeer implements LibsqlPeer {
 
   rowTransaction(): PeerOperation {
     const { plain } = this.#files
-    const value = 'v'.repeat(VALUE_LENGTH)
-    return this.#operation('transaction of one row', async () => {
-      await plain.execute({ sql: ONE_ROW, args: [this.#name('row'), value, 1n] })
+    return this.#operation('transaction of one row', async (index) => {
+      await plain.execute(replaceRow(anyReadId(index), index))
       return undefined
     })
   }
@@ -192,6 +197,11 @@ class OpenLibsqlPeer implements LibsqlPeer {
 function createTable(name: string): string {
   return `CREATE TABLE ${name} (id TEXT PRIMARY KEY, value TEXT NOT NULL, amount INTEGER NOT NULL)
     STRICT, WITHOUT ROWID`
+}
+
+/** The upsert of a row of the plain table. */
+function replaceRow(id: string, index: number): { sql: string; args: (string | bigint)[] } {
+  return { sql: ONE_ROW, args: [id, valueOf(index), BigInt(index)] }
 }
 
 function bound({ sql, args }: Statement): InStatement {

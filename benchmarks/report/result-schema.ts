@@ -7,7 +7,11 @@ const maybeMs = ms.nullable()
 const count = z.int().nonnegative()
 const counts = z.record(z.string(), count)
 
-const generator = z.strictObject({ lateP95Ms: z.number().nullable(), isLate: z.boolean() })
+const generator = z.strictObject({
+  lateP95Ms: z.number().nullable(),
+  lateP50Ms: z.number().nullable(),
+  isLate: z.boolean(),
+})
 
 /** What cells of both kinds have. */
 const measured = {

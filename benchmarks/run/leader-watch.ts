@@ -71,9 +71,9 @@ function withoutLed(outcome: StepOutcome, led: string | undefined, leader: strin
   return { ...outcome, result: noted(kept, note) }
 }
 
-/** Their names begin with the mode, or with the raw engine. */
+/** Names of cells begin with the mode, those of workloads have it after the call; a level stands after either. */
 function isOfLed({ name }: NamedHistogram): boolean {
-  return /^strong-/.test(name) || name.startsWith(`raw-${LED_PEER}-`)
+  return /^(?!pinned-|eventual-)(.*-)?strong-/.test(name) || name.startsWith(`raw-${LED_PEER}-`)
 }
 
 function noted(result: StepResult, note: string): StepResult {

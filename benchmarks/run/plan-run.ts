@@ -21,7 +21,12 @@ export interface RunPlan {
 export function planSteps(options: BenchRunOptions, leader: string): readonly BenchStep[] {
   const { engines, topology, profile, parts = profile.parts } = options
   const rateOpsPerSecond = options.rateOpsPerSecond ?? profile.rateOpsPerSecond
-  const plan: StepPlan = { engines, topology, leader, rateOpsPerSecond }
+  const plan: StepPlan = {
+    ...{ engines, topology, leader, rateOpsPerSecond },
+    ...(options.rateOpsPerSecond === undefined
+      ? {}
+      : { askedRateOpsPerSecond: options.rateOpsPerSecond }),
+  }
   return parts
     .flatMap((name) => PARTS[name]?.steps(plan) ?? [])
     .filter(({ name }) => options.only?.(name) ?? true)

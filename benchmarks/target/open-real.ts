@@ -92,18 +92,15 @@ export interface Leadership {
  * Lets a region lead: another member may have won an election. Resolves to the region that leads in
  * the end; `undefined`: none. Never rejects.
  */
-export async function leadFrom(
-  region: string,
-  { leaderOf: ask, moveLeader: move }: Leadership,
-): Promise<string | undefined> {
+export async function leadFrom(region: string, etcd: Leadership): Promise<string | undefined> {
   let leader: string | undefined
   for (let tried = 0; tried < LEAD_TRIES; tried++) {
     if (tried > 0) await pause(LEAD_PAUSE_MS)
     try {
-      leader = await ask()
+      leader = await etcd.leaderOf()
       if (leader === region) return region
-      await move(region)
-      leader = await ask()
+      await etcd.moveLeader(region)
+      leader = await etcd.leaderOf()
       if (leader === region) return region
     } catch {
       // Nobody leads while an election lasts, or the one who is to lead is behind.

@@ -2,11 +2,11 @@
 import type { Cell, CellMode } from '../measure/cell.ts'
 import type { LoopResult } from '../measure/loop.ts'
 import { interleave } from '../measure/merge-loops.ts'
-import { cpuMs } from '../measure/process-cpu.ts'
 import { runLoop } from '../measure/run-loop.ts'
+import { settleInTime, spendingNotes, startMeter, unsettledCount } from '../measure/spending.ts'
+import type { Spent } from '../measure/spending.ts'
 import { toCell } from '../measure/to-cell.ts'
 import type { BenchContext, NamedHistogram, StepResult } from '../step.ts'
-import type { CrossRegionBytes } from '../target/target.ts'
 import { throwIfInterrupted } from '../concurrency.ts'
 import type { Tally } from './tally.ts'
 import type { CallKind } from './workload.ts'
@@ -38,6 +38,8 @@ export interface KindsOptions {
  */
 export async function runKinds(context: BenchContext, options: KindsOptions): Promise<StepResult> {
   const { kinds } = options
+  const unsettledBefore = unsettledCount(context.target)
+  await settleInTime(context)
   const meter = await startMeter(context)
   const [loops] = await interleave({
     repetitions: context.repetitions,
@@ -57,7 +59,11 @@ export async function runKinds(context: BenchContext, options: KindsOptions): Pr
     name: histogramName(kind),
     encoded: (loops[i] as LoopResult).encoded,
   }))
-  return { cells, histograms, notes: kinds.length < 2 ? [] : [SHARED_COSTS] }
+  const notes = [
+    ...(kinds.length < 2 ? [] : [SHARED_COSTS]),
+    ...(await spendingNotes(context, { since: unsettledBefore })),
+  ]
+  return { cells, histograms, notes }
 }
 
 /** The name of a workload's step in one mode. */
@@ -97,34 +103,6 @@ async function runOnce(
     // What a loop has given up on may still write.
     await tally.idle()
   }
-}
-
-interface Spent {
-  /** NaN where the system does not tell. */
-  readonly cpuMs: number
-  readonly bytes: number
-}
-
-/** Measures what the deployment spends from now on. */
-async function startMeter({ target }: BenchContext): Promise<{ read(): Promise<Spent> }> {
-  await target.settle()
-  const pids = [...new Set(target.processes().map(({ pid }) => pid))]
-  const bytesBefore = total(await target.crossRegionBytes())
-  const cpuBeforeMs = cpuMs(pids)
-  return {
-    async read() {
-      const usedMs = cpuMs(pids) - cpuBeforeMs
-      // What calls cause elsewhere comes after them.
-      await target.settle()
-      return { cpuMs: usedMs, bytes: total(await target.crossRegionBytes()) - bytesBefore }
-    },
-  }
-}
-
-function total(bytes: CrossRegionBytes): number {
-  let sum = 0
-  for (const count of bytes.values()) sum += count
-  return sum
 }
 
 function callsOf({ callsMade, attempted }: LoopResult): number {

@@ -13,7 +13,7 @@ export class KeepTimer {
   #cancel: CancelTimer | undefined
 
   /** `withinMs`: how long an advance may be in memory alone. */
-  constructor(timers: Timers, withinMs = DEFAULT_WITHIN_MS) {
+  constructor(timers: Timers, withinMs: number = DEFAULT_WITHIN_MS) {
     this.#timers = timers
     this.#withinMs = withinMs
   }

@@ -54,7 +54,10 @@ describe.skipIf(!isHere)('the peer', () => {
       ])
       for (const operation of operations) {
         const { networkMs } = operation
-        expect(await fastestMs(operation)).toBeGreaterThanOrEqual(networkMs - EARLY_MS)
+        const tookMs = await fastestMs(operation)
+        expect(tookMs).toBeGreaterThanOrEqual(networkMs - EARLY_MS)
+        // That it is applied elsewhere would be a third round.
+        if (operation.op.startsWith('conditional')) expect(tookMs).toBeLessThan(3 * majorityMs)
       }
     },
     START_MS,

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LevelCheck } from '../../../benchmarks/cells/calls.ts'
-import type { CellPlan, CellStepPlan } from '../../../benchmarks/cells/cell-plan.ts'
+import type { CellPlan, CellStepPlan, OpenRaw } from '../../../benchmarks/cells/cell-plan.ts'
 import { latencyPlans, prepare } from '../../../benchmarks/cells/index.ts'
 import { cellStep } from '../../../benchmarks/cells/run-cells.ts'
 import type { Cell } from '../../../benchmarks/measure/cell.ts'
@@ -208,6 +208,42 @@ describe('latency steps in an embedded deployment', () => {
     const step = cellStep({ name: 'half open', turns, raw: null })
     await expect(step.run(contextOf())).rejects.toThrow('cannot be opened')
     expect(closed).toBe(1)
+  })
+
+  test('what calls leave behind has arrived before the raw engine is measured', async () => {
+    const events: string[] = []
+    const say = (event: string): void => {
+      if (events.at(-1) !== event) events.push(event)
+    }
+    const watched: BenchTarget<BenchSchema> = {
+      ...target,
+      settle: () => target.settle().then(() => say('settled')),
+    }
+    const operation = (name: string) => (): Promise<undefined> => {
+      say(name)
+      return Promise.resolve(undefined)
+    }
+    const [turn] = PLANS[0]?.turns ?? []
+    const [cell] = turn?.cells ?? []
+    if (turn === undefined || cell === undefined) throw new Error('none')
+    const own: CellPlan = { ...cell, open: async () => ({ operation: operation('cell') }) }
+    const peer = { name: 'raw', version: '1' }
+    const facts = { op: 'work', origin: LEADER, home: LEADER, durability: 'none', networkMs: 0 }
+    const rawLoop = { peer, operation: { ...facts, operation: operation('raw') }, load: cell.load }
+    const open = async (): Promise<OpenRaw> => ({ loops: [rawLoop], close: async () => undefined })
+    const step = cellStep({
+      name: 'in turns',
+      turns: [{ ...turn, cells: [own] }],
+      raw: { ...turn, what: 'work', open },
+    })
+    const result = await step.run(contextOf({ target: watched, repetitions: 2 }))
+    // Turns are in the order A, B, B, A.
+    const turns = ['cell', 'settled', 'raw', 'cell', 'settled']
+    expect(events.slice(-turns.length)).toEqual(turns)
+    expect(result.notes).toEqual([
+      expect.stringMatching(/less what the deployment spends idle/),
+      expect.stringMatching(/the generator runs in the deployment's process/),
+    ])
   })
 
   test('a step that is interrupted ends', async () => {

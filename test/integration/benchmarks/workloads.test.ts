@@ -127,7 +127,9 @@ describe('workloads', () => {
       const result = await step.run(context())
       if (result.cells === undefined) {
         // Many tenants are left out of an instant, and that is said.
-        expect(result.notes).toEqual([expect.stringMatching('left out')])
+        expect(result.notes?.filter((note) => !note.startsWith('CPU'))).toEqual([
+          expect.stringMatching('left out'),
+        ])
         continue
       }
       expectAllSucceeded(result, step.name.startsWith('hot-key transaction'))

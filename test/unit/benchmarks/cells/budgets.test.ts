@@ -18,7 +18,11 @@ function loopOf(quantiles: Partial<Pick<LoopResult, 'p50Ms' | 'p95Ms' | 'p99Ms'>
     ...{ loop: 'open', rateOpsPerSecond: 50, concurrency: 1 },
     ...{ attempted: 1000, succeeded: 1000, failed: 0, retried: 0, errors: {}, levels: {} },
     ...{ n: 1000, p50Ms: null, p95Ms: null, p99Ms: null, p999Ms: null, ...quantiles },
-    ...{ generator: { lateP95Ms: 0, isLate: false }, stalenessP95Ms: null, durationMs: 1 },
+    ...{
+      generator: { lateP95Ms: 0, lateP50Ms: 0, isLate: false },
+      stalenessP95Ms: null,
+      durationMs: 1,
+    },
     encoded: '',
   }
 }
@@ -37,6 +41,14 @@ function holds(
 describe('the bounds', () => {
   test.each<[BudgetName, BudgetFacts, [string, number][]]>([
     ['point-read-in-process', { networkMs: 0, rawEngineP95Ms: 0.1 }, [['p95', 0.13]]],
+    [
+      'point-read-in-process',
+      { networkMs: 0, rawEngineP95Ms: 0.2, rawEngineP50Ms: 0.1 },
+      [
+        ['p95', 0.26],
+        ['p50', 0.13],
+      ],
+    ],
     [
       'point-read-through-node',
       { networkMs: 0, rawEngineP95Ms: 0.5 },
@@ -80,6 +92,9 @@ describe('the bounds', () => {
   test('say what they are made of', () => {
     const text = (name: BudgetName, facts: BudgetFacts): string | undefined =>
       budgetBounds(name, facts)[0]?.text
+    const both = { networkMs: 0, rawEngineP95Ms: 9, rawEngineP50Ms: 0.5 }
+    const [, median] = budgetBounds('point-read-through-node', both)
+    expect(median?.text).toBe("p50 <= 1.3 x the raw engine's p50 of 0.5 ms")
     expect(text('strong-write', NO_RAW)).toBe('<= 1.1 x 160 ms')
     expect(text('pinned-write-remote', NO_RAW)).toBe('<= 1.05 x 160 ms + 5 ms')
     expect(text('view-remote', NO_RAW)).toBe('<= one way 160 ms + 40 ms')

@@ -132,6 +132,8 @@ describe('when a write was committed', () => {
 
   test('is not known of a write without a timestamp', () => {
     const times = { calledMs: 0, acknowledgedMs: 1 }
-    expect(() => committedMs(undefined, times)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
+    expect(() => committedMs(undefined, times)).toThrow(
+      expect.objectContaining({ code: 'INTERNAL' }),
+    )
   })
 })

@@ -29,7 +29,7 @@ test('so many callers call again as soon as their call has ended', async () => {
   expect(found).toMatchObject({ loop: 'closed', concurrency: 4, attempted: 400, succeeded: 400 })
   expect(found.rateOpsPerSecond).toBeCloseTo(400, 5)
   expect(found.p50Ms).toBeCloseTo(10, 1)
-  expect(found.generator).toEqual({ lateP95Ms: null, isLate: false })
+  expect(found.generator).toEqual({ lateP95Ms: null, lateP50Ms: null, isLate: false })
   expect(found.callsMade).toBe(440)
 })
 

@@ -110,7 +110,7 @@ describe('merged results', () => {
   test('of results without histograms of lateness take the latest', async () => {
     const [first, second] = await Promise.all([callsOf(0, 300), callsOf(300, 600)])
     const { encodedLateness: _, ...bare } = first
-    const late = { ...bare, generator: { lateP95Ms: 90, isLate: true } }
+    const late = { ...bare, generator: { lateP95Ms: 90, lateP50Ms: 90, isLate: true } }
     expect(mergeLoops([late, second])).toMatchObject({ generator: { isLate: true }, p95Ms: null })
   })
 

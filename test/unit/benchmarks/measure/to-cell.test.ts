@@ -40,7 +40,7 @@ const LOOP: LoopResult = {
   p95Ms: 176,
   p99Ms: null,
   p999Ms: null,
-  generator: { lateP95Ms: 0.3, isLate: false },
+  generator: { lateP95Ms: 0.3, lateP50Ms: 0.3, isLate: false },
   stalenessP95Ms: null,
   durationMs: 10_000,
   encoded: encoded([500, 162], [460, 175.9], [30, 200]),
@@ -112,7 +112,7 @@ test('a call that failed is slower than any: it counts against a bound', () => {
   // Too few succeeded for a p95, and enough failed to know that it does not hold.
   expect(holds({ attempted: 1000, succeeded: 50, failed: 950, p95Ms: null })).toBe(false)
   expect(holds({ attempted: 100, succeeded: 50, failed: 50, p95Ms: null })).toBeNull()
-  const generator = { lateP95Ms: 30, isLate: true }
+  const generator = { lateP95Ms: 30, lateP50Ms: 30, isLate: true }
   expect(holds({ succeeded: 900, failed: 100, p95Ms: null, generator })).toBeNull()
 })
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, type Client } from '@libsql/client'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { anyReadId, valueOf } from '../../../../benchmarks/cells/rows.ts'
 import { BULK_ROWS, openLibsqlPeer, type LibsqlPeer } from '../../../../benchmarks/peers/libsql.ts'
 import { openLibsqlClient, pragma } from '../../../../benchmarks/peers/libsql-client.ts'
 import { makeLibsqlStore, type PinnedWriteKind } from '../../../../benchmarks/peers/libsql-store.ts'
@@ -93,12 +94,18 @@ describe('operations do their work', () => {
     expect(await count(client, changed)).toBe(3)
   })
 
-  test('a pinned upsert writes one row', async () => {
+  test('a pinned upsert replaces one of the rows that are there, and keeps what it was', async () => {
     const { peer } = await openPeer()
     const client = lookAt(peer.path)
     const rowsBefore = await count(client, peer.physicalName)
-    await call(peer.pinnedWrite('upsert'), 2)
-    expect(await count(client, peer.physicalName)).toBe(rowsBefore + 2)
+    await call(peer.pinnedWrite('upsert'), 3)
+    expect(await count(client, peer.physicalName)).toBe(rowsBefore)
+    expect(await count(client, '_outbox WHERE before IS NOT NULL')).toBe(3)
+    const { rows } = await client.execute(`SELECT * FROM ${peer.physicalName}`)
+    const values = rows.flatMap((row) => Object.values(row))
+    // The values of the calls, as large as those of Meridian's own.
+    expect(values.filter((value) => value === valueOf(2))).toHaveLength(2)
+    expect(values.some((value) => typeof value === 'string' && value.includes('<'))).toBe(false)
   })
 
   test('a point read finds its row, and fails where there is none', async () => {
@@ -110,11 +117,18 @@ describe('operations do their work', () => {
     await expect(read.operation(0)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
 
-  test('a transaction of one row adds one row', async () => {
+  test('a transaction of one row replaces one of a thousand rows', async () => {
     const { peer } = await openPeer()
     const client = lookAt(peer.plainPath)
+    const read = (): Promise<unknown> =>
+      client
+        .execute({ sql: 'SELECT amount FROM plain WHERE id = ?', args: [anyReadId(4)] })
+        .then(({ rows }) => rows[0]?.[0])
+    expect(await count(client, 'plain')).toBe(1000)
+    expect(await read()).not.toBe(4)
     await call(peer.rowTransaction(), 5)
-    expect(await count(client, 'plain')).toBe(5)
+    expect(await count(client, 'plain')).toBe(1000)
+    expect(await read()).toBe(4)
   })
 
   test('a bulk insert adds its rows, and keeps the disk from filling', async () => {
@@ -139,7 +153,7 @@ test.for<PinnedWriteKind>(['insert', 'upsert', 'update'])(
     const store = await makeLibsqlStore(folder)
     const fill = store.pinnedWrite(kind)
     const rowId = kind === 'update' ? store.rowIdAt(0) : 'new'
-    const ours = fill({ txId: 'tx', rowId, hlc: store.clock.next() })
+    const ours = fill({ txId: 'tx', rowId, value: 'a value', hlc: store.clock.next() })
     const theirs = await engineStatements(kind)
     expect(ours.map(({ sql }) => sql)).toEqual(theirs.map(({ sql }) => sql))
     expect(ours.map(({ args }) => args.map((arg) => typeof arg))).toEqual(

@@ -62,7 +62,7 @@ export function makeFixture(): MeasuredRun {
       },
       ...{ attempted: n, succeeded: n, failed: 0, retried: 0, errors: {}, levels: {}, n },
       ...{ p50Ms: known(0.5), p95Ms, p99Ms: known(0.99), p999Ms: known(0.999) },
-      generator: { lateP95Ms: isLate ? 31 : 0.2, isLate },
+      generator: { lateP95Ms: isLate ? 31 : 0.2, lateP50Ms: isLate ? 31 : 0.2, isLate },
       ...{ stalenessP95Ms: null, durationMs: (n / rate) * US_PER_MS, encoded },
       repetitionP95Ms: [p95Ms, p95Ms, p95Ms].map((ms, i) =>
         ms === null ? null : ms * (1 + i / 50),

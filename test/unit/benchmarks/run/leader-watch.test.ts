@@ -9,10 +9,10 @@ const RESULT: StepResult = {
   // Nothing else of them is looked at.
   cells: [{ mode: 'strong' } as Cell, { mode: 'pinned' } as Cell],
   peers: [{ peer: 'etcd' } as PeerCell, { peer: 'libsql' } as PeerCell],
-  histograms: ['strong-write-us', 'pinned-write-us', 'raw-etcd-txn-us-beside-x'].map((name) => ({
-    name,
-    encoded: '',
-  })),
+  histograms: [
+    ...['strong-write-us', 'pinned-read-strong-us-eu', 'raw-etcd-txn-us-beside-x'],
+    ...['ycsb-a-strong-us', 'read-pinned-us-eu-strong'],
+  ].map((name) => ({ name, encoded: '' })),
   notes: ['measured'],
 }
 
@@ -69,7 +69,7 @@ test('and if that happens again, what depends on the leader is withheld', async 
     expect(outcome.result).toMatchObject({
       cells: [{ mode: 'pinned' }],
       peers: [{ peer: 'libsql' }],
-      histograms: [{ name: 'pinned-write-us' }],
+      histograms: [{ name: 'pinned-read-strong-us-eu' }, { name: 'read-pinned-us-eu-strong' }],
     })
     expect(outcome.result?.notes?.at(-1)).toMatch(/withheld, because .* led from (us|nowhere)/)
   }

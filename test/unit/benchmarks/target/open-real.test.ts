@@ -11,7 +11,7 @@ test('without distances between members of etcd there is no target, and the erro
 
 test('leadership is moved to where it is asked for', async () => {
   let leader = 'us'
-  const moveLeader = vi.fn(async (to: string) => void (leader = to))
+  const moveLeader = vi.fn<(to: string) => Promise<void>>(async (to) => void (leader = to))
   expect(await leadFrom('eu', { leaderOf: async () => leader, moveLeader })).toBe('eu')
   expect(await leadFrom('eu', { leaderOf: async () => leader, moveLeader })).toBe('eu')
   expect(moveLeader).toHaveBeenCalledTimes(1)
