@@ -13,6 +13,7 @@ COPY src ./src
 COPY replication ./replication
 COPY cdc ./cdc
 COPY crdt ./crdt
+COPY benchmarks ./benchmarks
 RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:20.19.5-bookworm-slim
@@ -20,6 +21,8 @@ ENV NODE_ENV=production
 WORKDIR /opt/meridian
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
+COPY --from=build /build/benchmarks/thresholds.json ./benchmarks/thresholds.json
+COPY --from=build /build/benchmarks/topologies/*.yaml ./benchmarks/topologies/
 COPY package.json LICENSE ./
 COPY bin ./bin
 COPY templates ./templates

@@ -4,7 +4,7 @@ import { oneWayMs } from '../../src/config/topology.ts'
 import type { CellKey } from '../measure/cell.ts'
 import type { BenchContext } from '../step.ts'
 import { tenantOf } from '../workloads/schema.ts'
-import { levelRead, LevelCheck, writeOperation } from './calls.ts'
+import { levelRead, writeOperation } from './calls.ts'
 import {
   cacheNotes,
   EVENTUAL_WRITE_RATE,
@@ -18,7 +18,7 @@ import {
 } from './cell-plan.ts'
 import { libsqlRaw, POINT_READ, TRANSACTION } from './raw-engines.ts'
 import { anyReadId, valueOf, writtenId } from './rows.ts'
-import { COMMIT_POLL_NOTE, committedMs, freshIds, untilSeen } from './until-seen.ts'
+import { COMMIT_POLL_NOTE, openWatched } from './until-seen.ts'
 
 /** Each call of a pair of regions polls: they share an origin's rate. */
 const CONVERGE_RATE = 15
@@ -141,29 +141,15 @@ function openConverge(
   const session = writer.session()
   const written = writer.tenant(tenant).eventualRows
   const shown = context.client(seenIn).tenant(tenant).eventualRows
-  const ids = freshIds(`converge-${origin}-${seenIn}`)
-  const levels = new LevelCheck(key)
-  return {
-    check: () => levels.check(),
-    operation: async (index) => {
-      const id = ids()
-      const calledMs = performance.now()
-      const write = written.upsert({ id, value: valueOf(index) }, { session })
-      const { receipt } = await write.withReceipt()
-      const acknowledgedMs = performance.now()
-      const latencyMs = await untilSeen({
-        sinceMs: committedMs(receipt.hlc, { calledMs, acknowledgedMs }),
-        expectedAfterMs: wayMs,
-        signal: context.signal,
-        look: async () => {
-          const seen = await shown.get(id, { consistency: levels.asked }).withReceipt()
-          levels.require(seen.receipt.level)
-          if (seen.value === undefined) return false
-          if (seen.value.value === valueOf(index)) return true
-          throw new MeridianError('INTERNAL', `${seenIn} shows another value than was written.`)
-        },
-      })
-      return { level: levels.asked, attempts: receipt.requests, latencyMs }
+  return openWatched(context, key, `converge-${origin}-${seenIn}`, {
+    expectedAfterMs: wayMs,
+    write: (id, index) => written.upsert({ id, value: valueOf(index) }, { session }).withReceipt(),
+    async look(id, index) {
+      const { value, receipt } = await shown.get(id, { consistency: 'stale' }).withReceipt()
+      if (value !== undefined && value.value !== valueOf(index)) {
+        throw new MeridianError('INTERNAL', `${seenIn} shows another value than was written.`)
+      }
+      return { value: value !== undefined, receipt }
     },
-  }
+  })
 }

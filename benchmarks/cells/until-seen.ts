@@ -1,8 +1,12 @@
 /** Waiting until what was written shows elsewhere. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { MeridianError } from '../../src/client/index.ts'
+import { MeridianError, type Receipt, type Receipted } from '../../src/client/index.ts'
 import { hlcMs } from '../../src/core/hlc.ts'
+import type { CellKey } from '../measure/cell.ts'
+import type { BenchContext } from '../step.ts'
+import { LevelCheck } from './calls.ts'
+import type { OpenCell } from './cell-plan.ts'
 
 /** Between the end of one look and the beginning of the next. */
 const PAUSE_MS = 2
@@ -76,4 +80,44 @@ export function freshIds(prefix: string): () => string {
   const run = randomBytes(6).toString('hex')
   let last = 0
   return () => `${prefix}-${run}-${++last}`
+}
+
+/** A write in one region, and how another one is asked whether it shows it. */
+export interface WatchedWrite {
+  readonly expectedAfterMs: number
+  /** Writes under a fresh id. */
+  write(id: string, index: number): Promise<{ readonly receipt: Receipt }>
+  /** One read of what the region shows. */
+  look(id: string, index: number): Promise<Receipted<boolean>>
+}
+
+/** Calls whose latency is the time from a commit until it is seen; `prefix` of their ids. */
+export function openWatched(
+  context: BenchContext,
+  key: CellKey,
+  prefix: string,
+  { expectedAfterMs, write, look }: WatchedWrite,
+): OpenCell {
+  const ids = freshIds(prefix)
+  const levels = new LevelCheck(key)
+  return {
+    check: () => levels.check(),
+    operation: async (index) => {
+      const id = ids()
+      const calledMs = performance.now()
+      const { receipt } = await write(id, index)
+      const acknowledgedMs = performance.now()
+      const latencyMs = await untilSeen({
+        sinceMs: committedMs(receipt.hlc, { calledMs, acknowledgedMs }),
+        expectedAfterMs,
+        signal: context.signal,
+        look: async () => {
+          const seen = await look(id, index)
+          levels.require(seen.receipt.level)
+          return seen.value
+        },
+      })
+      return { level: levels.asked, attempts: receipt.requests, latencyMs }
+    },
+  }
 }

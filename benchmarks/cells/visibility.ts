@@ -4,7 +4,6 @@ import { oneWayMs } from '../../src/config/topology.ts'
 import type { CellKey } from '../measure/cell.ts'
 import type { BenchContext } from '../step.ts'
 import { tenantOf } from '../workloads/schema.ts'
-import { LevelCheck } from './calls.ts'
 import {
   paced,
   type CellPlan,
@@ -14,7 +13,7 @@ import {
 } from './cell-plan.ts'
 import { kafkaRaw } from './raw-engines.ts'
 import { openTableWatcher } from './table-watcher.ts'
-import { COMMIT_NOTE, COMMIT_POLL_NOTE, committedMs, freshIds, untilSeen } from './until-seen.ts'
+import { COMMIT_NOTE, COMMIT_POLL_NOTE, committedMs, freshIds, openWatched } from './until-seen.ts'
 import { valueOf } from './rows.ts'
 
 /** Joining groups of consumers, of the cells and of the raw engine. */
@@ -140,30 +139,16 @@ function openView(context: BenchContext, key: CellKey, seenIn: string, wayMs: nu
   const session = writer.session()
   const { orders } = writer.tenant(tenant)
   const view = context.client(seenIn).tenant(tenant).view('ordersByCustomer')
-  const ids = freshIds(`view-${origin}-${seenIn}`)
-  const levels = new LevelCheck(key)
-  return {
-    check: () => levels.check(),
-    operation: async (index) => {
-      const id = ids()
-      // A customer of its own: the group is there once the view holds this order.
-      const order = { id, customer: id, amount: index }
-      const calledMs = performance.now()
-      const { receipt } = await orders.insert(order, { session }).withReceipt()
-      const acknowledgedMs = performance.now()
-      const latencyMs = await untilSeen({
-        sinceMs: committedMs(receipt.hlc, { calledMs, acknowledgedMs }),
-        expectedAfterMs: wayMs,
-        signal: context.signal,
-        look: async () => {
-          const group = await view
-            .get({ customer: id }, { consistency: levels.asked })
-            .withReceipt()
-          levels.require(group.receipt.level)
-          return group.value !== undefined
-        },
-      })
-      return { level: levels.asked, attempts: receipt.requests, latencyMs }
+  return openWatched(context, key, `view-${origin}-${seenIn}`, {
+    expectedAfterMs: wayMs,
+    // A customer of its own: the group is there once the view holds this order.
+    write: (id, index) =>
+      orders.insert({ id, customer: id, amount: index }, { session }).withReceipt(),
+    async look(id) {
+      const { value, receipt } = await view
+        .get({ customer: id }, { consistency: 'stale' })
+        .withReceipt()
+      return { value: value !== undefined, receipt }
     },
-  }
+  })
 }

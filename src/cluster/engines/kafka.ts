@@ -3,10 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MeridianError } from '../../core/errors.ts'
 import {
   openFolder,
-  quoteEnd,
   RunningEngine,
   startWithPorts,
   type Engine,
@@ -26,7 +24,8 @@ import {
   type KafkaPorts,
   type KafkaUser,
 } from './kafka-properties.ts'
-import { passedEnvironment, startKept } from './kept-process.ts'
+import { passedEnvironment } from './kept-process.ts'
+import { runToEnd } from './run-to-end.ts'
 
 export interface KafkaOptions extends EngineOptions {
   /** Of the port for clients. Default: a free one. */
@@ -145,7 +144,7 @@ interface Format {
 /** A new data folder must be told its cluster's id before a broker takes it. */
 async function format({ java, folder, logFile, start, layout, users }: Format): Promise<void> {
   const clusterId = randomBytes(16).toString('base64url')
-  const process = await startKept({
+  await runToEnd({
     command: java,
     args: [
       ...start,
@@ -156,18 +155,7 @@ async function format({ java, folder, logFile, start, layout, users }: Format): 
       ...scramArguments(users),
     ],
     environment: passedEnvironment(),
-    directory: folder.path,
-    logFile,
-    temporaryFolder: folder.isTemporary ? folder.path : undefined,
+    ...{ folder, logFile, timeoutMs: FORMAT_TIMEOUT_MS, failure: 'LOG_UNAVAILABLE' },
+    problem: 'The data folder of Kafka could not be formatted: it',
   })
-  const force = setTimeout(() => process.signal('SIGKILL'), FORMAT_TIMEOUT_MS)
-  const { code, signal } = await process.ended
-  clearTimeout(force)
-  if (code === 0) return
-  const how = signal === null ? `with code ${code}` : `by ${signal}`
-  throw new MeridianError(
-    'LOG_UNAVAILABLE',
-    `The data folder of Kafka could not be formatted: it ended ${how}.${quoteEnd(logFile)}`,
-    { fix: `See ${logFile}.` },
-  )
 }

@@ -15,7 +15,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { MeridianError } from '../../core/errors.ts'
 import {
   openFolder,
-  quoteEnd,
   RunningEngine,
   startWithPorts,
   type Engine,
@@ -25,7 +24,8 @@ import {
 } from './engine.ts'
 import { findProgram } from './find-program.ts'
 import { freePorts } from './free-ports.ts'
-import { passedEnvironment, startKept } from './kept-process.ts'
+import { passedEnvironment } from './kept-process.ts'
+import { runToEnd } from './run-to-end.ts'
 import {
   POSTGRESQL_USER,
   postgresqlAccess,
@@ -297,21 +297,10 @@ async function runTool(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const process = await startKept({
+  await runToEnd({
     ...user.commandLine({ command: join(programs, tool), args }),
     environment: { ...passedEnvironment(), ...environment },
-    directory: folder.path,
-    logFile,
-    temporaryFolder: folder.isTemporary ? folder.path : undefined,
+    ...{ folder, logFile, timeoutMs: TOOL_TIMEOUT_MS, failure: 'STORE_UNAVAILABLE' },
+    problem: `A data folder of PostgreSQL could not be made: ${tool}`,
   })
-  const force = setTimeout(() => process.signal('SIGKILL'), TOOL_TIMEOUT_MS)
-  const { code, signal } = await process.ended
-  clearTimeout(force)
-  if (code === 0) return
-  const how = signal === null ? `with code ${code}` : `by ${signal}`
-  throw new MeridianError(
-    'STORE_UNAVAILABLE',
-    `A data folder of PostgreSQL could not be made: ${tool} ended ${how}.${quoteEnd(logFile)}`,
-    { fix: `See ${logFile}.` },
-  )
 }
