@@ -86,9 +86,9 @@ export function freshIds(prefix: string): () => string {
 export interface WatchedWrite {
   readonly expectedAfterMs: number
   /** Writes under a fresh id. */
-  write(id: string, index: number): Promise<{ readonly receipt: Receipt }>
+  write(this: void, id: string, index: number): Promise<{ readonly receipt: Receipt }>
   /** One read of what the region shows. */
-  look(id: string, index: number): Promise<Receipted<boolean>>
+  look(this: void, id: string, index: number): Promise<Receipted<boolean>>
 }
 
 /** Calls whose latency is the time from a commit until it is seen; `prefix` of their ids. */
