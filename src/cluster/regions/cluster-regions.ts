@@ -3,9 +3,8 @@
  * node, each a process. Whatever goes from one region to another, of nodes and of clients, crosses
  * a proxy that delays it as distance does.
  */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { connect, httpDeployment, type Schema } from '../../client/http/index.ts'
+import type { Schema } from '../../client/http/index.ts'
 import { scaleTopology } from '../../config/topology.ts'
 import { openKeys } from '../../node/files.ts'
 import { openCluster, type Cluster } from '../cluster.ts'
@@ -13,6 +12,7 @@ import { canChangeHosts } from '../member-distances.ts'
 import type { MeridianProcess } from '../meridian-process.ts'
 import { openWan, type Wan } from '../wan/wan.ts'
 import { NodeReports } from './node-reports.ts'
+import { connectOverHttp } from './http-client.ts'
 import type { RegionEngines, RegionsOptions, RunningRegions } from './running-regions.ts'
 import { readStoreFile } from './store-files.ts'
 
@@ -75,17 +75,7 @@ async function running<S extends Schema>(
     description: `${config.regions.length} regions of real engines: etcd, Kafka, Redis, libSQL over Hrana`,
     compiled,
     connect: (region) =>
-      connect({
-        schema,
-        region,
-        deployment: httpDeployment({
-          nodes: cluster.urlsFrom(region),
-          token,
-          lock,
-          sessionKey: new Uint8Array(randomBytes(32)),
-          ...(keys === undefined ? {} : { keyWrapper: keys }),
-        }),
-      }),
+      connectOverHttp({ schema, lock, token, keys }, region, cluster.urlsFrom(region)),
     settle: (settleOptions) => nodes.settle(settleOptions?.timeoutMs),
     progress: () => nodes.progress(),
     readStore: async (region, statements) => readStoreFile(data, region, statements),

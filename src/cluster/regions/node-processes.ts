@@ -2,10 +2,9 @@
  * A node process a region, as in production: tokens, keys, files of its own. Whatever goes from one
  * region to another, of nodes and of clients, crosses a proxy that delays it as distance does.
  */
-import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connect, httpDeployment, type Schema } from '../../client/http/index.ts'
+import type { Schema } from '../../client/http/index.ts'
 import { scaleTopology } from '../../config/topology.ts'
 import { systemRuntime } from '../../drivers/runtime/system-runtime.ts'
 import { openKeys } from '../../node/files.ts'
@@ -15,6 +14,7 @@ import { sharedSections } from '../layout.ts'
 import { startMeridian, type MeridianProcess } from '../meridian-process.ts'
 import { openWan } from '../wan/wan.ts'
 import { openDistances, type Distances } from './distances.ts'
+import { connectOverHttp } from './http-client.ts'
 import type { RegionsOptions, RunningRegions } from './running-regions.ts'
 import { NodeReports } from './node-reports.ts'
 import { readStoreFile } from './store-files.ts'
@@ -63,17 +63,11 @@ export async function openNodeProcesses<S extends Schema>(
       description: `${config.regions.length} node processes, clients over HTTP`,
       compiled,
       connect: (region) =>
-        connect({
-          schema,
+        connectOverHttp(
+          { schema, lock, token, keys },
           region,
-          deployment: httpDeployment({
-            nodes: distances.urlsFrom(region, urlsOf(processes)),
-            token,
-            lock,
-            sessionKey: new Uint8Array(randomBytes(32)),
-            ...(keys === undefined ? {} : { keyWrapper: keys }),
-          }),
-        }),
+          distances.urlsFrom(region, urlsOf(processes)),
+        ),
       settle: (settleOptions) => nodes.settle(settleOptions?.timeoutMs),
       progress: () => nodes.progress(),
       readStore: async (region, statements) => readStoreFile(directory, region, statements),
