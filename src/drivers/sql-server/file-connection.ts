@@ -178,7 +178,8 @@ export class FileConnection {
   #prepare(text: SqlStatementText, kind: StatementKind): Prepared {
     try {
       if (kind.control === undefined) this.#followSchema()
-      if (!kind.selects && !kind.changesRows) return this.#prepareNew(text, kind)
+      const isLasting = kind.selects || kind.changesRows || kind.control !== undefined
+      if (!isLasting) return this.#prepareNew(text, kind)
       const cached = this.#cache.get(text.sql)
       if (cached !== undefined) return cached
       const prepared = this.#prepareNew(text, kind)

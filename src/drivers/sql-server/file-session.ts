@@ -152,8 +152,9 @@ export class FileSession implements SqlSession, LockHolder {
       return
     }
     this.#snapshot = undefined
-    if (wasInTransaction && !committed) this.#connection.forgetStatements()
+    // Without the lock it has changed no schema: readers, who end by ROLLBACK, keep their statements.
     if (!isHeld) return
+    if (wasInTransaction && !committed) this.#connection.forgetStatements()
     if (committed) lock.noteCommit()
     lock.leave(this)
   }

@@ -52,7 +52,7 @@ export class BatchRefused extends Error {
   }
 }
 
-/** How batches reach a server. Each runs on a connection of its own, which ends with it. */
+/** How batches reach a server. Each has a connection to itself while it runs. */
 export interface BatchConnection {
   /**
    * One round trip. `writes`: whether a lost answer leaves the outcome unknown.

@@ -1,7 +1,9 @@
 /**
- * Batches over Hrana, the protocol of libSQL servers, by HTTP or WebSocket. Each batch has a stream
- * (a database connection) of its own, opened and closed in the same round trip: nothing depends on
- * settings of a connection, none is held idle, and what a lost stream had open is rolled back.
+ * Batches over Hrana, the protocol of libSQL servers, by HTTP or WebSocket. A batch has a stream (a
+ * database connection) to itself while it runs, and depends on no settings of one. By HTTP the
+ * stream is opened and closed in the batch's own round trip. On a WebSocket, where each of the three
+ * would be a message, streams are kept for later batches, except one in which anything failed: what
+ * it may have open is rolled back as it is closed.
  *
  * Why `@libsql/hrana-client` and not `@libsql/client` above it: the latter's `batch` is one
  * transaction in which each statement waits for the success of the one before. Several
@@ -25,6 +27,8 @@ import { isDenied, provesUndone, tooLarge, unauthenticated, unavailable } from '
 
 /** Conditions on open transactions came with it. */
 const HRANA_VERSION = 3
+/** Streams of a socket that are kept while no batch runs on them. */
+const MAX_IDLE_STREAMS = 8
 
 /** Where the server is. */
 export interface HranaConnectionOptions {
@@ -44,23 +48,27 @@ export function createHranaConnection(options: HranaConnectionOptions): BatchCon
 class HranaConnection implements BatchConnection {
   readonly #options: HranaConnectionOptions
   readonly #url: URL
+  readonly #isSocket: boolean
   #client: hrana.Client | undefined
   #connecting: Promise<hrana.Client> | undefined
+  /** Of the present client, the one used last at the end: few serve where few suffice. */
+  #idle: hrana.Stream[] = []
   #isClosed = false
 
   constructor(options: HranaConnectionOptions) {
     this.#options = options
     this.#url = serverUrl(options.url)
+    this.#isSocket = this.#url.protocol.startsWith('ws')
   }
 
   batch(steps: readonly BatchStep[], writes: boolean): Promise<readonly StepOutcome[]> {
-    return this.#request(writes, (stream) => runBatch(stream, steps))
+    return this.#request(writes, (stream) => runBatch(stream, steps), succeeded)
   }
 
   describe(statements: readonly string[]): Promise<readonly (RemoteFailure | undefined)[]> {
-    return this.#request(false, (stream) =>
-      Promise.all(statements.map((sql) => failureOf(stream.describe(sql)))),
-    )
+    const describeAll = (stream: hrana.Stream): Promise<readonly (RemoteFailure | undefined)[]> =>
+      Promise.all(statements.map((sql) => failureOf(stream.describe(sql))))
+    return this.#request(false, describeAll, () => true)
   }
 
   close(): void {
@@ -68,22 +76,46 @@ class HranaConnection implements BatchConnection {
     this.#client?.close()
   }
 
-  async #request<T>(writes: boolean, run: (stream: hrana.Stream) => Promise<T>): Promise<T> {
+  /** @param isClean whether the answer proves that nothing is left open on the stream */
+  async #request<T>(
+    writes: boolean,
+    run: (stream: hrana.Stream) => Promise<T>,
+    isClean: (answer: T) => boolean,
+  ): Promise<T> {
     const client = await this.#open()
-    let answer: Promise<T>
+    let stream: hrana.Stream
+    let running: Promise<T>
     try {
-      const stream = client.openStream()
-      stream.intMode = 'bigint'
-      answer = run(stream)
-      stream.closeGracefully()
+      stream = this.#takeStream(client)
+      running = run(stream)
+      if (!this.#isSocket) stream.closeGracefully()
     } catch (error) {
       throw this.#failure(new NotSentError(error), writes)
     }
     try {
-      return await this.#timed(answer, client)
+      const answer = await this.#timed(running, client)
+      this.#giveBack(stream, client, isClean(answer))
+      return answer
     } catch (error) {
+      this.#giveBack(stream, client, false)
       throw this.#failure(error, writes)
     }
+  }
+
+  #takeStream(client: hrana.Client): hrana.Stream {
+    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
+      if (!kept.closed) return kept
+    }
+    const stream = client.openStream()
+    stream.intMode = 'bigint'
+    return stream
+  }
+
+  #giveBack(stream: hrana.Stream, client: hrana.Client, isClean: boolean): void {
+    if (stream.closed) return
+    const isKept = isClean && client === this.#client && this.#idle.length < MAX_IDLE_STREAMS
+    if (isKept) this.#idle.push(stream)
+    else stream.close()
   }
 
   /** The client, connected; a lost one is replaced. Nothing was sent where this fails. */
@@ -95,6 +127,7 @@ class HranaConnection implements BatchConnection {
     try {
       const client = await opening
       if (this.#isClosed) client.close()
+      if (client !== this.#client) this.#idle = []
       this.#client = client
       return client
     } catch (error) {
@@ -106,8 +139,7 @@ class HranaConnection implements BatchConnection {
 
   async #connect(): Promise<hrana.Client> {
     const { token, timers, requestTimeoutMs } = this.#options
-    const isSocket = this.#url.protocol.startsWith('ws')
-    const client = isSocket
+    const client = this.#isSocket
       ? hrana.openWs(this.#url, token, HRANA_VERSION)
       : hrana.openHttp(
           this.#url,
@@ -177,6 +209,10 @@ function statusFailure({ status }: HttpStatusError, url: string): MeridianError 
   if (status === 429 || status === 503) return unavailable(url, 'is overloaded', 'safe')
   if (status >= 500) return undefined
   return unavailable(url, `answered with HTTP status ${status}`, 'never')
+}
+
+function succeeded(outcomes: readonly StepOutcome[]): boolean {
+  return outcomes.every((outcome) => outcome === undefined || outcome.ok)
 }
 
 async function runBatch(
