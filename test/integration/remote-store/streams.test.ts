@@ -15,7 +15,7 @@ import { tempFolder } from '../../conformance/support/temp-folder.ts'
 interface Rig {
   readonly connection: BatchConnection
   /** How many streams were opened so far. */
-  opened(): number
+  readonly opened: () => number
 }
 
 async function openRig(): Promise<Rig> {
