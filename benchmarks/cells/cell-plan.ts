@@ -91,10 +91,13 @@ const SETTLE_MS = 250
  * Calls a second of each origin: what leaves two cores, with all regions and their engines on them,
  * about half idle, so that a latency is that of a call and not of a queue.
  */
-export const STRONG_WRITE_RATE = 10
-export const PINNED_WRITE_RATE = 10
-export const EVENTUAL_WRITE_RATE = 20
-export const READ_RATE = 20
+export const STRONG_WRITE_RATE = 8
+export const PINNED_WRITE_RATE = 9
+export const EVENTUAL_WRITE_RATE = 14
+/** Of reads that ask the commit log. */
+export const INDEX_READ_RATE = 20
+/** Of reads of the region's own copy. */
+export const READ_RATE = 30
 
 /** Of nodes that are processes. */
 const CACHED_READS =

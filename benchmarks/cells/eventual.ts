@@ -21,7 +21,7 @@ import { anyReadId, valueOf, writtenId } from './rows.ts'
 import { COMMIT_POLL_NOTE, openWatched } from './until-seen.ts'
 
 /** Each call of a pair of regions polls: they share an origin's rate. */
-const CONVERGE_RATE = 15
+const CONVERGE_RATE = 11
 
 /** One row replaced, from each region in each region's own copy. */
 export function eventualWrites(plan: CellsPlan): CellStepPlan {

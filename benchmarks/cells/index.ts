@@ -18,7 +18,7 @@ import { commitToReaders } from './visibility.ts'
 
 export { prepare } from './prepare.ts'
 
-/** With three repetitions, the raw engines' turns and settling: under eight minutes. */
+/** With three repetitions, the raw engines' turns and settling: under nine minutes. */
 const STANDARD: Pace = {
   warmupMs: 250,
   longestWindowMs: 25_000,

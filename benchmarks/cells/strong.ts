@@ -7,6 +7,7 @@ import {
   cacheNotes,
   paced,
   pacedTogether,
+  INDEX_READ_RATE,
   READ_RATE,
   STRONG_WRITE_RATE,
   type CellPlan,
@@ -54,7 +55,7 @@ export function strongWritesUnderLoad(plan: CellsPlan): CellStepPlan {
 
 /** Reads that ask the log how far it is: `strong`, and those with a bound on staleness. */
 export function strongReadsByIndex(plan: CellsPlan): CellStepPlan {
-  const { turn, load } = paced(plan, READ_RATE)
+  const { turn, load } = paced(plan, INDEX_READ_RATE)
   const cells = (level: ReadLevel): readonly CellPlan[] =>
     plan.topology.regions.map((origin) => {
       const networkMs = commitLogMs(plan.topology, plan.leader, origin)

@@ -22,7 +22,7 @@ const KAFKA_SETUP_MS = 10_000
 const RECORD_TIMEOUT_MS = 10_000
 
 /** Calls a second of each origin: each waits or polls. */
-const COMMIT_RATE = 15
+const COMMIT_RATE = 11
 
 const PUBLISHED_TABLE = 'pinnedRows'
 

@@ -7,7 +7,7 @@ export const STANDARD: Profile = {
   name: 'standard',
   summary: 'every latency cell of the three modes, beside its limit and the raw engines',
   parts: ['latency', 'rates'],
-  measuringMs: 8 * MINUTE_MS,
+  measuringMs: 9 * MINUTE_MS,
   // Real engines take a while to start and to end.
   limitMs: 10 * MINUTE_MS,
   repetitions: 3,
