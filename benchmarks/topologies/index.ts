@@ -8,7 +8,12 @@ import { packageRoot } from '../../src/node/package-root.ts'
 import { commitLogMs } from '../measure/network-time.ts'
 
 /** Their names; each is a file of this folder. */
-export const TOPOLOGIES: readonly string[] = ['triangle', 'five-regions', 'one-country']
+export const TOPOLOGIES: readonly string[] = [
+  'triangle',
+  'five-regions',
+  'nine-regions',
+  'one-country',
+]
 
 const FILE_NAME = /[./\\]/
 

@@ -206,7 +206,7 @@ describe('all plans', () => {
         }
         const isRead = cells.every(({ key }) => key.op === 'read')
         const isCheap = cells.every(({ key }) => key.mode === 'eventual' || key.op !== 'write')
-        const most = isRead ? 40 : isCheap ? 20 : 11
+        const most = isRead ? 60 : isCheap ? 14 : 9
         for (const rate of rates.values()) expect(rate).toBeLessThanOrEqual(most)
       }
     }
@@ -254,9 +254,9 @@ describe('all plans', () => {
     expect(turn?.cells).toHaveLength(3)
   })
 
-  test('the standard ones take 460 seconds at most, those of the gate 40 seconds', () => {
+  test('the standard ones take 510 seconds at most, those of the gate 40 seconds', () => {
     for (const plan of [TRIANGLE, EMBEDDED]) {
-      expect(totalMs(latencySteps(plan))).toBeLessThanOrEqual(460_000)
+      expect(totalMs(latencySteps(plan))).toBeLessThanOrEqual(510_000)
       expect(totalMs(gateSteps(plan))).toBeLessThanOrEqual(40_000)
     }
   })
