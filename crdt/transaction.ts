@@ -3,7 +3,12 @@ import type { Cause, RowImage } from '../src/core/change.ts'
 import { MeridianError } from '../src/core/errors.ts'
 import { hlcMs } from '../src/core/hlc.ts'
 import { MAX_ROWS_BYTES } from '../src/core/limits.ts'
-import type { CellCondition, TransactionRequest, WriteOp } from '../src/core/operations.ts'
+import {
+  isRangeGuard,
+  type CellCondition,
+  type TransactionRequest,
+  type WriteOp,
+} from '../src/core/operations.ts'
 import { rowBytes, type SqlValue } from '../src/core/values.ts'
 import type { CompiledSchema, CompiledTable } from '../src/schema/compiled.ts'
 import { conditionHolds } from '../src/schema/evaluate.ts'
@@ -61,10 +66,12 @@ export function prepareTransaction(
     return op.rows.map((image) => ({ ref: refOf(op.table, keyOfImage(table, image)), op, image }))
   })
   requireTextWork(ops)
-  const reads = request.reads.map((read) => ({
-    ref: refOf(read.table, read.key),
-    version: read.version,
-  }))
+  const reads = request.reads.map((read) => {
+    if (!isRangeGuard(read)) return { ref: refOf(read.table, read.key), version: read.version }
+    throw new MeridianError('MODE_MISMATCH', 'An eventual transaction cannot read ranges.', {
+      fix: 'Read the rows by their keys, or keep them in a strong table.',
+    })
+  })
   const rows = new Map([...ops, ...reads].map(({ ref }) => [ref.id, ref]))
   return { request, ops, reads, rows: [...rows.values()] }
 }

@@ -29,8 +29,7 @@ const TOP_PACKAGES = 12
 if (profiles !== undefined) {
   mkdirSync(profiles, { recursive: true })
   process.env['MERIDIAN_BENCH_PROFILES'] = resolve(profiles)
-  const hook = resolve(import.meta.dirname, 'profiler-hook.cjs')
-  process.env['NODE_OPTIONS'] = `--require ${JSON.stringify(hook)}`
+  process.env['NODE_OPTIONS'] = `--import ${new URL('profiler-hook.mjs', import.meta.url).href}`
 }
 const topology = await readTopology('triangle')
 const leader = bestLeader(topology)

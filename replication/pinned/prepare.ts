@@ -1,11 +1,13 @@
 /** A request as it came, checked against the schema and brought to the form that is stored. */
 import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
 import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_OPERATIONS } from '../../src/core/limits.ts'
-import type {
-  CellChange,
-  CellCondition,
-  TransactionRequest,
-  WriteOp,
+import {
+  isRangeGuard,
+  type CellChange,
+  type CellCondition,
+  type RowCheck,
+  type TransactionRequest,
+  type WriteOp,
 } from '../../src/core/operations.ts'
 import { sameValue, type SqlValue } from '../../src/core/values.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
@@ -67,7 +69,7 @@ export function prepareTransaction(
   }
   requireKey(request.idempotencyKey)
   requireSize(request)
-  const reads = groupBy(request.reads, (read) => pinnedTable(schema, read.table))
+  const reads = groupBy(rowChecks(request), (read) => pinnedTable(schema, read.table))
   return {
     request,
     reads: Array.from(reads, ([table, checks]) => ({
@@ -76,6 +78,15 @@ export function prepareTransaction(
     })),
     ops: request.ops.map((op) => prepareOp(pinnedTable(schema, op.table), op)),
   }
+}
+
+function rowChecks({ reads }: TransactionRequest): RowCheck[] {
+  return reads.map((read) => {
+    if (!isRangeGuard(read)) return read
+    throw new MeridianError('MODE_MISMATCH', 'A pinned transaction cannot read ranges.', {
+      fix: 'Read the rows by their keys, or keep them in a strong table.',
+    })
+  })
 }
 
 /** Parts of an outcome are stored behind a control character (see `outcomes.ts`). */

@@ -11,6 +11,10 @@ export interface StrongFaults {
   readonly ignoreBasis?: boolean
   /** Rule 13: evaluation sees what was read before the batch, not what the batch did. */
   readonly ignoreOverlay?: boolean
+  /** Phantoms: the ranges that a transaction read are not compared. */
+  readonly rangeGuardIgnored?: boolean
+  /** Rule 13: ranges are compared with what was read before the batch, not with what the batch did. */
+  readonly rangeGuardWithoutOverlay?: boolean
   /** Rule 9: a region that is seeded again does not hold the log from where it will go on. */
   readonly skipRetentionHold?: boolean
   /** A seeded region keeps rows that the snapshot does not have. */

@@ -57,10 +57,12 @@ export class LogBatch<C extends Command> {
       options.outcomeWindowRecords,
       options.ignoreBasis,
     )
-    for (const { commands } of records) {
+    let announcedMs = logTimeMs
+    for (const { record, commands } of records) {
+      announcedMs = Math.max(announcedMs, record.nowMs)
       for (const command of commands) {
         this.#outcomes.announce(command)
-        this.#machine.announce(command)
+        this.#machine.announce(command, announcedMs)
       }
     }
     this.#readsOutcomes = records.some(({ commands }) => commands.length > 0)
@@ -140,9 +142,9 @@ export class LogBatch<C extends Command> {
   #evaluateRecord(placed: PlacedRecord<C>): DecidedOutcome[] {
     const { index, record, commands } = placed
     this.#logTimeMs = Math.max(this.#logTimeMs, record.nowMs)
-    const { schemaVersion } = record
+    const { schemaVersion, machineVersion } = record
     const at = (place: number): LogPlace => {
-      return { index, place, logTimeMs: this.#logTimeMs, schemaVersion }
+      return { index, place, logTimeMs: this.#logTimeMs, schemaVersion, machineVersion }
     }
     const decided = commands.map((command, place) => this.#evaluateCommand(command, at(place)))
     if (record.kind === 'tick') this.#machine.sweep?.(at(0), MAX_ROWS_PER_TICK)

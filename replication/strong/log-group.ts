@@ -79,9 +79,13 @@ export class LogGroup<C extends Command> {
    */
   async propose(command: C, options: CallOptions = {}): Promise<Applied> {
     this.requireNotReseeding()
-    const bytes = this.#options.machine.encode(command)
-    const { outcome, index, logTimeMs } = await this.#proposer.propose(bytes, options.timeoutMs)
-    if (!outcome.ok) throw failureOf(this.group, this.#options.machine, outcome.failure)
+    const { machine } = this.#options
+    const { outcome, index, logTimeMs } = await this.#proposer.propose(
+      machine.encode(command),
+      machine.leastVersion?.(command) ?? machine.version,
+      options.timeoutMs,
+    )
+    if (!outcome.ok) throw failureOf(this.group, machine, outcome.failure)
     return { value: outcome.value, index, logTimeMs }
   }
 
@@ -93,7 +97,7 @@ export class LogGroup<C extends Command> {
     this.requireWhole()
     const { runtime, machine, schemaVersion, log } = this.#options
     const payload = encodeRecord({
-      machineVersion: machine.version,
+      machineVersion: machine.leastVersion?.() ?? machine.version,
       schemaVersion,
       nowMs: runtime.clock.nowMs(),
       kind: 'tick',
@@ -237,12 +241,11 @@ export class LogGroup<C extends Command> {
   }
 
   #newProposer(): Proposer {
-    const { group, machine, runtime, log, schemaVersion } = this.#options
+    const { group, runtime, log, schemaVersion } = this.#options
     return new Proposer({
       runtime,
       limits: this.#limits,
       schemaVersion,
-      machineVersion: machine.version,
       append: (id, payload) => log.append(group, id, payload),
     })
   }

@@ -77,7 +77,8 @@ export class OutcomeBatch {
     const before = this.#decided.get(command.dedupeId) ?? this.#stored.get(command.dedupeId)
     // Beyond the window an outcome counts as gone, pruned or not: no region may still see it.
     if (before !== undefined && index - before.index <= this.#windowRecords) {
-      if (before.contentHash === command.contentHash) return before
+      const isRun = before.contentHash === command.contentHash
+      if (isRun && !isConflictOfOtherRun(before.outcome, command)) return before
       // A conflict had no effect and never will: its key is free for the transaction's next run.
       if (!isConflict(before.outcome)) return refused(command, index, 'IDEMPOTENCY_REUSED')
     }
@@ -151,6 +152,16 @@ function decodeOutcome(bytes: Uint8Array): Pick<DecidedOutcome, 'logTimeMs' | 'o
 
 function isConflict(outcome: Outcome): boolean {
   return !outcome.ok && outcome.failure.code === 'CONFLICT'
+}
+
+/**
+ * Whether it is a conflict of a run of the transaction other than this command's: the next run may
+ * have read anew and yet write the same. Outcomes of version 1 do not say which run they are of.
+ */
+function isConflictOfOtherRun(outcome: Outcome, { txId }: Command): boolean {
+  if (outcome.ok || outcome.failure.code !== 'CONFLICT') return false
+  const { run } = outcome.failure.details
+  return run !== undefined && run !== txId
 }
 
 function refused(command: Command, index: number, code: ErrorCode): DecidedOutcome {

@@ -35,13 +35,13 @@ export const DEFAULT_PROPOSER_LIMITS: ProposerLimits = {
 export interface ProposerOptions {
   readonly runtime: Runtime
   readonly append: (id: string, payload: Uint8Array) => Promise<number>
-  readonly machineVersion: number
   readonly schemaVersion: number
   readonly limits: ProposerLimits
 }
 
 interface Pending {
   readonly bytes: Uint8Array
+  readonly machineVersion: number
   readonly resolve: (outcome: DecidedOutcome) => void
   readonly reject: (error: MeridianError) => void
   readonly cancelTimer: CancelTimer
@@ -70,18 +70,24 @@ export class Proposer {
   }
 
   /**
-   * Sends a command; resolves with its outcome once it is applied here.
+   * Sends a command; resolves with its outcome once it is applied here. `machineVersion`: the least
+   * that it needs; a record needs what the most demanding of its commands does.
    *
    * @throws MeridianError `OVERLOADED`, `TRANSACTION_TOO_LARGE`, `DEADLINE_EXCEEDED` (retry `safe`
    * when it was not sent, else `unknown-outcome`), `UNKNOWN_OUTCOME`, or why the group ended
    */
-  propose(bytes: Uint8Array, timeoutMs: number = DEFAULT_DEADLINE_MS): Promise<DecidedOutcome> {
+  propose(
+    bytes: Uint8Array,
+    machineVersion: number,
+    timeoutMs: number = DEFAULT_DEADLINE_MS,
+  ): Promise<DecidedOutcome> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed)
     if (bytes.length > MAX_MESSAGE_BYTES) return Promise.reject(tooLarge(bytes.length))
     if (this.#pending >= this.#options.limits.maxPending) return Promise.reject(overloaded())
     return new Promise((resolve, reject) => {
       const pending: Pending = {
         bytes,
+        machineVersion,
         resolve,
         reject,
         cancelTimer: this.#options.runtime.timers.after(timeoutMs, () =>
@@ -136,7 +142,7 @@ export class Proposer {
       const id = newTxId(runtime.clock, runtime.random)
       this.#sent.set(id, record)
       const payload = encodeRecord({
-        machineVersion: this.#options.machineVersion,
+        machineVersion: Math.max(...record.map((pending) => pending.machineVersion)),
         schemaVersion: this.#options.schemaVersion,
         nowMs: runtime.clock.nowMs(),
         kind: 'commands',

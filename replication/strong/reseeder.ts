@@ -52,6 +52,8 @@ const CREDIT_BYTES = 4 * 1024 * 1024
 const SILENCE_TIMEOUT_MS = 30_000
 const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 5_000
+/** Peers that wait themselves quote what their peers said: unbounded, the texts double each round. */
+const MAX_REASON_LENGTH = 300
 /** Marks closer together than this are not worth a message to the log. */
 const HOLD_STEP_RECORDS = 1_000
 
@@ -95,7 +97,8 @@ export class Reseeder {
           return await this.#seedFrom(peer)
         } catch (error) {
           if (this.#isStopped) throw stopped()
-          const failures = { ...this.#progress.failures, [peer]: asMeridianError(error).message }
+          const reason = asMeridianError(error).message.slice(0, MAX_REASON_LENGTH)
+          const failures = { ...this.#progress.failures, [peer]: reason }
           this.#report({ failures })
         } finally {
           this.#channel?.close()

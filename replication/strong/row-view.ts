@@ -40,6 +40,8 @@ export class RowView {
   readonly #stored = new Map<string, Row | null>()
   readonly #expired = new Map<number, readonly Row[]>()
   readonly #overlay = new Map<string, Row | null>()
+  /** The overlay once more, of keys alone, by table and tenant. */
+  readonly #touched = new Map<string, Map<string, Row | null>>()
   #changes: RowChange[] = []
   #undo: Undo[] = []
   #wanted = new Map<string, Wanted>()
@@ -74,6 +76,11 @@ export class RowView {
     return known ?? []
   }
 
+  /** The rows of a table and tenant that the batch has written (null: deleted), by `rowId`. */
+  touched(table: CompiledTable, tenant: string): ReadonlyMap<string, Row | null> | undefined {
+    return this.#ignoreOverlay ? undefined : this.#touched.get(touchedId(table, tenant))
+  }
+
   /** Applies a change. `before`: the row that it replaces or deletes. */
   change(change: RowChange, before: Row | undefined): void {
     const { table, row } = change
@@ -104,6 +111,7 @@ export class RowView {
   /** Forgets the overlay; keeps what was read. */
   reset(): void {
     this.#overlay.clear()
+    this.#touched.clear()
     this.#changes = []
     this.#undo = []
   }
@@ -153,22 +161,30 @@ export class RowView {
 
   /** Sets what is found under the ids of `row`. */
   #setRow(table: CompiledTable, row: Row, found: Row | null): void {
-    for (const id of idsOf(table, row)) {
-      const previous = this.#overlay.get(id)
-      this.#overlay.set(id, found)
-      this.#undo.push(() => {
-        if (previous === undefined) this.#overlay.delete(id)
-        else this.#overlay.set(id, previous)
-      })
-    }
+    const [keyId, ...constraintIds] = idsOf(table, row)
+    const place = touchedId(table, row.tenant)
+    const touched = this.#touched.get(place) ?? new Map<string, Row | null>()
+    this.#touched.set(place, touched)
+    this.#set(touched, keyId, found)
+    this.#set(this.#overlay, keyId, found)
+    for (const id of constraintIds) this.#set(this.#overlay, id, found)
+  }
+
+  #set(overlay: Map<string, Row | null>, id: string, found: Row | null): void {
+    const previous = overlay.get(id)
+    overlay.set(id, found)
+    this.#undo.push(() => {
+      if (previous === undefined) overlay.delete(id)
+      else overlay.set(id, previous)
+    })
   }
 }
 
 /** The ids under which a row is found: its key, and each constraint's values. */
-function idsOf(table: CompiledTable, row: Row): string[] {
+function idsOf(table: CompiledTable, row: Row): [keyId: string, ...constraintIds: string[]] {
   const { key, uniques } = factsOf(table)
   const at = (place: number): SqlValue => row.image[place] ?? null
-  const ids = [lookupId(table, 'k', [row.tenant, ...key.map(at)])]
+  const ids: [string, ...string[]] = [rowId(table, row.tenant, key.map(at))]
   for (const unique of uniques) {
     const values = unique.columns.map(at)
     if (!values.includes(null)) ids.push(lookupId(table, unique.number, [row.tenant, ...values]))
@@ -176,12 +192,21 @@ function idsOf(table: CompiledTable, row: Row): string[] {
   return ids
 }
 
+/** The id under which a row is found by its key. */
+export function rowId(table: CompiledTable, tenant: string, key: readonly SqlValue[]): string {
+  return lookupId(table, 'k', [tenant, ...key])
+}
+
+function touchedId(table: CompiledTable, tenant: string): string {
+  return `${table.id}/${tenant}`
+}
+
 function lookupId(table: CompiledTable, space: 'k' | number, values: TenantValues): string {
   return `${table.id}/${space}/${JSON.stringify(values.map(idCell))}`
 }
 
 /** Equal stored values have equal cells. */
-function idCell(value: SqlValue): string | number | null {
+export function idCell(value: SqlValue): string | number | null {
   if (typeof value === 'bigint') return `i${value}`
   if (value instanceof Uint8Array) return `b${value.join()}`
   return typeof value === 'string' ? `t${value}` : value

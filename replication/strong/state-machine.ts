@@ -26,6 +26,8 @@ export interface LogPlace {
   readonly logTimeMs: number
   /** The schema of whoever appended the record. */
   readonly schemaVersion: number
+  /** The version that the record needs: what an older machine evaluates too gives what it gives. */
+  readonly machineVersion: number
 }
 
 /**
@@ -35,6 +37,8 @@ export interface LogPlace {
 export interface Failure {
   readonly code: ErrorCode
   readonly details: Readonly<Record<string, unknown>>
+  /** For the answer of this evaluation alone: it is not stored, and no part of the state. */
+  readonly unstored?: Readonly<Record<string, unknown>>
 }
 
 /** What became of a command. A pure function of the log. */
@@ -44,8 +48,11 @@ export type Outcome =
 
 /** The evaluation of consecutive records against one snapshot of the store. */
 export interface MachineBatch<C> {
-  /** Tells which rows the command will need, as far as that is known beforehand. */
-  announce(command: C): void
+  /**
+   * Tells which rows the command will need, as far as that is known beforehand. `logTimeMs`: the
+   * log's clock at its record.
+   */
+  announce(command: C, logTimeMs: number): void
   /** The statements that read what `announce` and `apply` missed since the last call. */
   takeReads(): Statement[]
   /** Takes the results of the last `takeReads`. */
@@ -64,6 +71,11 @@ export interface MachineBatch<C> {
 export interface StateMachine<C extends Command> {
   /** Rises when the same log would be evaluated differently; a record names what it needs. */
   readonly version: number
+  /**
+   * The least version that evaluates the command as meant; without one, a record of none. Left
+   * out: `version`.
+   */
+  leastVersion?(command?: C): number
   encode(command: C): Uint8Array
   /** @throws MeridianError `PROTOCOL_MALFORMED` */
   decode(bytes: Uint8Array): C

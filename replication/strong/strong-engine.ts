@@ -2,15 +2,25 @@
 import { logSource } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 import { formatHlc } from '../../src/core/hlc.ts'
-import type {
-  CellOp,
-  TransactionRequest,
-  TransactionResult,
-  WriteOp,
+import {
+  MAX_GUARD_CONDITIONS,
+  MAX_GUARD_ORDER,
+  MAX_GUARD_VALUES,
+  MAX_GUARDED_ROWS,
+} from '../../src/core/limits.ts'
+import {
+  guardedRows,
+  isRangeGuard,
+  type CellOp,
+  type ReadCheck,
+  type TransactionRequest,
+  type TransactionResult,
+  type WriteOp,
 } from '../../src/core/operations.ts'
 import type { TransactionEngine } from '../../src/core/ports/engine.ts'
-import type { CompiledSchema } from '../../src/schema/compiled.ts'
-import { sha256Hex } from '../../src/tenancy/sha256.ts'
+import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
+import { normalizeRange } from '../../src/schema/range.ts'
+import { sha256Hex } from '../../src/core/sha256.ts'
 import { LogGroup } from './log-group.ts'
 import type { CallOptions, LogGroupOptions, LogGroupStatus } from './log-group-options.ts'
 import { selectAnyExpired } from './row-reads.ts'
@@ -75,6 +85,7 @@ export class StrongEngine implements TransactionEngine {
     requireIdentity(request)
     for (const op of [...request.ops, ...request.reads]) this.#requireTable(op, request.tenant)
     request.ops.forEach(requireCheap)
+    this.#requireRanges(request.reads)
     if (request.tenant !== '') await this.#options.admit(request.tenant)
     const applied = await this.#log.propose(toCommand(request), call)
     const { txId, updated } = applied.value as TransactionValue
@@ -165,6 +176,32 @@ export class StrongEngine implements TransactionEngine {
   /** Stops following the log. */
   close(): Promise<void> {
     return this.#log.close()
+  }
+
+  /** Every region reads the ranges again when it applies the transaction: they stay small. */
+  #requireRanges(reads: readonly ReadCheck[]): void {
+    const rows = guardedRows(reads)
+    if (rows > MAX_GUARDED_ROWS) {
+      throw new MeridianError(
+        'TRANSACTION_TOO_LARGE',
+        `The ranges that the transaction read cover ${rows} rows; ${MAX_GUARDED_ROWS} are allowed.`,
+        { fix: 'Read smaller ranges: name more conditions, or a lower limit.' },
+      )
+    }
+    for (const read of reads.filter(isRangeGuard)) {
+      const table = this.#options.schema.tableById.get(read.table) as CompiledTable
+      if (normalizeRange(table, read.range) !== undefined) continue
+      throw new MeridianError(
+        'INVALID_ARGUMENT',
+        `A range that the transaction read is not one of '${table.name}', or asks too much.`,
+        {
+          fix:
+            `Compare its columns with values of their types: at most ${MAX_GUARD_CONDITIONS} ` +
+            `conditions of ${MAX_GUARD_VALUES} values, ordered by ${MAX_GUARD_ORDER} columns.`,
+          details: { table: table.name },
+        },
+      )
+    }
   }
 
   #requireTable(op: Pick<WriteOp, 'table'>, tenant: string): void {

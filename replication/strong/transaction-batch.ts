@@ -3,39 +3,39 @@
  * the operations on rows that are live on the log's clock, and to keep every constraint. A
  * transaction has all its effects or none.
  */
-import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
-import { MAX_ROWS_BYTES } from '../../src/core/limits.ts'
-import type { CellChange, CellCondition, WriteOp } from '../../src/core/operations.ts'
+import { MeridianError } from '../../src/core/errors.ts'
+import { MAX_GUARDED_ROWS, MAX_NAMED_CONFLICTS, MAX_ROWS_BYTES } from '../../src/core/limits.ts'
+import type { ListQuery } from '../../src/core/list-query.ts'
+import {
+  guardedRows,
+  isRangeGuard,
+  type CellChange,
+  type CellCondition,
+  type ReadCheck,
+  type WriteOp,
+} from '../../src/core/operations.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import { rowBytes, sameValue, type SqlValue } from '../../src/core/values.ts'
 import { strongVersion } from '../../src/core/version.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
 import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
+import { normalizeRange } from '../../src/schema/range.ts'
+import { rangeDigest } from '../../src/session/range-digest.ts'
 import type { StrongFaults } from './faults.ts'
+import { RangeView } from './range-view.ts'
+import { Refused, refusedAt } from './refused.ts'
 import type { Row } from './row-reads.ts'
 import { RowView, type RowChange } from './row-view.ts'
 import { writeChanges } from './row-writes.ts'
 import type { LogPlace, MachineBatch, Outcome } from './state-machine.ts'
 import { factsOf, isExpired, normalizeImage, normalizeKey } from '../../src/schema/table-facts.ts'
-import type { TransactionCommand } from './transaction-codec.ts'
+import { RANGE_GUARD_VERSION, type TransactionCommand } from './transaction-codec.ts'
 
 /** The value of a transaction's outcome. */
 export interface TransactionValue {
   readonly txId: string
   /** For every `update`, in order: the row after it. */
   readonly updated: readonly (readonly SqlValue[])[]
-}
-
-/** Ends a transaction without effect. */
-class Refused extends Error {
-  readonly code: ErrorCode
-  readonly details: Readonly<Record<string, unknown>>
-
-  constructor(code: ErrorCode, details: Readonly<Record<string, unknown>>) {
-    super(code)
-    this.code = code
-    this.details = details
-  }
 }
 
 /** Where a transaction runs. */
@@ -48,26 +48,33 @@ interface Scope {
 export class TransactionBatch implements MachineBatch<TransactionCommand> {
   readonly #schema: CompiledSchema
   readonly #group: string
-  readonly #versionWithoutPlace: boolean
+  readonly #faults: StrongFaults
   readonly #rows: RowView
+  readonly #ranges: RangeView
+  /** How many of the statements of the last `takeReads` are of ranges. */
+  #rangeReads = 0
 
   constructor(schema: CompiledSchema, group: string, faults: StrongFaults) {
     this.#schema = schema
     this.#group = group
-    this.#versionWithoutPlace = faults.versionWithoutPlace === true
+    this.#faults = faults
     this.#rows = new RowView(faults.ignoreOverlay === true)
+    this.#ranges = new RangeView(this.#rows, faults.rangeGuardWithoutOverlay === true)
   }
 
-  announce(command: TransactionCommand): void {
+  announce(command: TransactionCommand, logTimeMs: number): void {
     try {
-      this.#announce(command)
+      this.#announce(command, logTimeMs)
     } catch {
       // Malformed: `apply` will refuse it.
     }
   }
 
-  #announce(command: TransactionCommand): void {
-    for (const { table: id, key } of command.reads) this.#announceKey(command, id, key)
+  #announce(command: TransactionCommand, logTimeMs: number): void {
+    for (const read of command.reads) {
+      if (isRangeGuard(read)) this.#announceRange(command, read.table, read.range, logTimeMs)
+      else this.#announceKey(command, read.table, read.key)
+    }
     for (const op of command.ops) {
       if (op.kind === 'update' || op.kind === 'delete') {
         this.#announceKey(command, op.table, op.key)
@@ -78,11 +85,14 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   }
 
   takeReads(): Statement[] {
-    return this.#rows.takeReads()
+    const ranges = this.#ranges.takeReads()
+    this.#rangeReads = ranges.length
+    return [...ranges, ...this.#rows.takeReads()]
   }
 
   load(results: readonly StatementResult[]): void {
-    this.#rows.load(results)
+    this.#ranges.load(results.slice(0, this.#rangeReads))
+    this.#rows.load(results.slice(this.#rangeReads))
   }
 
   reset(): void {
@@ -96,16 +106,12 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   apply(command: TransactionCommand, at: LogPlace): Outcome {
     const scope: Scope = {
       tenant: command.tenant,
-      version: strongVersion(at.index, this.#versionWithoutPlace ? 0 : at.place),
+      version: strongVersion(at.index, this.#faults.versionWithoutPlace === true ? 0 : at.place),
       logTimeMs: at.logTimeMs,
     }
     const mark = this.#rows.mark()
     try {
-      for (const read of command.reads) {
-        const table = this.#table(read.table, scope)
-        const row = this.#live(table, scope, this.#key(table, read.key))
-        if ((row?.version ?? null) !== read.version) throw refusedAt('CONFLICT', table)
-      }
+      this.#requireReads(command, scope, at.machineVersion)
       const updated: SqlValue[][] = []
       let bytes = 0
       for (const op of command.ops) {
@@ -120,9 +126,49 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
       this.#rows.rollback(mark)
       // Whatever a malformed transaction trips over, it does so in every region: it may not stop
       // the log (protocol rule 25).
-      const { code, details } =
+      const { code, details, unstored } =
         error instanceof Refused ? error : new Refused('INVALID_ARGUMENT', {})
-      return { ok: false, failure: { code, details } }
+      const failure = { code, details, ...(unstored === undefined ? {} : { unstored }) }
+      return { ok: false, failure }
+    }
+  }
+
+  /** Refuses a transaction of which a read is not as it was; says which, by their places. */
+  #requireReads({ txId, reads }: TransactionCommand, scope: Scope, machineVersion: number): void {
+    if (guardedRows(reads) > MAX_GUARDED_ROWS) throw new Refused('TRANSACTION_TOO_LARGE', {})
+    const first = reads.findIndex((read) => this.#isStale(read, scope))
+    if (first === -1) return
+    const { table } = reads[first] as ReadCheck
+    const stale = [first]
+    for (let i = first + 1; i < reads.length && stale.length < MAX_NAMED_CONFLICTS; i++) {
+      if (this.#isKnownStale(reads[i] as ReadCheck, scope)) stale.push(i)
+    }
+    // A machine of version 1 evaluates records of version 1, too, and stores the table alone.
+    throw machineVersion < RANGE_GUARD_VERSION
+      ? new Refused('CONFLICT', { table }, { reads: stale })
+      : new Refused('CONFLICT', { table, reads: stale, run: txId })
+  }
+
+  #isStale(read: ReadCheck, scope: Scope): boolean {
+    const table = this.#table(read.table, scope)
+    if (!isRangeGuard(read)) {
+      const row = this.#live(table, scope, this.#key(table, read.key))
+      return (row?.version ?? null) !== read.version
+    }
+    if (this.#faults.rangeGuardIgnored === true) return false
+    const range = normalizeRange(table, read.range)
+    if (range === undefined) throw refusedAt('INVALID_ARGUMENT', table)
+    const { tenant, logTimeMs } = scope
+    const rows = this.#ranges.first({ table, tenant, nowMs: logTimeMs }, range)
+    return rangeDigest(table, rows) !== read.digest
+  }
+
+  /** What is wrong with a read behind the first conflict is not told: that one comes first. */
+  #isKnownStale(read: ReadCheck, scope: Scope): boolean {
+    try {
+      return this.#isStale(read, scope)
+    } catch {
+      return false
     }
   }
 
@@ -266,6 +312,13 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
     this.#rows.get(table, command.tenant, normal)
   }
 
+  #announceRange(command: TransactionCommand, id: number, range: ListQuery, nowMs: number): void {
+    const table = this.#schema.tableById.get(id)
+    const normal = table === undefined ? undefined : normalizeRange(table, range)
+    if (table === undefined || normal === undefined) return
+    this.#ranges.first({ table, tenant: command.tenant, nowMs }, normal)
+  }
+
   #announceRows(
     command: TransactionCommand,
     op: Extract<WriteOp, { kind: 'insert' | 'upsert' }>,
@@ -317,10 +370,4 @@ function requireConditions(
 ): void {
   const broken = conditions.find((c) => !conditionHolds(row.image[c.column] ?? null, c))
   if (broken !== undefined) throw refusedAt('CONDITION_FAILED', table, broken.column)
-}
-
-/** A refusal that names a table and columns, by their places in the image. */
-function refusedAt(code: ErrorCode, table: CompiledTable, ...places: readonly number[]): Refused {
-  const columns = places.map((place) => table.physical[place]?.columnId ?? place)
-  return new Refused(code, { table: table.id, ...(columns.length === 0 ? {} : { columns }) })
 }

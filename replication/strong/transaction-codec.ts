@@ -1,15 +1,28 @@
 /**
  * Bytes of a transaction in a log record: MessagePack of
  * `[txId, dedupeId, contentHash, basis, tenant, reads, ops]`, arrays throughout. A read is
- * `[table, key, version]`, an operation `[kind, table, …]` with kinds 0 insert, 1 upsert, 2 update,
- * 3 delete, and a cell change `[column, op]` as it is in the request.
+ * `[table, key, version]`, or from version 2 of the state machine on also a range,
+ * `[table, where, order, limit, after, digest]` with predicates `[column, op, values]` and orders
+ * `[column, descending]`. An operation is `[kind, table, …]` with kinds 0 insert, 1 upsert,
+ * 2 update, 3 delete, and a cell change `[column, op]` as it is in the request.
  */
 import { Packr } from 'msgpackr'
 import type { RowImage } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
-import type { CellChange, CellCondition, ReadCheck, WriteOp } from '../../src/core/operations.ts'
+import type { ListPredicate } from '../../src/core/list-query.ts'
+import {
+  isRangeGuard,
+  type CellChange,
+  type CellCondition,
+  type RangeGuard,
+  type ReadCheck,
+  type WriteOp,
+} from '../../src/core/operations.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import type { Command } from './state-machine.ts'
+
+/** The version of the state machine from which on transactions read ranges. */
+export const RANGE_GUARD_VERSION = 2
 
 /** A transaction as the log carries it. */
 export interface TransactionCommand extends Command {
@@ -31,7 +44,16 @@ type PackedOp =
       conditions: readonly PackedCondition[],
     ]
   | readonly [kind: 3, table: number, key: Key, conditions: readonly PackedCondition[]]
-type PackedRead = readonly [table: number, key: Key, version: string | null]
+type PackedRow = readonly [table: number, key: Key, version: string | null]
+type PackedRange = readonly [
+  table: number,
+  where: readonly (readonly [column: number, op: ListPredicate['op'], values: Key])[],
+  order: readonly (readonly [column: number, descending: boolean])[],
+  limit: number,
+  after: Key | null,
+  digest: string,
+]
+type PackedRead = PackedRow | PackedRange
 type Packed = readonly [
   txId: string,
   dedupeId: string,
@@ -52,7 +74,7 @@ export function encodeTransaction(command: TransactionCommand): Uint8Array {
     command.contentHash,
     command.basis,
     command.tenant,
-    command.reads.map((read): PackedRead => [read.table, read.key, read.version]),
+    command.reads.map(packRead),
     command.ops.map(packOp),
   ]
   return packr.pack(packed)
@@ -69,13 +91,47 @@ export function decodeTransaction(bytes: Uint8Array): TransactionCommand {
       contentHash,
       basis,
       tenant,
-      reads: reads.map(([table, key, version]) => ({ table, key, version })),
+      reads: reads.map(unpackRead),
       ops: ops.map(unpackOp),
     }
   } catch (cause) {
     throw new MeridianError('PROTOCOL_MALFORMED', 'A transaction in the log cannot be decoded.', {
       cause,
     })
+  }
+}
+
+function packRead(read: ReadCheck): PackedRead {
+  if (!isRangeGuard(read)) return [read.table, read.key, read.version]
+  const { where, orderBy, limit, after } = read.range
+  return [
+    read.table,
+    where.map(({ column, op, values }) => [column, op, values] as const),
+    orderBy.map(({ column, descending }) => [column, descending] as const),
+    limit,
+    after,
+    read.digest,
+  ]
+}
+
+function unpackRead(packed: PackedRead): ReadCheck {
+  return packed.length === 6 ? unpackRange(packed) : unpackRow(packed)
+}
+
+function unpackRow([table, key, version]: PackedRow): ReadCheck {
+  return { table, key, version }
+}
+
+function unpackRange([table, where, order, limit, after, digest]: PackedRange): RangeGuard {
+  return {
+    table,
+    range: {
+      where: where.map(([column, op, values]) => ({ column, op, values })),
+      orderBy: order.map(([column, descending]) => ({ column, descending })),
+      limit,
+      after,
+    },
+    digest,
   }
 }
 

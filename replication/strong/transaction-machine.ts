@@ -1,5 +1,6 @@
 /** The state machine of strong tables: its commands are transactions. */
 import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
+import { isRangeGuard } from '../../src/core/operations.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import type { StrongFaults } from './faults.ts'
 import type { Failure, StateMachine } from './state-machine.ts'
@@ -7,12 +8,13 @@ import { TransactionBatch } from './transaction-batch.ts'
 import {
   decodeTransaction,
   encodeTransaction,
+  RANGE_GUARD_VERSION,
   type TransactionCommand,
 } from './transaction-codec.ts'
 
 /** Texts of the failures, `{table}` standing for the table's name. */
 const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>> = {
-  CONFLICT: ["A row of '{table}' that was read has changed.", 'Run the transaction again.'],
+  CONFLICT: ["What was read of '{table}' has changed.", 'Run the transaction again.'],
   NOT_FOUND: ["Table '{table}' has no row with this key to update.", 'Insert it, or use `upsert`.'],
   ALREADY_EXISTS: ["Table '{table}' has a row with this key.", 'Use `update` or `upsert`.'],
   CONDITION_FAILED: ["A condition on a row of '{table}' does not hold."],
@@ -22,7 +24,10 @@ const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>
   ],
   INVALID_VALUE: ["An operation does not fit its column in '{table}'."],
   INVALID_ARGUMENT: ['The transaction is malformed.'],
-  TRANSACTION_TOO_LARGE: ['The rows that the transaction updates are too long.', 'Split it.'],
+  TRANSACTION_TOO_LARGE: [
+    'The rows that the transaction reads or updates are too many or too long.',
+    'Split it.',
+  ],
   TENANT_REQUIRED: ["Table '{table}' is not of the scope that the transaction runs in."],
   SCHEMA_INCOMPATIBLE: [
     "Table '{table}' is not as the writer knows it.",
@@ -32,7 +37,7 @@ const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>
 
 /** The state machine of one log group of strong tables. */
 export class TransactionMachine implements StateMachine<TransactionCommand> {
-  readonly version = 1
+  readonly version: number = RANGE_GUARD_VERSION
   readonly #schema: CompiledSchema
   readonly #group: string
   readonly #faults: StrongFaults
@@ -42,6 +47,10 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
     this.#schema = schema
     this.#group = group
     this.#faults = faults
+  }
+
+  leastVersion(command?: TransactionCommand): number {
+    return command?.reads.some(isRangeGuard) === true ? RANGE_GUARD_VERSION : 1
   }
 
   encode(command: TransactionCommand): Uint8Array {
@@ -61,10 +70,16 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
     const columnIds = (failure.details['columns'] ?? []) as readonly number[]
     const columns = columnIds.map((id) => table?.columnById.get(id)?.name ?? `#${id}`)
     const name = table?.name ?? `#${String(failure.details['table'])}`
+    const reads = failure.details['reads'] ?? failure.unstored?.['reads']
     const [message, fix] = TEXTS[failure.code] ?? ["Table '{table}' refused the transaction."]
     return new MeridianError(failure.code, message.replace('{table}', name), {
       ...(fix === undefined ? {} : { fix }),
-      details: { table: name, ...(columns.length === 0 ? {} : { columns }) },
+      details: {
+        table: name,
+        ...(columns.length === 0 ? {} : { columns }),
+        // Places in the transaction's reads: who sent it knows what it read there.
+        ...(reads === undefined ? {} : { reads }),
+      },
     })
   }
 }

@@ -22,8 +22,10 @@ export interface Command {
   readonly options: OptionSpecs
   /** What it takes besides options, if it takes something. */
   readonly argument?: { readonly placeholder: string; readonly summary: string }
+  /** What some arguments are followed by. */
+  readonly operand?: { readonly placeholder: string; readonly summary: string }
   /** Resolves to the exit code: 0, or 1 where what it was to find out is bad. */
-  run(given: GivenOptions, terminal: Terminal, argument?: string): Promise<number>
+  run(given: GivenOptions, terminal: Terminal, argument?: string, operand?: string): Promise<number>
 }
 
 /** The exit codes. */

@@ -29,6 +29,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'How every node of a deployment stands.',
     load: async () => (await import('./status/command.ts')).statusCommand,
   },
+  strong: {
+    summary: 'Strong tables: who leads their log, how far regions are, what writes cost.',
+    load: async () => (await import('./strong/command.ts')).strongCommand,
+  },
   config: {
     summary: 'Whether a configuration can work, and what it survives.',
     load: async () => (await import('./config/command.ts')).configCommand,
@@ -56,5 +60,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   bench: {
     summary: 'Latencies over emulated distances, beside limits, raw engines and bounds.',
     load: async () => (await import('./bench/command.ts')).benchCommand,
+  },
+  history: {
+    summary: 'What clients see while nodes, etcd and links fail, recorded and judged.',
+    load: async () => (await import('./history/command.ts')).historyCommand,
   },
 }

@@ -35,15 +35,19 @@ export function commandHelp(name: string, command: Command): string {
     ([option, { placeholder, summary }]) =>
       [`--${option}${placeholder === undefined ? '' : ` ${placeholder}`}`, summary] as const,
   )
-  const { argument } = command
+  const positionals = [command.argument, command.operand].filter((one) => one !== undefined)
   return [
-    `Usage: meridian ${name} ${argument === undefined ? '' : `${argument.placeholder} `}[options]`,
+    `Usage: meridian ${[name, ...positionals.map(({ placeholder }) => placeholder)].join(' ')} [options]`,
     '',
     command.description,
     '',
-    ...(argument === undefined
+    ...(positionals.length === 0
       ? []
-      : ['Argument:', ...aligned([[argument.placeholder, argument.summary]]), '']),
+      : [
+          positionals.length === 1 ? 'Argument:' : 'Arguments:',
+          ...aligned(positionals.map(({ placeholder, summary }) => [placeholder, summary])),
+          '',
+        ]),
     'Options:',
     ...aligned(options),
     '',

@@ -36,12 +36,12 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<nu
     })
   }
   const command = await requireCommand(first).load()
-  const { given, argument } = readOptions(first, command, rest)
+  const { given, argument, operand } = readOptions(first, command, rest)
   if (given['help'] === true) {
     terminal.streams.stdout.write(commandHelp(first, command))
     return EXIT.ok
   }
-  return command.run(given, terminal, argument)
+  return command.run(given, terminal, argument, operand)
 }
 
 async function helpOf(name: string | undefined): Promise<string> {
@@ -60,6 +60,7 @@ function requireCommand(name: string): CommandEntry {
 interface ReadOptions {
   readonly given: GivenOptions
   readonly argument: string | undefined
+  readonly operand: string | undefined
 }
 
 function readOptions(name: string, command: Command, args: readonly string[]): ReadOptions {
@@ -80,9 +81,10 @@ function readOptions(name: string, command: Command, args: readonly string[]): R
     const problem = (error as Error).message.split('. ', 1)[0]?.replace(/\.$/, '')
     throw invalid(problem ?? 'The options are wrong', error)
   }
-  const [argument, second] = parsed.positionals
-  if (second !== undefined) throw invalid(`Unexpected argument '${second}'`)
-  return { given: parsed.values, argument }
+  const [argument, ...others] = parsed.positionals
+  const [operand, third] = command.operand === undefined ? [undefined, others[0]] : others
+  if (third !== undefined) throw invalid(`Unexpected argument '${third}'`)
+  return { given: parsed.values, argument, operand }
 }
 
 function printError(thrown: unknown, terminal: Terminal, debug: boolean): number {

@@ -4,20 +4,25 @@
  */
 import { isErrorCode, MeridianError } from '../core/errors.ts'
 import type { RowImage } from '../core/change.ts'
-import { MAX_TRANSACTION_ATTEMPTS } from '../core/limits.ts'
-import type { ReadCheck, WriteOp } from '../core/operations.ts'
-import type { SqlValue } from '../core/values.ts'
+import { MAX_GUARDED_ROWS, MAX_TRANSACTION_ATTEMPTS } from '../core/limits.ts'
+import type { ListPredicate, ListQuery } from '../core/list-query.ts'
+import { guardedRows, isRangeGuard, type WriteOp } from '../core/operations.ts'
+import { sameValue, type SqlValue } from '../core/values.ts'
 import type { WireRow } from '../protocol/messages.ts'
 import type { CompiledTable, Consistency } from '../schema/compiled.ts'
 import { encodeKey } from '../schema/image.ts'
+import { keyOfImage } from '../schema/rows.ts'
+import { rangeDigest, type VersionedKey } from '../session/range-digest.ts'
 import { applyWrite } from './overlay.ts'
 import type { Receipt, Receipted, WriteOptions } from './call.ts'
 import type { CallContext } from './connection.ts'
 import type { ClientContext } from './context.ts'
 import { guardNames } from './guard-names.ts'
-import type { ListSpec } from './list.ts'
+import { prepareList, writeCursor, type EncryptedMatch, type ListSpec } from './list.ts'
 import type { Sealing } from './sealing.ts'
 import { deleteOp, keysOf, publicRow, rowsOp, updateOp, type Row } from './table-operations.ts'
+import { exhausted, ReadSet, type Conflict } from './transaction-conflicts.ts'
+import { mergePage, ownRows, updatedKeys, type StoredImage } from './transaction-list.ts'
 
 const FIRST_PAUSE_MS = 2
 const LAST_PAUSE_MS = 200
@@ -32,7 +37,12 @@ export interface TransactionScope {
 
 type Options = Pick<WriteOptions, 'idempotencyKey'> & { readonly maxAttempts?: number }
 
-/** Runs `fn` until it commits. @throws MeridianError `CONFLICT` after the last attempt */
+/**
+ * Runs `fn` until it commits.
+ *
+ * @throws MeridianError `CONFLICT` after the last attempt, with `attempts` and `conflicts` in its
+ * `details`
+ */
 export async function runTransaction<R>(
   context: ClientContext,
   sealing: Sealing,
@@ -50,7 +60,8 @@ export async function runTransaction<R>(
       const value = await fn(transaction.tables() as never)
       return { value, receipt: await transaction.commit() }
     } catch (error) {
-      if (!isErrorCode(error, 'CONFLICT') || attempt >= maxAttempts) throw error
+      if (!isErrorCode(error, 'CONFLICT')) throw error
+      if (attempt >= maxAttempts) throw exhausted(error, attempt, transaction.conflictsOf(error))
     } finally {
       transaction.close()
     }
@@ -72,6 +83,15 @@ interface SeenRow {
   readonly image: RowImage | undefined
 }
 
+/** What a list within a transaction gives. */
+interface TransactionRows {
+  readonly rows: readonly Row[]
+  readonly cursor: string | null
+}
+
+/** Rows that a log will judge are read from what this region has applied of it. */
+const SNAPSHOT = 'session'
+
 class RunningTransaction {
   readonly #context: ClientContext
   readonly #sealing: Sealing
@@ -79,7 +99,7 @@ class RunningTransaction {
   readonly #call: CallContext
   readonly #idempotencyKey: string | undefined
   readonly #seen = new Map<string, SeenRow>()
-  readonly #reads: ReadCheck[] = []
+  readonly #reads: ReadSet
   readonly #ops: WriteOp[] = []
   #lastReceipt: Receipt | undefined
   #closed = false
@@ -96,6 +116,7 @@ class RunningTransaction {
     this.#scope = scope
     this.#call = call
     this.#idempotencyKey = idempotencyKey
+    this.#reads = new ReadSet(context.parts.schema)
   }
 
   tables(): Readonly<Record<string, object>> {
@@ -130,11 +151,9 @@ class RunningTransaction {
     keys: readonly (readonly SqlValue[])[],
   ): Promise<(RowImage | undefined)[]> {
     this.#requireOpen()
-    const ids = keys.map((key) => `${table.id}:${encodeKey(table, key)}`)
-    const missing = keys.filter((_, i) => !this.#seen.has(ids[i] as string))
-    if (missing.length > 0) await this.#fetch(table, missing)
-    return keys.map((key, i) => {
-      const stored = this.#seen.get(ids[i] as string)?.image
+    await this.#fetchMissing(table, keys)
+    return keys.map((key) => {
+      const stored = this.#seen.get(seenId(table, key))?.image
       return this.#ops.reduce<RowImage | undefined>(
         (image, op) => (op.table === table.id ? applyWrite(table, key, image, op) : image),
         stored,
@@ -142,16 +161,52 @@ class RunningTransaction {
     })
   }
 
+  /** A page of a range as this transaction sees it. Nothing may have changed in it at the commit. */
+  async list(table: CompiledTable, spec: ListSpec): Promise<TransactionRows> {
+    this.#requireOpen()
+    const { tenant, mode } = this.#scope
+    if (mode !== 'strong') throw listRefused(mode, table)
+    const list = prepareList(table, spec)
+    await this.#fetchMissing(table, updatedKeys(table, this.#ops))
+    const own = ownRows(table, this.#ops, (key) => this.#seen.get(seenId(table, key))?.image)
+    const where = [...list.where, ...(await this.#blindPredicates(table, list.matches))]
+    const left = MAX_GUARDED_ROWS - guardedRows(this.#reads.checks)
+    // Own deletes and moves leave room for so many stored rows more.
+    const limit = Math.min(list.limit + own.size, left + 1)
+    const query = { where, orderBy: list.orderBy, after: list.after, limit }
+    const { value, receipt } = await this.#context.read<'list'>(
+      tenant,
+      this.#call,
+      SNAPSHOT,
+      (level) => ({ kind: 'list', table: table.id, tenant, query, level }),
+    )
+    this.#requireOpen()
+    this.#lastReceipt = receipt
+    const stored = await this.#openRows(table, value.rows)
+    const matches = (image: RowImage): boolean => this.#sealing.matches(table, image, list.matches)
+    const page = mergePage({ table, list, stored, more: value.more, own, matches })
+    this.#guard(table, { ...query, limit: page.guarded }, stored.slice(0, page.guarded), spec)
+    return {
+      rows: page.images.map((image) => publicRow(table, image)),
+      cursor: page.end === null ? null : writeCursor(table, list.orderBy, page.end),
+    }
+  }
+
+  /** What of its reads this transaction failed over. */
+  conflictsOf(error: MeridianError): readonly Conflict[] {
+    return this.#reads.conflictsOf(error)
+  }
+
   async commit(): Promise<Receipt> {
     this.#requireOpen()
     const { tenant, mode } = this.#scope
-    if (this.#ops.length === 0 && this.#reads.length === 0) return this.#emptyReceipt()
+    if (this.#ops.length === 0 && this.#reads.checks.length === 0) return this.#emptyReceipt()
     const ops = this.#ops
     const { receipt } = await this.#context.commit(
       {
         tenant,
         mode,
-        reads: this.#reads,
+        reads: this.#reads.checks,
         ops: await this.#sealing.seal(tenant, ops),
         content: () => this.#sealing.fingerprint(tenant, ops),
       },
@@ -161,10 +216,15 @@ class RunningTransaction {
     return receipt
   }
 
+  async #fetchMissing(table: CompiledTable, keys: readonly (readonly SqlValue[])[]): Promise<void> {
+    const missing = keys.filter((key) => !this.#seen.has(seenId(table, key)))
+    if (missing.length > 0) await this.#fetch(table, missing)
+  }
+
   async #fetch(table: CompiledTable, keys: readonly (readonly SqlValue[])[]): Promise<void> {
     // Pinned rows are read where they are judged; a log judges a local snapshot.
     const { tenant, mode } = this.#scope
-    const consistency = mode === 'pinned' ? 'strong' : 'session'
+    const consistency = mode === 'pinned' ? 'strong' : SNAPSHOT
     const { value, receipt } = await this.#context.read(
       tenant,
       this.#call,
@@ -172,19 +232,68 @@ class RunningTransaction {
       (level) => ({ kind: 'get', table: table.id, tenant, keys, level }),
     )
     this.#lastReceipt = receipt
-    const present = value.rows.filter((row) => row !== null)
+    const present = await this.#openRows(table, value.rows)
+    let at = 0
+    keys.forEach((key, i) => {
+      const row = value.rows[i] === null ? undefined : present[at++]
+      const version = row?.version ?? null
+      this.#seen.set(seenId(table, key), { version, image: row?.image })
+      this.#reads.add({ table: table.id, key, version })
+    })
+  }
+
+  /** The rows that are there, decrypted. */
+  async #openRows(table: CompiledTable, rows: readonly WireRow[]): Promise<StoredImage[]> {
+    const present = rows.filter((row) => row !== null)
     const images = await this.#sealing.open(
       this.#scope.tenant,
       table,
       present.map((row) => row.image),
     )
-    let at = 0
-    keys.forEach((key, i) => {
-      const row = value.rows[i] as WireRow
-      const version = row?.version ?? null
-      const image = row === null ? undefined : images[at++]
-      this.#seen.set(`${table.id}:${encodeKey(table, key)}`, { version, image })
-      this.#reads.push({ table: table.id, key, version })
+    return present.map(({ version }, i) => ({ version, image: images[i] as RowImage }))
+  }
+
+  async #blindPredicates(
+    table: CompiledTable,
+    matches: readonly EncryptedMatch[],
+  ): Promise<readonly ListPredicate[]> {
+    if (matches.length === 0) return []
+    return this.#sealing.blindPredicates(this.#scope.tenant, table, matches)
+  }
+
+  /** Remembers a range with what it held; what it held is read. */
+  #guard(
+    table: CompiledTable,
+    range: ListQuery,
+    stored: readonly StoredImage[],
+    spec: ListSpec,
+  ): void {
+    const rows: VersionedKey[] = []
+    for (const { image, version } of stored) {
+      const key = keyOfImage(table, image)
+      const seen = this.#seen.get(seenId(table, key))
+      // Two reads that cannot both hold: the commit would say so, but `fn` need not go on.
+      if (seen !== undefined && seen.version !== version) throw this.#changed(table, key)
+      rows.push({ key, version })
+    }
+    const total = guardedRows(this.#reads.checks) + range.limit
+    if (total > MAX_GUARDED_ROWS) throw tooManyRows(table)
+    stored.forEach(({ image, version }, i) => {
+      this.#seen.set(seenId(table, (rows[i] as VersionedKey).key), { version, image })
+    })
+    this.#reads.add({ table: table.id, range, digest: rangeDigest(table, rows) }, spec)
+  }
+
+  #changed(table: CompiledTable, key: readonly SqlValue[]): MeridianError {
+    const place = this.#reads.checks.findIndex(
+      (check) =>
+        check.table === table.id &&
+        !isRangeGuard(check) &&
+        check.key.every((value, i) => sameValue(value, key[i] ?? null)),
+    )
+    return new MeridianError('CONFLICT', `What was read of '${table.name}' has changed.`, {
+      fix: 'Run the transaction again.',
+      details: { table: table.name, ...(place === -1 ? {} : { reads: [place] }) },
     })
   }
 
@@ -209,6 +318,30 @@ class RunningTransaction {
   }
 }
 
+function seenId(table: CompiledTable, key: readonly SqlValue[]): string {
+  return `${table.id}:${encodeKey(table, key)}`
+}
+
+function listRefused(mode: Consistency, table: CompiledTable): MeridianError {
+  return new MeridianError('MODE_MISMATCH', `A ${mode} transaction cannot list.`, {
+    fix:
+      'List before the transaction, and read in it by key what it depends on; or keep the rows in ' +
+      'a strong table.',
+    details: { table: table.name },
+  })
+}
+
+function tooManyRows(table: CompiledTable): MeridianError {
+  return new MeridianError(
+    'TRANSACTION_TOO_LARGE',
+    `The lists of a transaction cover at most ${MAX_GUARDED_ROWS} rows together.`,
+    {
+      fix: 'Give conditions that fewer rows meet, or a lower `limit`; or read rows by key.',
+      details: { table: table.name },
+    },
+  )
+}
+
 /** The untyped handle; `TransactionTable` in `types.ts` is its typed face. */
 class TransactionTableCalls {
   readonly #transaction: RunningTransaction
@@ -227,6 +360,10 @@ class TransactionTableCalls {
   async getMany(keys: readonly unknown[]): Promise<readonly (Row | undefined)[]> {
     const images = await this.#transaction.read(this.#table, keysOf(this.#table, keys))
     return images.map((image) => (image === undefined ? undefined : publicRow(this.#table, image)))
+  }
+
+  list(spec: ListSpec = {}): Promise<TransactionRows> {
+    return this.#transaction.list(this.#table, spec)
   }
 
   insert(row: Row): void {

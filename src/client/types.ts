@@ -79,18 +79,41 @@ export interface TransactionTable<T extends Table> {
   delete(key: RowKey<T>, options?: Pick<ConditionOptions<T>, 'if'>): void
 }
 
+/** What a list within a transaction asks for. */
+export type TransactionListOptions<T extends Table> = Pick<
+  ListOptions<T>,
+  'where' | 'orderBy' | 'limit' | 'cursor'
+>
+
+/** A strong table within a transaction, whose ranges can be read, too. */
+export interface StrongTransactionTable<T extends Table> extends TransactionTable<T> {
+  /**
+   * A page of rows as this transaction sees them, its own writes included. When a row comes into
+   * the range, leaves it or changes before the commit, up to the last row of the page, `fn` runs
+   * again. A full page has a cursor, whether or not rows follow; `null` says that none do, and
+   * then a row that comes at the end counts, too. Every region reads the range again at the
+   * commit: the columns of `where` and `orderBy` should have an index.
+   *
+   * @throws MeridianError `TRANSACTION_TOO_LARGE` when the lists of one transaction cover more than
+   * 1,000 rows together
+   */
+  list(options?: TransactionListOptions<T>): Promise<Page<SelectRow<T>>>
+}
+
 type Scoped<S extends Schema, W extends Table['scope']> = {
   readonly [N in TableNames<S, Mode, W>]: TableHandle<S['tables'][N]>
 }
 
 /** What a transaction of mode `M` may touch: tables of that mode and scope, and nothing else. */
 export type Transaction<S extends Schema, M extends Mode, W extends Table['scope']> = {
-  readonly [N in TableNames<S, M, W>]: TransactionTable<S['tables'][N]>
+  readonly [N in TableNames<S, M, W>]: M extends 'strong'
+    ? StrongTransactionTable<S['tables'][N]>
+    : TransactionTable<S['tables'][N]>
 }
 
 /** Options of a transaction. */
 export interface TransactionOptions extends WriteOptions {
-  /** How often `fn` may run; 10 when left out. Then the last `CONFLICT` is thrown. */
+  /** How often `fn` may run; 10 when left out. Then it fails with `CONFLICT`. */
   readonly maxAttempts?: number
 }
 
@@ -143,7 +166,8 @@ interface Transactional<S extends Schema, W extends Table['scope']> {
    * Runs `fn` as an optimistic transaction of one mode. Nothing is locked while it runs; what it
    * read is checked at the commit, and on a conflict it runs again: keep it free of side effects.
    *
-   * @throws MeridianError `CONFLICT` after `maxAttempts`, and what the writes throw
+   * @throws MeridianError `CONFLICT` after `maxAttempts` (`details.conflicts` says what the last run
+   * had read that was not so any more: tables, keys and ranges), and what the writes throw
    */
   transaction<M extends Mode, R>(
     mode: M,

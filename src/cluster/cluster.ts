@@ -48,6 +48,8 @@ export interface ClusterOptions {
    * cluster. Default: nothing.
    */
   readonly wan?: Wan | undefined
+  /** More variables of the environment of a region's nodes. */
+  readonly nodeEnvironment?: ((region: string) => Readonly<Record<string, string>>) | undefined
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: PartProgress) => void) | undefined
@@ -146,6 +148,7 @@ interface Prepared {
   readonly storeToken: string
   readonly schema: LockedSchema
   readonly route: Route
+  readonly nodeEnvironment: NonNullable<ClusterOptions['nodeEnvironment']>
 }
 
 async function prepare(options: ClusterOptions, shape: ClusterShape): Promise<Prepared> {
@@ -167,7 +170,8 @@ async function prepare(options: ClusterOptions, shape: ClusterShape): Promise<Pr
     await writeFile(configFileOf(folders, region), text)
   }
   const storeToken = randomBytes(32).toString('base64url')
-  return { shape, ports, folders, identities, storeToken, schema: locked, route }
+  const nodeEnvironment = options.nodeEnvironment ?? (() => ({}))
+  return { shape, ports, folders, identities, storeToken, schema: locked, route, nodeEnvironment }
 }
 
 /** What is reached from other regions. */
@@ -226,7 +230,7 @@ async function startNodes(start: StartNodes): Promise<RunningCluster> {
 }
 
 function startNode(
-  { ports, folders, identities, storeToken }: Prepared,
+  { ports, folders, identities, storeToken, nodeEnvironment }: Prepared,
   region: string,
   name: string,
   signal: AbortSignal,
@@ -240,6 +244,7 @@ function startNode(
     environment: {
       MERIDIAN_NODE_KEY: identities.nodeKeys.get(name)?.privateKeyJwk ?? '',
       [STORE_TOKEN_VARIABLE]: storeToken,
+      ...nodeEnvironment(region),
     },
     signal,
   })

@@ -92,7 +92,7 @@ export interface ErrorOptions {
   readonly fix?: string
   /** Overrides the code's default. */
   readonly retry?: Retry
-  /** Machine-readable facts: names and ids, never values of rows. */
+  /** Machine-readable facts: names and ids, never values of rows but for keys that conflict. */
   readonly details?: Readonly<Record<string, unknown>>
   /** The error underneath. */
   readonly cause?: unknown

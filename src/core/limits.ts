@@ -30,6 +30,14 @@ export const MAX_IDEMPOTENCY_KEY_LENGTH = 128
 export const MAX_QUEUED_WRITES = 10_000
 /** Idempotency outcomes are kept this long; older keys are refused. */
 export const IDEMPOTENCY_RETENTION_MS: number = 24 * 60 * 60 * 1000
+/** Rows that the ranges of one strong transaction cover together: every region reads them again. */
+export const MAX_GUARDED_ROWS = 1_000
+/** Conditions of such a range, their values, and the columns of its order. */
+export const MAX_GUARD_CONDITIONS = 100
+export const MAX_GUARD_VALUES = 1_000
+export const MAX_GUARD_ORDER = 16
+/** Reads that the answer to a conflict names. */
+export const MAX_NAMED_CONFLICTS = 16
 /** How often an optimistic transaction runs again after a conflict. */
 export const MAX_TRANSACTION_ATTEMPTS = 10
 /** Stamps further ahead of this region's clock than this are held, not applied. */

@@ -3,6 +3,7 @@
  * turns it into rows. Values are in their stored form; columns are ids.
  */
 import type { RowImage } from './change.ts'
+import type { ListQuery } from './list-query.ts'
 import type { SqlValue } from './values.ts'
 
 /** An edit of a collaborative text. Positions are UTF-16 code units. */
@@ -73,10 +74,35 @@ export type WriteOp =
     }
 
 /** A row that a transaction read, with the version that it saw; null: it was absent. */
-export interface ReadCheck {
+export interface RowCheck {
   readonly table: number
   readonly key: readonly SqlValue[]
   readonly version: string | null
+}
+
+/**
+ * A range that a strong transaction read. It is read again at the transaction's place in the log
+ * and must hold the same rows in the same versions and order: no row has come, gone or changed.
+ */
+export interface RangeGuard {
+  readonly table: number
+  /** Its `limit` is the rows that are compared: what comes behind them is not guarded. */
+  readonly range: ListQuery
+  /** `rangeDigest` of what was seen. */
+  readonly digest: string
+}
+
+/** What a transaction read, and must be as it was. */
+export type ReadCheck = RowCheck | RangeGuard
+
+/** Tells the two kinds of reads apart. */
+export function isRangeGuard(read: ReadCheck): read is RangeGuard {
+  return 'range' in read
+}
+
+/** The rows that the ranges among `reads` may cover together. */
+export function guardedRows(reads: readonly ReadCheck[]): number {
+  return reads.reduce((sum, read) => sum + (isRangeGuard(read) ? read.range.limit : 0), 0)
 }
 
 /** A transaction as one message: validated and applied as a whole, or refused as a whole. */

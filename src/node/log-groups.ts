@@ -12,6 +12,7 @@ import {
 } from '../../replication/strong/snapshot-server.ts'
 import type { RetainedGroup } from '../../replication/strong/trimmer.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
+import type { ProbedGroup } from './log-probe.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
 import type { StoreClock } from '../core/store-clock.ts'
@@ -55,6 +56,8 @@ export interface LogGroups {
   /** Positions of the outbox behind which snapshots still read. */
   snapshotPositions(): readonly number[]
   status(): readonly LogGroupStatus[]
+  /** Both, as an operator asks how far behind they are. */
+  readonly probed: readonly ProbedGroup[]
   /** Resolves once this region has applied all that is in both logs now. */
   catchUp(): Promise<void>
   close(): Promise<void>
@@ -90,6 +93,7 @@ export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
     acceptSnapshot: (channel, caller) => snapshots.accept(channel, caller),
     snapshotPositions: () => [...held.values()],
     status: () => [system.status(), strong.status()],
+    probed: [system, strong],
     async catchUp() {
       await Promise.all([system.catchUp(), strong.catchUp()])
     },

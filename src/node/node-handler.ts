@@ -20,6 +20,7 @@ import {
   REQUEST_PATH,
   SQL_PATH_PREFIX,
   STATUS_PATH,
+  STRONG_PATH,
 } from '../core/wire-http.ts'
 import { MAX_CHANNEL_MESSAGE_BYTES } from '../drivers/transport/ws-channel.ts'
 import { decodeRequest, encodeResponse } from '../protocol/codec.ts'
@@ -55,6 +56,8 @@ export interface NodeHandlerParts {
   readonly maxBodyBytes: number
   readonly readiness: () => ReadinessReport
   readonly status: () => unknown
+  /** How strong tables stand: it asks etcd and the log. */
+  readonly strong: () => Promise<unknown>
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
   /** Told of requests that no region had. */
   readonly onRefused: (code: ErrorCode) => void
@@ -87,6 +90,7 @@ class NodeHandler implements HttpHandler {
       if (path === READY_PATH) return this.#ready()
       if (path === METRICS_PATH) return await this.#metrics(request)
       if (path === STATUS_PATH) return await this.#status(request)
+      if (path === STRONG_PATH) return await this.#strong(request)
       if (isUnder(path, SQL_PATH_PREFIX) && this.#parts.sql !== undefined) {
         return await this.#sql(request, this.#parts.sql)
       }
@@ -242,6 +246,11 @@ class NodeHandler implements HttpHandler {
   async #status(request: HttpRequest): Promise<HttpResponse> {
     await this.#requireScope(request, 'metrics')
     return json(200, this.#parts.status())
+  }
+
+  async #strong(request: HttpRequest): Promise<HttpResponse> {
+    await this.#requireScope(request, 'metrics')
+    return json(200, await this.#parts.strong())
   }
 
   async #requireScope(request: HttpRequest, scope: Scope): Promise<void> {

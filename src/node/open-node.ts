@@ -29,6 +29,7 @@ import { SharedRegions } from './shared-region/shared-regions.ts'
 import { createSqlEndpoint, type SqlEndpoint } from './sql-endpoint/sql-endpoint.ts'
 import { schemaFacts } from './schema-facts.ts'
 import { LOCK_FILE, openSchemaLock, requireSchemaLock } from './schema-lock.ts'
+import { shareReports, strongReport } from './strong-report.ts'
 
 /** What a node is opened with. */
 export interface NodeOptions {
@@ -120,6 +121,7 @@ async function start(options: NodeOptions, closing: Closing): Promise<RunningNod
     metrics: new NodeMetrics(runtime.clock),
     readiness: new Readiness(plan.regions, plan.shared),
     nodes: new Map(),
+    etcd: await openNodeEtcd({ config, region: plan.regions[0] ?? '', runtime, sources }, closing),
     closing,
   }
   const regions = new SharedRegions()
@@ -186,6 +188,14 @@ async function serve(
     maxBodyBytes: config.limits.maxBodyBytes,
     readiness: () => readiness.report(),
     status: report,
+    strong: shareReports(() =>
+      strongReport({
+        config,
+        nodes,
+        etcd: shared.etcd,
+        writes: () => metrics.strongWrites.rates(),
+      }),
+    ),
     metrics: () => metrics.render(report()),
     onRefused: (code) => metrics.refused(code),
     sql,
@@ -210,12 +220,10 @@ async function openRegions(
   options: Pick<NodeOptions, 'coordination' | 'faults'>,
   ca: string | undefined,
 ): Promise<void> {
-  const { config, plan, runtime, directory, writer, network, closing, locked } = shared
+  const { config, plan, runtime, directory, writer, network, closing, locked, etcd } = shared
   await makeDataFolder(directory)
   const { leader } = config.commitLog
   const isHere = plan.keepsCommitLog
-  const [region = ''] = plan.regions
-  const etcd = await openNodeEtcd({ config, region, runtime, sources: shared.sources }, closing)
   const commitLog = await openNodeCommitLog(
     { directory, leader, isHere, network, runtime, writer, etcd },
     closing,

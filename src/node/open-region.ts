@@ -2,6 +2,7 @@
 import type { Config } from '../config/parse-config.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
+import type { EtcdEngine } from '../drivers/etcd/open-etcd.ts'
 import type { HttpNetwork } from '../drivers/transport/http-network.ts'
 import { CatchUp } from './catch-up.ts'
 import { allSettled, Closing } from './closing.ts'
@@ -11,6 +12,7 @@ import type { NodeMetrics } from './observe/node-metrics.ts'
 import { logFailures } from './observe/request-log.ts'
 import { composeObservers } from './observe/request-observer.ts'
 import { logTroubles } from './observe/role-troubles.ts'
+import { ELSEWHERE } from './observe/strong-writes.ts'
 import type { Tracing } from './observe/tracing.ts'
 import { checks, type Readiness } from './readiness.ts'
 import { openRegionFiles, type RegionFiles } from './region-files.ts'
@@ -31,6 +33,8 @@ export interface Shared {
   readonly writer: 'inline' | 'worker'
   readonly sources: SecretSources
   readonly locked: LockedSchema
+  /** `undefined`: the log is in files. */
+  readonly etcd: EtcdEngine | undefined
   readonly network: HttpNetwork
   readonly tracing: Tracing
   readonly metrics: NodeMetrics
@@ -113,6 +117,11 @@ async function openRegion(
     config,
     schema: locked.compiled,
     store: tracing.traceStore(region, metrics.countWrites(region, files.store)),
+    onCommit: (mode, from) => {
+      // A label that callers choose must be one of few.
+      const origin = config.regions.includes(from) ? from : ELSEWHERE
+      if (mode === 'strong') metrics.strongWrites.record(region, origin)
+    },
     observe: composeObservers(
       metrics.observer(region),
       logFailures(region, log, runtime.clock),

@@ -7,7 +7,7 @@ import type { Log } from '../core/ports/log.ts'
 import type { LogRetention } from '../core/ports/log-retention.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
-import type { Channel, Network } from '../core/ports/transport.ts'
+import type { Channel, Network, TransportHandlers } from '../core/ports/transport.ts'
 import type { Caller } from '../core/principal.ts'
 import { StoreClock } from '../core/store-clock.ts'
 import type { Config } from '../config/parse-config.ts'
@@ -16,8 +16,9 @@ import { prepareStore } from '../schema/migrate.ts'
 import { PositionTracker } from '../session/positions.ts'
 import { Residency } from '../tenancy/residency.ts'
 import { openEngines } from './engines.ts'
-import { openLogGroups } from './log-groups.ts'
-import type { RequestObserver } from './observe/request-observer.ts'
+import { openLogGroups, type LogGroups } from './log-groups.ts'
+import { probeGroups, type LogGroupProbe } from './log-probe.ts'
+import type { OnCommit, RequestObserver } from './observe/request-observer.ts'
 import type { OnTrouble } from './observe/role-troubles.ts'
 import {
   logGroupStatus,
@@ -27,7 +28,7 @@ import {
   type RegionLogGroupStatus,
 } from './log-retention.ts'
 import { startRegionCache, type RegionCacheStatus } from './region-cache.ts'
-import { startRoles, type RolesStatus } from './roles.ts'
+import { startRoles, type Roles, type RolesStatus } from './roles.ts'
 import type { RegionFiles } from './region-files.ts'
 import { createServing } from './serving.ts'
 import type { SqlRegion } from './sql-endpoint/sql-region.ts'
@@ -49,6 +50,8 @@ export interface RegionNodeParts extends RegionFiles {
   readonly onReseed?: OnReseed
   /** What an operator should know; nobody is told where it is left out. */
   readonly log?: Log
+  /** Told of each transaction that was committed here, with its caller's region. */
+  readonly onCommit?: OnCommit
   /** Watches requests; nobody does where it is left out. */
   readonly observe?: RequestObserver
   /** Told of what stops a role for good; the node goes on with the rest. */
@@ -79,6 +82,8 @@ export interface RegionNode {
   /** What the SQL endpoint reads by. */
   readonly sql: SqlRegion
   status(): NodeStatus
+  /** How far its log groups are behind, by asking the log. Never rejects. */
+  probeLog(): Promise<readonly LogGroupProbe[]>
   /** localSeq of the store's last change. */
   end(): Promise<number>
   /**
@@ -125,12 +130,7 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
   const hotRows = startRegionCache({ ...base, cached })
   const unlisten = network.listen(region, {
     onRequest: (message, caller) => handler.handle(message, caller),
-    onChannel: (channel, service, caller) => {
-      if (service === 'stream') roles.acceptChannel(channel, caller)
-      else if (service === 'snapshot') groups.acceptSnapshot(channel, caller)
-      else if (parts.serveCommitLog === undefined) channel.close()
-      else parts.serveCommitLog(channel, caller)
-    },
+    onChannel: acceptor(parts, groups, roles),
   })
   return {
     region,
@@ -147,6 +147,7 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
       cache: hotRows?.status() ?? null,
       ...roles.status(),
     }),
+    probeLog: () => probeGroups(groups.probed, logGroupStatus(groups, retention), runtime.clock),
     end: () => roles.end(),
     async catchUp(onLog) {
       onLog?.('commit log')
@@ -164,5 +165,19 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
       await groups.close()
       await Promise.all([changeLog.close(), store.close(), parts.commitLog.close()])
     },
+  }
+}
+
+/** Hands each channel to the part that serves it. */
+function acceptor(
+  { serveCommitLog }: RegionNodeParts,
+  groups: LogGroups,
+  roles: Roles,
+): TransportHandlers['onChannel'] {
+  return (channel, service, caller) => {
+    if (service === 'stream') roles.acceptChannel(channel, caller)
+    else if (service === 'snapshot') groups.acceptSnapshot(channel, caller)
+    else if (serveCommitLog === undefined) channel.close()
+    else serveCommitLog(channel, caller)
   }
 }

@@ -35,7 +35,7 @@ import type { Directory } from '../tenancy/directory.ts'
 import type { TenantEntry } from '../tenancy/directory-machine.ts'
 import type { Residency } from '../tenancy/residency.ts'
 import type { Commits } from './commits.ts'
-import type { RequestObserver } from './observe/request-observer.ts'
+import type { OnCommit, RequestObserver } from './observe/request-observer.ts'
 import type { Reads } from './reads.ts'
 import type { AdmittedReader, SqlReader } from './sql-endpoint/sql-region.ts'
 
@@ -52,6 +52,7 @@ export interface HandlerParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly observe: RequestObserver
+  readonly onCommit?: OnCommit | undefined
   /** Round trips between regions that a write of each mode waits for behind this node. */
   readonly commitRoundTrips: Readonly<Record<Consistency, number>>
 }
@@ -239,6 +240,7 @@ export class RequestHandler {
       tenant,
       header.timeoutMs,
     )
+    this.#parts.onCommit?.(mode, header.clientRegion)
     const positions = { [result.position.source]: result.position.seq }
     this.#parts.positions.advance(positions)
     return {

@@ -11,7 +11,7 @@ import { CachedReads } from './cached-reads.ts'
 import { Commits } from './commits.ts'
 import type { EngineParts, Engines } from './engines.ts'
 import { Freshness } from './freshness.ts'
-import { unobserved, type RequestObserver } from './observe/request-observer.ts'
+import { unobserved, type OnCommit, type RequestObserver } from './observe/request-observer.ts'
 import { Reads } from './reads.ts'
 import { RequestHandler } from './request-handler.ts'
 import { expiryNowMs, type Roles } from './roles.ts'
@@ -27,6 +27,7 @@ export interface ServingParts extends EngineParts {
   readonly roles: Roles
   readonly network: Network
   readonly observe?: RequestObserver
+  readonly onCommit?: OnCommit
   /** Hot rows of the region; reads go to the store where it is left out. */
   readonly cache?: Cache
   readonly log?: Log
@@ -87,6 +88,7 @@ export function createServing(parts: ServingParts): Serving {
     clock: runtime.clock,
     timers: runtime.timers,
     observe: parts.observe ?? unobserved,
+    onCommit: parts.onCommit,
     commitRoundTrips: { pinned: 0, strong: logRoundTrips, eventual: 0 },
   })
   const sql: SqlRegion = {

@@ -142,10 +142,19 @@ const isConditions = list(
   fields({ column: isIndex, op: oneOf('=', '!=', '<', '<=', '>', '>='), value: isSqlValue }),
 )
 
+const isRowCheck = fields({ table: isIndex, key: isRow, version: orNull(isText) })
+const isRangeGuard = fields({ table: isIndex, range: isListQuery, digest: isText })
+
+/** One or the other: what a message has of both would be read as it suits. */
+function isReadCheck(value: unknown): boolean {
+  const isRange = typeof value === 'object' && value !== null && 'range' in value
+  return isRange ? isRangeGuard(value) && !('key' in value) : isRowCheck(value)
+}
+
 const isTransaction = fields({
   txId: isText,
   tenant: isText,
-  reads: list(fields({ table: isIndex, key: isRow, version: orNull(isText) })),
+  reads: list(isReadCheck),
   ops: list(
     variants({
       insert: { table: isIndex, rows: isKeys },

@@ -84,7 +84,8 @@ function defaultOf(table: CompiledTable, column: PhysicalColumn): SqlValue {
   return declared.default ?? null
 }
 
-function normalizeValue(column: PhysicalColumn, value: SqlValue): SqlValue | undefined {
+/** The value in its stored form; `undefined` where the column cannot hold it. */
+export function normalizeValue(column: PhysicalColumn, value: SqlValue): SqlValue | undefined {
   if (value === null) return column.nullable ? null : undefined
   switch (column.storage) {
     case 'TEXT':

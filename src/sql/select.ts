@@ -78,6 +78,32 @@ export function selectList(
       fix: `Use 1 to ${MAX_PAGE_ROWS}.`,
     })
   }
+  return selectPage(table, tenant, query, nowMs, sqlOf(table).columns)
+}
+
+/**
+ * Reads of a page what orders and identifies its rows: the values of the order's columns and of the
+ * key (`cursorAfter`), then `_ver`. One row beyond the limit, as `selectList`; of any limit.
+ *
+ * @throws MeridianError `INVALID_ARGUMENT` as `selectList`
+ */
+export function selectListOrder(
+  table: CompiledTable,
+  tenant: string,
+  query: ListQuery,
+  nowMs: number,
+): Statement {
+  const order = totalOrder(table, query.orderBy).map(({ column }) => `r.${column.name}`)
+  return selectPage(table, tenant, query, nowMs, `${order.join(', ')}, r._ver`)
+}
+
+function selectPage(
+  table: CompiledTable,
+  tenant: string,
+  query: ListQuery,
+  nowMs: number,
+  columns: string,
+): Statement {
   requireShort(table, query)
   const sql = sqlOf(table)
   const args: SqlValue[] = [tenant]
@@ -90,7 +116,7 @@ export function selectList(
   args.push(query.limit + 1)
   const orderSql = order.map((o) => `r.${o.column.name}${o.descending ? ' DESC' : ''}`).join(', ')
   return {
-    sql: `SELECT ${sql.columns} FROM ${table.physicalName} r WHERE ${parts.join(' AND ')} ORDER BY ${orderSql} LIMIT ?`,
+    sql: `SELECT ${columns} FROM ${table.physicalName} r WHERE ${parts.join(' AND ')} ORDER BY ${orderSql} LIMIT ?`,
     args,
     bigints: sql.wide,
   }

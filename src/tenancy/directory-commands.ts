@@ -2,7 +2,7 @@
 import { decodeValue, encodeValue } from '../protocol/codec.ts'
 import type { WireKey } from '../protocol/messages.ts'
 import { toHex } from '../core/values.ts'
-import { sha256Hex } from './sha256.ts'
+import { sha256Hex } from '../core/sha256.ts'
 
 /** What every command of a log says of itself. */
 interface CommandHeader {

@@ -3,7 +3,7 @@
  * not hold.
  */
 import { Lru } from '../core/lru.ts'
-import { sha256Hex } from './sha256.ts'
+import { sha256Hex } from '../core/sha256.ts'
 
 const MAX_CACHED_KEYS = 10_000
 const cache = new Lru<string>(MAX_CACHED_KEYS)

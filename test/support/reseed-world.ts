@@ -210,7 +210,7 @@ class WatchedChannel implements Channel {
 }
 
 /** What the log decides of a store: rows, outcomes, positions. Equal in every region at equal index. */
-export async function groupState(store: Store): Promise<string> {
+export async function groupState(store: Pick<Store, 'read'>): Promise<string> {
   const selects = [
     ...schema.tables.map(
       (t) => `SELECT * FROM ${t.physicalName} ORDER BY tenant, c${t.primaryKey[0]?.id}`,

@@ -1,10 +1,21 @@
 /** Random logs of strong transactions, few keys and values so that they meet. */
 import fc from 'fast-check'
-import type { CellOp, ReadCheck, WriteOp } from '../../src/core/operations.ts'
+import {
+  isRangeGuard,
+  type CellOp,
+  type RangeGuard,
+  type ReadCheck,
+  type WriteOp,
+} from '../../src/core/operations.ts'
+import type { SqlValue } from '../../src/core/values.ts'
 import { strongVersion } from '../../src/core/version.ts'
 import type { CompiledTable } from '../../src/schema/compiled.ts'
 import type { TransactionCommand } from '../../replication/strong/transaction-codec.ts'
+import { SerialModel } from './strong-model.ts'
 import { account, accounts, columnAt, session, sessions } from './strong-region.ts'
+
+/** Records for which these logs' outcomes are remembered. */
+export const WINDOW = 6
 
 /** A record before it is bytes. */
 export interface LoggedRecord {
@@ -115,6 +126,90 @@ const versions = fc.oneof(
     .map(([i, p]) => strongVersion(i, p)),
 )
 
+/** Records that a transaction's snapshot may be behind its place. */
+const MAX_LAG = 2
+
+/** What a column of the tables may be compared with. */
+const COMPARED = {
+  accounts: {
+    id: ids as fc.Arbitrary<SqlValue>,
+    email: emails,
+    balance: numbers,
+    total: numbers.map(BigInt),
+    active: fc.constantFrom(0, 1),
+  },
+  sessions: { id: ids as fc.Arbitrary<SqlValue>, seat: emails, expiresAt: instants },
+} as const
+
+/**
+ * A range, seen so many records before its own: `sealed` gives it the digest of what it held there.
+ * Small ones, with an order and behind a row, so that their ends matter.
+ */
+function rangeOf(table: CompiledTable): fc.Arbitrary<RangeGuard> {
+  const compared: Readonly<Record<string, fc.Arbitrary<SqlValue>>> =
+    COMPARED[table.name as keyof typeof COMPARED]
+  const names = Object.keys(compared)
+  const valueOf = (name: string): fc.Arbitrary<SqlValue> => compared[name] as fc.Arbitrary<SqlValue>
+  const predicate = fc.constantFrom(...names).chain((name) =>
+    fc
+      .oneof(
+        fc
+          .tuple(fc.constantFrom('=', '!=', '<', '<=', '>', '>=' as const), valueOf(name))
+          .map(([op, value]) => ({ op, values: [value] })),
+        fc.array(valueOf(name), { maxLength: 3 }).map((values) => ({ op: 'in' as const, values })),
+      )
+      .map(({ op, values }) => ({ column: columnAt(table, name), op, values })),
+  )
+  const orders = fc.array(fc.tuple(fc.constantFrom(...names), fc.boolean()), { maxLength: 2 })
+  return orders.chain((order) => {
+    const behind = fc.tuple(...order.map(([name]) => valueOf(name)), ids)
+    return fc
+      .record({
+        where: fc.array(predicate, { maxLength: 1 }),
+        limit: fc.integer({ min: 1, max: 5 }),
+        after: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, behind),
+        lag: fc.integer({ min: 0, max: MAX_LAG }),
+      })
+      .map(({ where, limit, after, lag }) => ({
+        table: table.id,
+        range: {
+          where,
+          orderBy: order.map(([name, descending]) => ({
+            column: columnAt(table, name),
+            descending,
+          })),
+          limit,
+          after,
+        },
+        digest: String(lag),
+      }))
+  })
+}
+
+/**
+ * The records with every range's digest that of what the log had made of it where it was seen.
+ * Transactions that read ranges know their place, so that most of them are evaluated.
+ */
+function sealed(records: readonly LoggedRecord[]): LoggedRecord[] {
+  const model = new SerialModel(WINDOW)
+  const result = [...records]
+  for (const [applied] of records.entries()) {
+    for (let i = applied; i <= applied + MAX_LAG && i < records.length; i++) {
+      const commands = (result[i] as LoggedRecord).commands.map((c) => {
+        if (!c.reads.some(isRangeGuard)) return c
+        const reads = c.reads.map((read) => {
+          const isSeenHere = isRangeGuard(read) && Math.max(0, i - Number(read.digest)) === applied
+          return isSeenHere ? { ...read, digest: model.digest(read, c.tenant) } : read
+        })
+        return { ...c, basis: i, reads }
+      })
+      result[i] = { ...(result[i] as LoggedRecord), commands }
+    }
+    model.apply(applied + 1, result[applied] as LoggedRecord)
+  }
+  return result
+}
+
 const command: fc.Arbitrary<TransactionCommand> = fc
   .tuple(
     fc.boolean(),
@@ -131,7 +226,10 @@ const command: fc.Arbitrary<TransactionCommand> = fc
     return fc
       .tuple(
         fc.array(global ? accountOp : sessionOp, { maxLength: 3 }),
-        fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, reads),
+        fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, reads, {
+          weight: 2,
+          arbitrary: fc.array(rangeOf(table), { minLength: 1, maxLength: 2 }),
+        }),
       )
       .map(([ops, readChecks]) => ({
         txId: `tx${key}-${contents}`,
@@ -166,5 +264,6 @@ export const logArbitrary: fc.Arbitrary<LoggedRecord[]> = fc
             ? { kind: 'tick', nowMs, commands: [] }
             : { kind: 'commands', nowMs, commands }
         }),
-      ),
+      )
+      .map(sealed),
   )

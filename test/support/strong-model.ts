@@ -1,12 +1,20 @@
 /**
  * The obvious implementation of strong tables: one transaction after the other on a map of rows,
- * copied before each. Shares nothing with the engine but the meaning of cell operations.
+ * copied before each. Shares nothing with the engine but the meaning of cell operations, and the
+ * digest of what a range holds.
  */
 import type { RowImage } from '../../src/core/change.ts'
-import type { CellCondition, WriteOp } from '../../src/core/operations.ts'
+import type { ListPredicate } from '../../src/core/list-query.ts'
+import {
+  isRangeGuard,
+  type CellCondition,
+  type RangeGuard,
+  type WriteOp,
+} from '../../src/core/operations.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
 import type { CompiledTable } from '../../src/schema/compiled.ts'
 import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
+import { rangeDigest } from '../../src/session/range-digest.ts'
 import type { TransactionCommand } from '../../replication/strong/transaction-codec.ts'
 import type { LoggedRecord } from './strong-arbitrary.ts'
 import { accounts, columnAt, schema, sessions } from './strong-region.ts'
@@ -31,10 +39,21 @@ const UNIQUE = new Map([
 ])
 const TTL = columnAt(sessions, 'expiresAt')
 
+/** What became of a transaction at its place in the log. */
+export interface Decision {
+  readonly txId: string
+  readonly index: number
+  readonly place: number
+  /** `OK`, or the code of its refusal. */
+  readonly code: string
+}
+
 class Refused extends Error {}
 
 export class SerialModel {
   logTimeMs = 0
+  /** In the log's order; what only repeats an answer is left out. */
+  readonly decisions: Decision[] = []
   readonly #window: number
   #rows: ModelRow[] = []
   readonly #decided = new Map<string, Decided>()
@@ -63,26 +82,67 @@ export class SerialModel {
     )
   }
 
+  /** What a range holds now: the obvious way, over all rows. */
+  digest({ table: id, range }: Omit<RangeGuard, 'digest'>, tenant: string): string {
+    const table = tableOf(id)
+    const order = [
+      ...range.orderBy,
+      { column: columnAt(table, 'id'), descending: range.orderBy.at(-1)?.descending ?? false },
+    ]
+    const compare = (a: RowImage | readonly SqlValue[], b: readonly SqlValue[]): number => {
+      for (const [i, { descending }] of order.entries()) {
+        const x = a[i] ?? null
+        const y = b[i] ?? null
+        if (x === y) continue
+        const less = x === null || (y !== null && x < y)
+        return less === descending ? 1 : -1
+      }
+      return 0
+    }
+    const values = (row: ModelRow): SqlValue[] =>
+      order.map(({ column }) => row.image[column] ?? null)
+    const { after } = range
+    const rows = this.#rows
+      .filter((row) => row.table === table && row.tenant === tenant && !this.#expired(row))
+      .filter((row) => range.where.every((p) => meets(row.image[p.column] ?? null, p)))
+      .filter((row) => after === null || compare(values(row), after) > 0)
+      .toSorted((a, b) => compare(values(a), values(b)))
+      .slice(0, range.limit)
+    return rangeDigest(
+      table,
+      rows.map(({ id: key, version }) => ({ key: [key], version })),
+    )
+  }
+
   #command(command: TransactionCommand, index: number, place: number): void {
+    const { txId } = command
+    const decide = (code: string): void => void this.decisions.push({ txId, index, place, code })
     const before = this.#decided.get(command.dedupeId)
     if (before !== undefined && index - before.index <= this.#window) {
-      if (before.hash === command.contentHash || before.code !== 'CONFLICT') return
+      if (before.hash === command.contentHash) return
+      if (before.code !== 'CONFLICT') return decide('IDEMPOTENCY_REUSED')
     }
-    if (index - command.basis > this.#window || command.basis >= index) return
+    if (index - command.basis > this.#window) return decide('IDEMPOTENCY_EXPIRED')
+    if (command.basis >= index) return decide('POSITION_LOST')
     const saved = [...this.#rows]
     let code = 'OK'
     try {
       this.#run(command, `${hex(index, 12)}.${hex(place, 4)}`)
     } catch (error) {
       if (!(error instanceof Refused) && !(error instanceof Error && 'code' in error)) throw error
-      code = error instanceof Refused ? error.message : 'OTHER'
+      code = error instanceof Refused ? error.message : String((error as { code?: unknown }).code)
       this.#rows = saved
     }
     this.#decided.set(command.dedupeId, { index, hash: command.contentHash, code })
+    decide(code)
   }
 
   #run(command: TransactionCommand, version: string): void {
     for (const read of command.reads) {
+      if (isRangeGuard(read)) {
+        if (this.digest(read, command.tenant) !== read.digest) throw new Refused('CONFLICT')
+        continue
+      }
       const found = this.#live(tableOf(read.table), command.tenant, read.key[0] as string)
       if ((found?.version ?? null) !== read.version) throw new Refused('CONFLICT')
     }
@@ -154,6 +214,17 @@ export class SerialModel {
 
 function holds(image: RowImage, conditions: readonly CellCondition[]): boolean {
   return conditions.every((c) => conditionHolds(image[c.column] ?? null, c))
+}
+
+function meets(cell: SqlValue, { op, values }: ListPredicate): boolean {
+  if (op === 'in') return values.includes(cell)
+  const value = values[0] ?? null
+  if (op === '=') return cell === value
+  if (op === '!=') return cell !== value
+  if (cell === null || value === null) return false
+  if (op === '<') return cell < value
+  if (op === '<=') return cell <= value
+  return op === '>' ? cell > value : cell >= value
 }
 
 function tableOf(id: number): CompiledTable {

@@ -219,7 +219,10 @@ export function read(of: CompiledTable, id: string, version: string | null): Rea
 }
 
 /** All rows of a table: tenant, the columns of the image, version. */
-export async function rowsOf(store: Store, of: CompiledTable): Promise<readonly SqlRow[]> {
+export async function rowsOf(
+  store: Pick<Store, 'read'>,
+  of: CompiledTable,
+): Promise<readonly SqlRow[]> {
   const columns = of.physical.map((c) => c.name).join(', ')
   const sql = `SELECT tenant, ${columns}, _ver FROM ${of.physicalName} ORDER BY 1, 2`
   const [result] = await store.read([{ sql, args: [], bigints: true }])
@@ -241,7 +244,7 @@ export async function versionOf(store: Store, of: CompiledTable, id: string): Pr
  * Everything that the log decides: rows, outcomes, position, and the outbox but for the region's
  * own stamps. Equal in every region at equal index (protocol rule 13).
  */
-export async function replicatedState(store: Store): Promise<string> {
+export async function replicatedState(store: Pick<Store, 'read'>): Promise<string> {
   const selects = [
     ...schema.tables.map(
       (t) => `SELECT * FROM ${t.physicalName} ORDER BY tenant, c${t.primaryKey[0]?.id}`,

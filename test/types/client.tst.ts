@@ -196,6 +196,22 @@ describe('a transaction', () => {
     })
   })
 
+  test('lists strong tables, as lists outside do, and no others', () => {
+    void db.transaction('strong', async (tx) => {
+      const { rows, cursor } = await tx.plans.list({ limit: 5, orderBy: { id: 'asc' } })
+      expect(rows).type.toBe<Awaited<ReturnType<typeof db.plans.list>>['rows']>()
+      expect(cursor).type.toBe<string | null>()
+      expect(tx.plans.list).type.not.toBeCallableWith({ where: { nothing: 1 } })
+      expect(tx.plans.list).type.not.toBeCallableWith({ consistency: 'strong' })
+    })
+    void acme.transaction('pinned', (tx) => {
+      expect(tx.orders).type.not.toHaveProperty('list')
+    })
+    void acme.transaction('eventual', (tx) => {
+      expect(tx.carts).type.not.toHaveProperty('list')
+    })
+  })
+
   test('cannot mix modes', () => {
     void acme.transaction('pinned', (tx) => {
       expect(tx).type.not.toHaveProperty('carts')

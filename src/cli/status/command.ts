@@ -1,16 +1,12 @@
 /** `meridian status`: asks every node how it stands, and prints it. */
-import { readFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import { parseConfig } from '../../config/parse-config.ts'
-import { asMeridianError, MeridianError, toWireError, type WireError } from '../../core/errors.ts'
-import { readConfigFile } from '../../node/files.ts'
+import { asMeridianError, toWireError, type WireError } from '../../core/errors.ts'
 import type { NodeReport, RegionReport } from '../../node/node-status.ts'
 import type { SharedRegionReport } from '../../node/shared-region/shared-region.ts'
-import { EXIT, type Command, type GivenOptions } from '../command.ts'
-import { requireText } from '../read-deployment.ts'
+import { EXIT, type Command } from '../command.ts'
 import { renderTable, type TableColumn } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { fetchReport, type FetchOptions } from './fetch-report.ts'
+import { nodesOf, TOKEN_FIX, tokenOf, type NodeToAsk } from './nodes-to-ask.ts'
 
 const DESCRIPTION = `Asks every node of a configuration, or the node at one URL, how it stands: whether it is ready, how
 far its regions have applied the logs, how far the streams between them lag, and which of several
@@ -41,58 +37,10 @@ export const statusCommand: Command = {
   },
 }
 
-/** A node to ask. */
-interface NodeToAsk {
-  readonly url: string
-  /** Those that the configuration says it serves. */
-  readonly regions: readonly string[]
-}
-
 /** What it said, or why it did not. */
 interface NodeAnswer extends NodeToAsk {
   readonly report?: NodeReport
   readonly error?: WireError
-}
-
-async function nodesOf(
-  given: GivenOptions,
-): Promise<{ nodes: readonly NodeToAsk[]; ca: string | undefined }> {
-  if (given['config'] === undefined) {
-    const url = requireText(given, 'url')
-    if (URL.canParse(url)) return { nodes: [{ url, regions: [] }], ca: undefined }
-    throw new MeridianError('INVALID_ARGUMENT', '`--url` is no URL.', {
-      fix: 'Write it as http://HOST:PORT.',
-    })
-  }
-  if (given['url'] !== undefined) {
-    throw new MeridianError('INVALID_ARGUMENT', 'Both `--config` and `--url` are given.', {
-      fix: 'Leave one out.',
-    })
-  }
-  const file = requireText(given, 'config')
-  const { nodes: configured, tls } = parseConfig(await readConfigFile(file), file)
-  const byUrl = new Map<string, string[]>()
-  for (const [region, ofRegion] of Object.entries(configured)) {
-    for (const { url } of ofRegion) byUrl.set(url, [...(byUrl.get(url) ?? []), region])
-  }
-  if (byUrl.size === 0) {
-    throw new MeridianError('CONFIG_INVALID', `${file} has no section \`nodes\`.`, {
-      fix: 'Name a node with `--url`.',
-    })
-  }
-  const ca =
-    tls?.ca === undefined ? undefined : await readFile(resolve(dirname(file), tls.ca), 'utf8')
-  return { nodes: [...byUrl].map(([url, regions]) => ({ url, regions })), ca }
-}
-
-function tokenOf(given: GivenOptions): string | undefined {
-  if (given['token-env'] === undefined) return undefined
-  const name = requireText(given, 'token-env')
-  const token = process.env[name]?.trim()
-  if (token !== undefined && token !== '') return token
-  throw new MeridianError('INVALID_ARGUMENT', `The environment variable ${name} is not set.`, {
-    fix: 'Put the token there.',
-  })
 }
 
 async function ask(node: NodeToAsk, options: FetchOptions): Promise<NodeAnswer> {
@@ -102,8 +50,6 @@ async function ask(node: NodeToAsk, options: FetchOptions): Promise<NodeAnswer> 
     return { ...node, error: toWireError(asMeridianError(error)) }
   }
 }
-
-const TOKEN_FIX = 'Name the variable with a token in `--token-env`; `meridian token` signs one.'
 
 const COLUMNS: readonly TableColumn[] = [
   { title: 'region', align: 'left' },

@@ -1,9 +1,10 @@
-/** Asks a node how it stands. */
+/** Asks a node how it stands, and how its strong tables do. */
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { MeridianError, type WireError } from '../../core/errors.ts'
-import { STATUS_PATH } from '../../core/wire-http.ts'
+import { STATUS_PATH, STRONG_PATH } from '../../core/wire-http.ts'
 import type { NodeReport } from '../../node/node-status.ts'
+import type { StrongReport } from '../../node/strong-report.ts'
 
 /** How a node is asked. */
 export interface FetchOptions {
@@ -19,9 +20,22 @@ const MAX_BYTES = 4 * 1024 * 1024
  * @throws MeridianError `REGION_UNREACHABLE`, `UNAUTHENTICATED`, `PERMISSION_DENIED`,
  * `PROTOCOL_MALFORMED` where something else than a node answers
  */
-export async function fetchReport(url: string, options: FetchOptions): Promise<NodeReport> {
-  const { status, text } = await get(`${url.replace(/\/+$/, '')}${STATUS_PATH}`, options)
-  const answer = parse(text)
+export function fetchReport(url: string, options: FetchOptions): Promise<NodeReport> {
+  return fetchJson<NodeReport>(url, STATUS_PATH, options)
+}
+
+/** The node asks etcd and the log meanwhile. @throws MeridianError as `fetchReport` */
+export function fetchStrongReport(url: string, options: FetchOptions): Promise<StrongReport> {
+  return fetchJson<StrongReport>(url, STRONG_PATH, options)
+}
+
+async function fetchJson<T extends { readonly regions: unknown }>(
+  url: string,
+  path: string,
+  options: FetchOptions,
+): Promise<T> {
+  const { status, text } = await get(`${url.replace(/\/+$/, '')}${path}`, options)
+  const answer = parse(text) as T | { readonly error: WireError } | undefined
   if (status === 200 && answer !== undefined && 'regions' in answer) return answer
   const error = answer !== undefined && 'error' in answer ? answer.error : undefined
   if (error !== undefined) throw new MeridianError(error.code, error.message, error)
@@ -30,9 +44,9 @@ export async function fetchReport(url: string, options: FetchOptions): Promise<N
   })
 }
 
-function parse(text: string): NodeReport | { readonly error: WireError } | undefined {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(text) as NodeReport | { readonly error: WireError }
+    return JSON.parse(text) as unknown
   } catch {
     return undefined
   }

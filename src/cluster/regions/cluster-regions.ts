@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Schema } from '../../client/http/index.ts'
 import { scaleTopology } from '../../config/topology.ts'
 import { openKeys } from '../../node/files.ts'
-import { openCluster, type Cluster } from '../cluster.ts'
+import { openCluster, type Cluster, type ClusterOptions } from '../cluster.ts'
 import { canChangeHosts } from '../member-distances.ts'
 import type { MeridianProcess } from '../meridian-process.ts'
 import { openWan, type Wan } from '../wan/wan.ts'
@@ -27,9 +27,13 @@ export interface ClusterRegions<S extends Schema> extends RunningRegions<S> {
   readonly wan: Wan
 }
 
+/** What regions of real engines are opened with. */
+export interface ClusterRegionsOptions<S extends Schema>
+  extends RegionsOptions<S>, Pick<ClusterOptions, 'nodeEnvironment' | 'signal'> {}
+
 /** Starts the cluster, and waits until all of it is ready. */
 export async function openClusterRegions<S extends Schema>(
-  options: RegionsOptions<S>,
+  options: ClusterRegionsOptions<S>,
 ): Promise<ClusterRegions<S>> {
   const { config, directory, schemaModule, scale, onNotice } = options
   if (!canChangeHosts()) onNotice(NO_DISTANCES)
@@ -45,6 +49,8 @@ export async function openClusterRegions<S extends Schema>(
       schemaModule,
       directory,
       wan,
+      nodeEnvironment: options.nodeEnvironment,
+      signal: options.signal,
       onProgress: ({ name, state, elapsedMs }) => {
         if (state === 'ready') onNotice(`${name} ready after ${(elapsedMs / 1000).toFixed(1)} s`)
       },

@@ -7,7 +7,7 @@ export interface TransactionEngine {
    * Validates and applies the transaction; durable when it resolves. Idempotent by the request's
    * `idempotencyKey`: a repetition answers with the first outcome.
    *
-   * @throws MeridianError `CONFLICT` (a read row changed; run again), `NOT_FOUND` (update of a
+   * @throws MeridianError `CONFLICT` (what was read changed; run again), `NOT_FOUND` (update of a
    * missing row), `ALREADY_EXISTS` (insert over a live row), `CONSTRAINT_VIOLATED`,
    * `CONDITION_FAILED`, `IDEMPOTENCY_REUSED`, `IDEMPOTENCY_EXPIRED`, `NOT_HOME` (pinned),
    * `UNKNOWN_OUTCOME`

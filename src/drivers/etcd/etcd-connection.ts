@@ -22,6 +22,7 @@ import {
   EtcdCallError,
   foreignError,
   kindOf,
+  STATUS,
   type CallPurpose,
 } from './etcd-errors.ts'
 
@@ -191,14 +192,14 @@ export class EtcdConnection {
 
   /** One call of each member, alone; for its health. */
   askEach(call: Omit<EtcdCall, 'signals'>): Promise<readonly MemberAnswer[]> {
-    return Promise.all(
-      this.#members.map(async ({ endpoint }) => ({
-        address: endpoint.address,
-        answer: await endpoint
-          .call<EtcdResponse>(call)
-          .catch((error: unknown) => asCallError(error)),
-      })),
-    )
+    return Promise.all(this.#members.map((member) => askAlone(member, call)))
+  }
+
+  /** One call of one member, alone: what no other can do in its place. Never rejects. */
+  async askMember(address: string, call: Omit<EtcdCall, 'signals'>): Promise<MemberAnswer> {
+    const member = this.#members.find(({ endpoint }) => endpoint.address === address)
+    if (member !== undefined) return askAlone(member, call)
+    return { address, answer: new EtcdCallError(STATUS.notFound, 'is not configured', address) }
   }
 
   /** @throws MeridianError `LOG_FOREIGN` where it is not the cluster that answered first */
@@ -309,6 +310,20 @@ export class EtcdConnection {
         else this.#probeLater(member)
       })
     })
+  }
+}
+
+async function askAlone(
+  { endpoint }: Member,
+  call: Omit<EtcdCall, 'signals'>,
+): Promise<MemberAnswer> {
+  const { address } = endpoint
+  for (let tokens = 1; ; tokens++) {
+    const answer = await endpoint
+      .call<EtcdResponse>(call)
+      .catch((error: unknown) => asCallError(error))
+    const isOldToken = answer instanceof EtcdCallError && kindOf(answer) === 'token'
+    if (!isOldToken || tokens === MAX_TOKENS) return { address, answer }
   }
 }
 

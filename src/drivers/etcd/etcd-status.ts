@@ -1,5 +1,6 @@
 /** The health of each member of etcd, as the member itself tells it. */
 import type { IAlarmResponse, IStatusResponse } from 'etcd3'
+import { asMeridianError, type ErrorCode } from '../../core/errors.ts'
 import type { EtcdConnection } from './etcd-connection.ts'
 import { EtcdCallError } from './etcd-errors.ts'
 
@@ -8,8 +9,20 @@ export interface EtcdMemberStatus {
   /** `host:port`. */
   readonly address: string
   readonly reachable: boolean
-  /** Why it is not. */
+  /** Why it is not, as it says or the way to it, and as an error of this system. */
   readonly reason?: string
+  readonly code?: ErrorCode
+  /** Its id in the cluster, decimal. */
+  readonly id?: string
+  /** The id of the member that it takes for the leader; `0`: none. */
+  readonly leaderId?: string
+  /** Entries of etcd's own log: committed, and applied to its database, as far as it knows. */
+  readonly raftIndex?: number
+  readonly raftAppliedIndex?: number
+  /** Grows with every election. */
+  readonly raftTerm?: number
+  /** Follows without a vote: it cannot lead and is in no majority. */
+  readonly isLearner?: boolean
   /** Of the server, `3.4.23` for example. */
   readonly version?: string
   readonly isLeader?: boolean
@@ -45,13 +58,21 @@ export async function etcdStatus(connection: EtcdConnection): Promise<readonly E
   )
   return statuses.map(({ address, answer }) => {
     if (answer instanceof EtcdCallError) {
-      return { address, reachable: false, reason: answer.message }
+      const { code } = asMeridianError(connection.typed(answer))
+      return { address, reachable: false, reason: answer.message, code }
     }
-    const { header, version, leader, dbSize, dbSizeInUse } = answer as IStatusResponse
+    const status = answer as IStatusResponse
+    const { header, version, leader, dbSize, dbSizeInUse } = status
     const own = raised.filter((alarm) => alarm.memberID === header.member_id)
     return {
       address,
       reachable: true,
+      id: header.member_id,
+      leaderId: leader,
+      raftIndex: Number(status.raftIndex),
+      raftAppliedIndex: Number(status.raftAppliedIndex),
+      raftTerm: Number(status.raftTerm),
+      isLearner: status.isLearner,
       version,
       isLeader: leader === header.member_id,
       hasLeader: leader !== '0',

@@ -9,6 +9,7 @@ import { EtcdCoordination } from './etcd-coordination.ts'
 import type { EtcdFaults } from './etcd-faults.ts'
 import { etcdKeys } from './etcd-keys.ts'
 import { createEtcdRetention } from './etcd-retention.ts'
+import { etcdRoundTrips, type EtcdRoundTrip } from './etcd-round-trips.ts'
 import { etcdStatus, type EtcdMemberStatus } from './etcd-status.ts'
 import { ID_LEASE_TIMES, IdLease, type IdLeaseTimes } from './id-lease.ts'
 
@@ -35,6 +36,8 @@ export interface EtcdEngine {
   readonly coordination: Coordination
   /** The health of each member. Never rejects. */
   status(): Promise<readonly EtcdMemberStatus[]>
+  /** How far each member is from here. Never rejects. */
+  roundTrips(): Promise<readonly EtcdRoundTrip[]>
   /**
    * The random id that this deployment has in etcd, written at the first contact: an etcd that
    * lost its data has another.
@@ -75,6 +78,7 @@ export async function openEtcd(options: EtcdOptions): Promise<EtcdEngine> {
     retention: createEtcdRetention(connection, mark, keys),
     coordination,
     status: () => etcdStatus(connection),
+    roundTrips: () => etcdRoundTrips(connection),
     deploymentId: () => mark.id(),
     clusterId: async () => {
       if (connection.clusterId === undefined) await mark.read()

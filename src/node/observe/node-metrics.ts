@@ -10,6 +10,7 @@ import type { NodeReport, RegionReport } from '../node-status.ts'
 import type { SharedRegionReport } from '../shared-region/shared-region.ts'
 import { CacheGauges } from './cache-gauges.ts'
 import type { RequestObserver } from './request-observer.ts'
+import { StrongWrites } from './strong-writes.ts'
 
 /** The text of all metrics. */
 export interface RenderedMetrics {
@@ -29,6 +30,8 @@ export class NodeMetrics {
   readonly #refusals: Counter<'code'>
   readonly #waitingWrites: Gauge<'region'>
   readonly #passed: Counter<'region'>
+  /** Where strong writes come from. */
+  readonly strongWrites: StrongWrites
   readonly #shared: SharedGauges
   readonly #node: NodeGauges
   readonly #regions: RegionGauges
@@ -64,6 +67,7 @@ export class NodeMetrics {
       labelNames: ['region'],
       registers,
     })
+    this.strongWrites = new StrongWrites(clock, this.#registry)
     this.#shared = new SharedGauges(this.#registry)
     this.#node = new NodeGauges(this.#registry)
     this.#regions = new RegionGauges(this.#registry)

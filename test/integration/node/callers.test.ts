@@ -7,6 +7,7 @@ import {
   READY_PATH,
   SQL_PATH_PREFIX,
   STATUS_PATH,
+  STRONG_PATH,
 } from '../../../src/core/wire-http.ts'
 import { generateKeyPair } from '../../../src/drivers/auth/signing-keys.ts'
 import { clusterKeys, type ClusterKeys } from '../../support/node-auth.ts'
@@ -144,7 +145,7 @@ describe('nodes with configured callers', () => {
     const url = cluster.url('us-east')
     const reader = await keys.token(['acme'], ['read', 'write'])
     const watcher = await keys.token([], ['metrics'])
-    for (const path of [METRICS_PATH, STATUS_PATH]) {
+    for (const path of [METRICS_PATH, STATUS_PATH, STRONG_PATH]) {
       expect((await page(url, path)).status).toBe(401)
       expect((await page(url, path, reader)).status).toBe(403)
       expect((await page(url, path, watcher)).status).toBe(200)

@@ -10,6 +10,7 @@ import {
   decodeTransaction,
   encodeTransaction,
 } from '../../../replication/strong/transaction-codec.ts'
+import { isRangeGuard } from '../../../src/core/operations.ts'
 import type { LogEntry } from '../../../src/core/ports/commit-log.ts'
 import { MemoryCommitLog } from '../../support/memory-commit-log.ts'
 import {
@@ -21,10 +22,9 @@ import {
   accounts,
   type Region,
 } from '../../support/strong-region.ts'
-import { logArbitrary, type LoggedRecord } from '../../support/strong-arbitrary.ts'
+import { logArbitrary, WINDOW, type LoggedRecord } from '../../support/strong-arbitrary.ts'
 import { SerialModel } from '../../support/strong-model.ts'
 
-const WINDOW = 6
 const opened: Region[] = []
 afterEach(async () => {
   for (const region of opened.splice(0)) await region.engine.close()
@@ -35,7 +35,7 @@ function entriesOf(records: readonly LoggedRecord[]): LogEntry[] {
     index: i + 1,
     id: `record${i + 1}`,
     payload: encodeRecord({
-      machineVersion: 1,
+      machineVersion: record.commands.some((c) => c.reads.some(isRangeGuard)) ? 2 : 1,
       schemaVersion: schema.version,
       nowMs: record.nowMs,
       kind: record.kind,
@@ -80,11 +80,13 @@ describe('one log, however it is cut into batches', () => {
     )
   })
 
-  it('must fail: evaluation that does not see its own batch diverges', async () => {
+  it.each([
+    ['evaluation that does not see its own batch', { ignoreOverlay: true }],
+    ['ranges that are read as they were before the batch', { rangeGuardWithoutOverlay: true }],
+  ])('must fail: %s', async (_name, faults) => {
     const result = await fc.check(
       fc.asyncProperty(logArbitrary, async (records) => {
         const entries = entriesOf(records)
-        const faults = { ignoreOverlay: true }
         const single = await applied(entries, [1], faults)
         const whole = await applied(entries, [entries.length], faults)
         expect(await replicatedState(whole.store)).toBe(await replicatedState(single.store))
@@ -106,28 +108,57 @@ describe('one log, however it is cut into batches', () => {
   })
 })
 
+/** Runs a log in a region and in the model, and compares all that they hold. */
+async function expectAsModel(
+  records: readonly LoggedRecord[],
+  faults: StrongFaults = {},
+): Promise<SerialModel> {
+  const model = new SerialModel(WINDOW)
+  // What the log carries is what both see.
+  records.forEach((record, i) => {
+    const commands = record.commands.map((c) => decodeTransaction(encodeTransaction(c)))
+    model.apply(i + 1, { ...record, commands })
+  })
+  const region = await applied(entriesOf(records), [3], faults)
+  expect(await rowsOf(region.store, accounts)).toEqual(model.rows(accounts))
+  expect(await rowsOf(region.store, sessions)).toEqual(model.rows(sessions))
+  const [result] = await region.store.read([
+    { sql: 'SELECT tx, log_index FROM _strong_outcomes', args: [] },
+  ])
+  const stored = new Map(result?.rows.map(([id, index]) => [id, index]))
+  for (const [id, index] of model.decidedWithin(records.length)) expect(stored.get(id)).toBe(index)
+  expect(region.engine.logTimeMs()).toBe(model.logTimeMs)
+  return model
+}
+
 describe('the state machine', () => {
   it('does what a model does that runs one transaction after the other', async () => {
+    const codes = { OK: 0, CONFLICT: 0 }
     await fc.assert(
       fc.asyncProperty(logArbitrary, async (records) => {
-        const model = new SerialModel(WINDOW)
-        // What the log carries is what both see.
-        records.forEach((record, i) => {
-          const commands = record.commands.map((c) => decodeTransaction(encodeTransaction(c)))
-          model.apply(i + 1, { ...record, commands })
-        })
-        const region = await applied(entriesOf(records), [3])
-        expect(await rowsOf(region.store, accounts)).toEqual(model.rows(accounts))
-        expect(await rowsOf(region.store, sessions)).toEqual(model.rows(sessions))
-        const [result] = await region.store.read([
-          { sql: 'SELECT tx, log_index FROM _strong_outcomes', args: [] },
-        ])
-        const stored = new Map(result?.rows.map(([id, index]) => [id, index]))
-        for (const [id, index] of model.decidedWithin(records.length))
-          expect(stored.get(id)).toBe(index)
-        expect(region.engine.logTimeMs()).toBe(model.logTimeMs)
+        const model = await expectAsModel(records)
+        const reading = records
+          .flatMap(({ commands }) => commands)
+          .filter(({ reads }) => reads.some(isRangeGuard))
+          .map(({ txId }) => txId)
+        for (const { txId, code } of model.decisions) {
+          if (reading.includes(txId) && (code === 'OK' || code === 'CONFLICT')) codes[code] += 1
+        }
       }),
       { numRuns: 200 },
     )
+    // Otherwise no range was tried, or none ever held.
+    expect(Math.min(codes.OK, codes.CONFLICT)).toBeGreaterThan(10)
+  })
+
+  it('must fail: ranges that are not compared let phantoms through', async () => {
+    const faults = { rangeGuardIgnored: true }
+    const result = await fc.check(
+      fc.asyncProperty(logArbitrary, async (records) => {
+        await expectAsModel(records, faults)
+      }),
+      { numRuns: 200, endOnFailure: true },
+    )
+    expect(result.failed).toBe(true)
   })
 })

@@ -47,7 +47,7 @@ describe('a wrong command line ends with 2 and says what to do', () => {
   test.each([
     [
       ['demonstrate'],
-      'There is no command `demonstrate`. There are: dev, init, node, cluster, status, config, keygen, token, lock, store, demo, bench, help.',
+      'There is no command `demonstrate`. There are: dev, init, node, cluster, status, strong, config, keygen, token, lock, store, demo, bench, history, help.',
     ],
     [['help', 'constructor'], 'There is no command `constructor`.'],
     [['--fast'], 'There is no option `--fast`. Run `meridian help`'],

@@ -264,6 +264,12 @@ describe('a transaction', () => {
     await expect(us.commit([op], { reads: [absent] })).rejects.toMatchObject({ code: 'CONFLICT' })
   })
 
+  test('is refused when it has read a range: nothing compares it here', async () => {
+    const range = { where: [], orderBy: [], limit: 1, after: null }
+    const reads = [{ table: carts.id, range, digest: '' }]
+    await expect(us.commit([], { reads })).rejects.toMatchObject({ code: 'MODE_MISMATCH' })
+  })
+
   test('is refused for tables of another mode or scope, and unknown ones', async () => {
     const insert = (table: string): WriteOp => ({
       kind: 'insert',

@@ -8,7 +8,7 @@ import {
   encodeResponse,
   encodeValue,
 } from '../../../src/protocol/codec.ts'
-import type { Request, RequestBody, Response } from '../../../src/protocol/messages.ts'
+import type { BodyOf, Request, RequestBody, Response } from '../../../src/protocol/messages.ts'
 import { fromHex, toHex } from '../../../src/core/values.ts'
 
 const header: Request['header'] = {
@@ -130,6 +130,18 @@ describe('version 1', () => {
   })
 })
 
+/** A read that a node which does not know ranges takes for a row without its key, and refuses. */
+function rangeRead(): Record<string, unknown> {
+  const where = [{ column: 1, op: '>=', values: [5n] }]
+  const range = { where, orderBy: [{ column: 1, descending: true }], limit: 3, after: [1, 'x'] }
+  return { table: 1, range, digest: 'd' }
+}
+
+function commitReading(read: Record<string, unknown>): object {
+  const body = request.body as BodyOf<'commit'>
+  return { header, body: { ...body, request: { ...body.request, reads: [read] } } }
+}
+
 describe('a message', () => {
   it('gives byte strings back as plain arrays that are the reader’s own', () => {
     const bytes = encodeRequest(request)
@@ -147,6 +159,11 @@ describe('a message', () => {
     expect(() => encodeRequest({ header, body })).toThrow(
       expect.objectContaining({ code: 'TRANSACTION_TOO_LARGE' }),
     )
+  })
+
+  it('names rows and ranges that a transaction read', () => {
+    const read = rangeRead()
+    expect(decodeRequest(encodeValue(commitReading(read)))).toEqual(commitReading(read))
   })
 
   it('may hold fields that this version does not know', () => {
@@ -193,6 +210,10 @@ describe('a request is refused', () => {
       'an unknown level',
       { header, body: { kind: 'query', tenant: '', sql: '', args: [], level: 'fresh' } },
     ],
+    ['a read of a range without its digest', commitReading({ ...rangeRead(), digest: undefined })],
+    ['a read of a range that is none', commitReading({ ...rangeRead(), range: { where: [] } })],
+    ['a read of a range and a row', commitReading({ ...rangeRead(), key: ['a'], version: null })],
+    ['a read of a row without its key', commitReading({ table: 1, version: null })],
     [
       'a limit beyond all',
       { header, body: { kind: 'view', view: 1, tenant: '', prefix: [], limit: 1e9, level } },

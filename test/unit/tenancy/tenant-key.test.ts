@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Lru } from '../../../src/core/lru.ts'
-import { sha256Hex } from '../../../src/tenancy/sha256.ts'
+import { sha256Hex } from '../../../src/core/sha256.ts'
 import { tenantKey } from '../../../src/tenancy/tenant-key.ts'
 
 describe('sha256Hex', () => {

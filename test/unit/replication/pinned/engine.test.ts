@@ -218,6 +218,12 @@ describe('reads', () => {
     expect(await row('stock', 'p', 4n)).toBeUndefined()
   })
 
+  test('of ranges are refused: nothing compares them here', async () => {
+    const range = { where: [], orderBy: [], limit: 1, after: null }
+    const reading = commit([], { reads: [{ table: stock.id, range, digest: '' }] })
+    await expect(reading).rejects.toMatchObject({ code: 'MODE_MISMATCH' })
+  })
+
   test('of another tenant do not count', async () => {
     await commit([put('insert', 'stock', item(1))])
     const absent = { table: stock.id, key: ['p', 1n], version: null }

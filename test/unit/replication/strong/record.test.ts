@@ -36,6 +36,29 @@ const TRANSACTION: TransactionCommand = {
   ],
 }
 
+/** Of version 2 of the state machine: it reads a range, too. */
+const RANGE_TRANSACTION: TransactionCommand = {
+  ...TRANSACTION,
+  reads: [
+    { table: 1, key: ['a', 5], version: null },
+    {
+      table: 2,
+      range: {
+        where: [
+          { column: 1, op: '>=', values: [2n ** 60n] },
+          { column: 0, op: 'in', values: ['x', null] },
+        ],
+        orderBy: [{ column: 1, descending: true }],
+        limit: 3,
+        after: [7n, 'k'],
+      },
+      digest: '00112233445566778899aabbccddeeff',
+    },
+    { table: 2, range: { where: [], orderBy: [], limit: 1, after: null }, digest: 'd' },
+  ],
+  ops: [],
+}
+
 const RECORD: LogRecord = {
   machineVersion: 1,
   schemaVersion: 3,
@@ -53,9 +76,17 @@ const FROZEN_TRANSACTION =
   '000000000000c40201029301019095020291a16b919201de0003a46b696e64a9696e6372656d656e' +
   '74a2627902a5666c6f6f72c0919302a23e3d0394030391d3000000000000000190'
 
+const FROZEN_RANGE_TRANSACTION =
+  '97d9203031386263666535363830303030313132323333343435353636373738383939d920303031' +
+  '3132323333343435353636373738383939616162626363646465656666a663306666656507a46163' +
+  '6d6593930192a16105c09602929301a23e3d91d310000000000000009300a2696e92a178c0919201' +
+  'c30392d30000000000000007a16bd920303031313232333334343535363637373838393961616262' +
+  '63636464656566669602909001c0a16490'
+
 const FROZEN_OUTCOMES = [
   '930501de0002a474784964a174a77570646174656490',
   '940500a8434f4e464c494354de0001a57461626c6501',
+  '940500a8434f4e464c494354de0003a57461626c6501a57265616473920002a372756ea174',
 ]
 
 describe('the bytes of the log', () => {
@@ -71,12 +102,23 @@ describe('the bytes of the log', () => {
     expect(decodeTransaction(Uint8Array.from(encodeTransaction(TRANSACTION)))).toEqual(TRANSACTION)
   })
 
+  it('of a transaction that reads ranges never change', () => {
+    expect(toHex(encodeTransaction(RANGE_TRANSACTION))).toBe(FROZEN_RANGE_TRANSACTION)
+    const bytes = Uint8Array.from(encodeTransaction(RANGE_TRANSACTION))
+    expect(decodeTransaction(bytes)).toEqual(RANGE_TRANSACTION)
+  })
+
   it('of an outcome never change', () => {
     const done = { logTimeMs: 5, outcome: { ok: true, value: { txId: 't', updated: [] } } } as const
     expect(toHex(encodeOutcome(done))).toBe(FROZEN_OUTCOMES[0])
     const failure = { code: 'CONFLICT', details: { table: 1 } } as const
     expect(toHex(encodeOutcome({ logTimeMs: 5, outcome: { ok: false, failure } }))).toBe(
       FROZEN_OUTCOMES[1],
+    )
+    const ofVersion2 = { code: 'CONFLICT', details: { table: 1, reads: [0, 2], run: 't' } } as const
+    const unstored = { ...ofVersion2, unstored: { reads: [1] } }
+    expect(toHex(encodeOutcome({ logTimeMs: 5, outcome: { ok: false, failure: unstored } }))).toBe(
+      FROZEN_OUTCOMES[2],
     )
   })
 

@@ -1,9 +1,10 @@
 /**
- * SHA-256 of texts, synchronous, since a tenant is looked up on every call and WebCrypto is not.
- * For names and identities; secrets go through WebCrypto.
+ * SHA-256 of texts, synchronous, for where WebCrypto cannot be waited for: a tenant is looked up on
+ * every call, and what a log holds is evaluated in one turn. For names and identities; secrets go
+ * through WebCrypto.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { toHex } from '../core/values.ts'
+import { toHex } from './values.ts'
 
 const encoder = new TextEncoder()
 

@@ -1,12 +1,11 @@
-'use strict'
 /**
  * Loaded into each process of a deployment by `commit-cpu.ts`: SIGUSR2 begins a CPU profile, the
  * next one writes it to the folder that MERIDIAN_BENCH_PROFILES names.
  */
-const { writeFileSync } = require('node:fs')
-const { Session } = require('node:inspector')
-const { join } = require('node:path')
-const { isMainThread } = require('node:worker_threads')
+import { writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector'
+import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 
 const SAMPLING_INTERVAL_US = 500
 const folder = process.env['MERIDIAN_BENCH_PROFILES']

@@ -1,0 +1,3 @@
+import { describeHalf } from './swarm-seeds.ts'
+
+describeHalf(0)
