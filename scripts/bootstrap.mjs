@@ -49,7 +49,7 @@ function missingPackages() {
 
 /** `report(text)` redraws one line on a terminal and prints a line now and then elsewhere. */
 function startProgress(describe) {
-  const onTerminal = process.stderr.isTTY === true
+  const onTerminal = process.stderr.isTTY
   const startedAt = Date.now()
   const draw = () => {
     const { done, total } = describe()
