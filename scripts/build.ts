@@ -11,6 +11,7 @@ const TIMEOUT_MS = 120_000
 
 const fresh = `temp/build-${process.pid}`
 const dist = join(ROOT, 'dist')
+// Types are `npm run check:types`'s to check, in a fraction of the time: `noCheck`.
 // By its path: the native compiler, whose declarations differ in form, has a program of that name too.
 const compiler = 'node node_modules/typescript/bin/tsc'
 const { ok, output } = await runCommand(

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { encodeHistory, parseHistory, type HistoryEvent } from '../../replication/verify/history.ts'
-import { runCli } from '../../src/cli/run-cli.ts'
 import { startProgram } from '../support/program.ts'
+import { runMeridian, type Ran } from '../support/run-command.ts'
 
 const CLI = 'src/cli/main.ts'
 
@@ -31,18 +31,8 @@ function history(...args: readonly string[]): ReturnType<typeof startProgram> {
 }
 
 /** The same in this process: what starts nothing. */
-async function quick(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const collect = (stream: 'stdout' | 'stderr') => ({
-    write(text: string): void {
-      written[stream] += text
-    },
-  })
-  const streams = { stdout: collect('stdout'), stderr: collect('stderr') }
-  const code = await runCli(['history', ...args], streams)
-  return { code, ...written }
+function quick(...args: readonly string[]): Promise<Ran> {
+  return runMeridian('history', ...args)
 }
 
 function temporaryData(): readonly string[] {

@@ -1,6 +1,5 @@
 /** The options of `meridian bench`. */
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { PROFILES, type Profile } from '../../../benchmarks/profiles/index.ts'
 import { PARTS } from '../../../benchmarks/run/parts.ts'
 import type { EnginesKind } from '../../../benchmarks/target/target.ts'
@@ -8,7 +7,13 @@ import { bestLeader, readTopology, TOPOLOGIES } from '../../../benchmarks/topolo
 import type { Topology } from '../../config/topology.ts'
 import { MeridianError } from '../../core/errors.ts'
 import type { GivenOptions, OptionSpecs } from '../command.ts'
-import { fileOption, numberOption } from '../option-values.ts'
+import {
+  fileOption,
+  numberOption,
+  outputFileOption,
+  textOption,
+  unknownName,
+} from '../option-values.ts'
 
 const DEFAULT_PROFILE = 'quick'
 const DEFAULT_TOPOLOGY = 'triangle'
@@ -115,8 +120,8 @@ export async function readBenchOptions(given: GivenOptions): Promise<BenchOption
   const seconds = numberOption(given, 'seconds', { least: 1, most: MOST_SECONDS })
   const topologyName = textOption(given, 'topology') ?? DEFAULT_TOPOLOGY
   const files = {
-    jsonFile: outputFile(given, 'json'),
-    htmlFile: outputFile(given, 'html'),
+    jsonFile: outputFileOption(given, 'json'),
+    htmlFile: outputFileOption(given, 'html'),
     markdownFile: markdownFile(given, profile),
   }
   const directory = emptyDirectory(fileOption(given, 'directory'))
@@ -181,7 +186,7 @@ export function listing(): readonly string[] {
 function readProfile(name: string): Profile {
   const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined
   if (profile !== undefined) return profile
-  throw invalid(`There is no profile \`${name}\`.`, Object.keys(PROFILES))
+  throw unknownName(`There is no profile \`${name}\`.`, Object.keys(PROFILES))
 }
 
 function readParts(list: string | undefined): readonly string[] | undefined {
@@ -189,32 +194,23 @@ function readParts(list: string | undefined): readonly string[] | undefined {
   const names = list.split(',').map((name) => name.trim())
   const unknown = names.find((name) => !Object.hasOwn(PARTS, name))
   if (unknown === undefined) return [...new Set(names)]
-  throw invalid(`There is no workload \`${unknown}\`.`, Object.keys(PARTS))
+  throw unknownName(`There is no workload \`${unknown}\`.`, Object.keys(PARTS))
 }
 
 function readEngines(kind: string): EnginesKind {
   if (kind === 'embedded' || kind === 'real') return kind
-  throw invalid(`The option \`--engines\` is ${JSON.stringify(kind)}.`, ['embedded', 'real'])
+  throw unknownName(`The option \`--engines\` is ${JSON.stringify(kind)}.`, ['embedded', 'real'])
 }
 
 function readLeader(region: string | undefined, topology: Topology): string {
   if (region === undefined) return bestLeader(topology)
   if (topology.regions.includes(region)) return region
-  throw invalid(`The topology has no region \`${region}\`.`, topology.regions)
-}
-
-/** Said at once rather than at the end of a long run. */
-function outputFile(given: GivenOptions, name: string): string | undefined {
-  const file = fileOption(given, name)
-  if (file === undefined || canWrite(resolve(file))) return file
-  throw new MeridianError('INVALID_ARGUMENT', `\`--${name} ${file}\` cannot be written.`, {
-    fix: 'Give the path of a file in a folder that you may write to.',
-  })
+  throw unknownName(`The topology has no region \`${region}\`.`, topology.regions)
 }
 
 /** A document that is there is kept but for what stands between the profile's markers. */
 function markdownFile(given: GivenOptions, profile: Profile): string | undefined {
-  const file = outputFile(given, 'markdown')
+  const file = outputFileOption(given, 'markdown')
   if (file === undefined || !existsSync(file)) return file
   const name = `bench:${profile.name}`
   if (new RegExp(`<!-- ${name}(:[a-z0-9._-]+)?:begin -->`).test(readFileSync(file, 'utf8')))
@@ -226,19 +222,6 @@ function markdownFile(given: GivenOptions, profile: Profile): string | undefined
       fix: `Add <!-- ${name}:begin --> and <!-- ${name}:end --> to it, or give another path.`,
     },
   )
-}
-
-/** Folders that are not there yet are made. */
-function canWrite(path: string): boolean {
-  if (existsSync(path) && statSync(path).isDirectory()) return false
-  let folder = dirname(path)
-  while (!existsSync(folder)) folder = dirname(folder)
-  try {
-    accessSync(folder, constants.W_OK)
-    return statSync(folder).isDirectory()
-  } catch {
-    return false
-  }
 }
 
 /** Rows of a run before would be measured along with those of this one. */
@@ -256,17 +239,4 @@ function isEmptyFolder(path: string): boolean {
   } catch {
     return false
   }
-}
-
-function textOption(given: GivenOptions, name: string): string | undefined {
-  const value = given[name]
-  if (typeof value !== 'string') return undefined
-  if (value !== '') return value
-  throw new MeridianError('INVALID_ARGUMENT', `The option \`--${name}\` is empty.`, {
-    fix: 'Give it a value, or leave it out.',
-  })
-}
-
-function invalid(problem: string, there: readonly string[]): MeridianError {
-  return new MeridianError('INVALID_ARGUMENT', problem, { fix: `There are: ${there.join(', ')}.` })
 }

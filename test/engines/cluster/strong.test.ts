@@ -7,7 +7,6 @@ import { commitLogMs } from '../../../benchmarks/measure/network-time.ts'
 import { configFor, readTopology } from '../../../benchmarks/topologies/index.ts'
 import { connect, type Database } from '../../../src/client/index.ts'
 import { httpDeployment } from '../../../src/client/http/http-deployment.ts'
-import { runCli } from '../../../src/cli/run-cli.ts'
 import type { StrongView } from '../../../src/cli/strong/strong-view.ts'
 import { openCluster, type Cluster } from '../../../src/cluster/cluster.ts'
 import { canChangeHosts } from '../../../src/cluster/member-distances.ts'
@@ -15,6 +14,7 @@ import { openWan, type Wan } from '../../../src/cluster/wan/wan.ts'
 import { oneWayMs } from '../../../src/config/topology.ts'
 import { until } from '../../support/until.ts'
 import { schema } from '../../e2e/programs/loader-schema.ts'
+import { runMeridian, type Ran } from '../../support/run-command.ts'
 
 const SCHEMA_MODULE = resolve('test/e2e/programs/loader-schema.ts')
 const TIMEOUT_MS = 600_000
@@ -49,19 +49,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 }, TIMEOUT_MS)
 
-async function strong(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const collect = (stream: 'stdout' | 'stderr') => ({
-    write(text: string): void {
-      written[stream] += text
-    },
-  })
-  const streams = { stdout: collect('stdout'), stderr: collect('stderr') }
+function strong(...args: readonly string[]): Promise<Ran> {
   const file = cluster.configFile('eu-west')
-  const code = await runCli(['strong', ...args, '--config', file, '--token-env', TOKEN], streams)
-  return { code, ...written }
+  return runMeridian('strong', ...args, '--config', file, '--token-env', TOKEN)
 }
 
 /** An election may be under way while a cluster starts: it is placed once there is a leader. */

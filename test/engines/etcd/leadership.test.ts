@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startEtcdCluster, type EtcdCluster } from '../../../src/cluster/engines/etcd.ts'
-import { runCli } from '../../../src/cli/run-cli.ts'
 import type { StrongView } from '../../../src/cli/strong/strong-view.ts'
 import {
   openEtcdOperator,
@@ -16,6 +15,7 @@ import { selfSignedCertificate } from '../../support/certificates.ts'
 import { until } from '../../support/until.ts'
 import { openEngine } from './support/open-engine.ts'
 import { problemsIn, startWriters } from './support/writers.ts'
+import { runMeridian, type Ran } from '../../support/run-command.ts'
 
 const LONG_MS = 120_000
 const REGIONS = ['a', 'b', 'c']
@@ -36,18 +36,8 @@ async function startThree(
 }
 
 /** `meridian strong …`. */
-async function strong(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const collect = (stream: 'stdout' | 'stderr') => ({
-    write(text: string): void {
-      written[stream] += text
-    },
-  })
-  const streams = { stdout: collect('stdout'), stderr: collect('stderr') }
-  const code = await runCli(['strong', ...args], streams)
-  return { code, ...written }
+function strong(...args: readonly string[]): Promise<Ran> {
+  return runMeridian('strong', ...args)
 }
 
 async function viewOf(file: string): Promise<StrongView> {

@@ -1,29 +1,11 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { runCli } from '../../../src/cli/run-cli.ts'
 import { clusterKeys } from '../../support/node-auth.ts'
 import { layCluster, REGIONS, type Cluster } from '../../support/node-cluster.ts'
 import { schema } from '../../support/node-schema.ts'
 import { until } from '../../support/until.ts'
-
-interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs `meridian` in this process. */
-async function meridian(...args: readonly string[]): Promise<Ran> {
-  const written = { stdout: '', stderr: '' }
-  const stream = (name: 'stdout' | 'stderr'): { write(text: string): void } => ({
-    write: (text) => {
-      written[name] += text
-    },
-  })
-  const code = await runCli(args, { stdout: stream('stdout'), stderr: stream('stderr') })
-  return { code, ...written }
-}
+import { runMeridian } from '../../support/run-command.ts'
 
 /** The cluster's configuration as a file, beside its lock. */
 function configFile(cluster: Cluster): string {
@@ -42,13 +24,13 @@ describe('`meridian status`', () => {
     const nodes = await cluster.startAll()
     const file = configFile(cluster)
     await until(async () => {
-      const { code, stdout } = await meridian('status', '--config', file)
+      const { code, stdout } = await runMeridian('status', '--config', file)
       expect(code, stdout).toBe(0)
       for (const region of REGIONS) expect(stdout).toMatch(new RegExp(`^${region}.* ready `, 'm'))
       expect(stdout).toMatch(/^eu-west \*/m)
     })
     await nodes[2]?.close()
-    const { code, stdout, stderr } = await meridian('status', '--config', file)
+    const { code, stdout, stderr } = await runMeridian('status', '--config', file)
     expect(code).toBe(1)
     expect(stdout).toMatch(/^ap-south.* REGION_UNREACHABLE$/m)
     expect(stderr).toContain(cluster.url('ap-south'))
@@ -60,11 +42,11 @@ describe('`meridian status`', () => {
     const node = await cluster.start('eu-west')
     await node.ready()
     const ask = ['status', '--url', node.url, '--json'] as const
-    const refused = await meridian(...ask)
+    const refused = await runMeridian(...ask)
     expect(refused.code).toBe(1)
     expect(JSON.parse(refused.stdout)).toMatchObject([{ error: { code: 'UNAUTHENTICATED' } }])
     process.env['STATUS_TOKEN'] = await keys.token([], ['metrics'])
-    const { code, stdout } = await meridian(...ask, '--token-env', 'STATUS_TOKEN')
+    const { code, stdout } = await runMeridian(...ask, '--token-env', 'STATUS_TOKEN')
     delete process.env['STATUS_TOKEN']
     expect(code, stdout).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject([
@@ -80,7 +62,7 @@ describe('`meridian status`', () => {
     [['node', '--region', 'a'], /`--config` is missing/],
     [['node', '--config', 'none.yaml', '--region', 'a'], /no configuration file none\.yaml/],
   ])('and its like refuse %j as usage', async (args, problem) => {
-    const { code, stderr } = await meridian(...args)
+    const { code, stderr } = await runMeridian(...args)
     expect(code).toBe(2)
     expect(stderr).toMatch(problem)
   })
@@ -92,14 +74,14 @@ describe('`meridian lock`', () => {
     const file = configFile(cluster)
     const written = readFileSync(cluster.lockFile, 'utf8')
     rmSync(cluster.lockFile)
-    expect((await meridian('lock', '--config', file, '--check')).code).toBe(1)
+    expect((await runMeridian('lock', '--config', file, '--check')).code).toBe(1)
     const both = await Promise.all([
-      meridian('lock', '--config', file),
-      meridian('lock', '--config', file),
+      runMeridian('lock', '--config', file),
+      runMeridian('lock', '--config', file),
     ])
     expect(both.map(({ code }) => code)).toEqual([0, 0])
     expect(readFileSync(cluster.lockFile, 'utf8')).toBe(written)
-    const { code, stdout } = await meridian('lock', '--config', file, '--check')
+    const { code, stdout } = await runMeridian('lock', '--config', file, '--check')
     expect(code).toBe(0)
     expect(stdout).toContain('up to date')
   })

@@ -3,11 +3,9 @@
  * everything that promises have ready runs to its end, so that the order of a run is that of the events.
  */
 import type { CancelTimer } from '../../../src/core/ports/runtime.ts'
+import { EventHeap, type Timed } from '../event-heap.ts'
 
-interface Event {
-  readonly atMs: number
-  /** Equal instants: first scheduled, first run. */
-  readonly order: number
+interface Event extends Timed {
   run: (() => void) | undefined
 }
 
@@ -18,7 +16,7 @@ export class Scheduler {
   #nowMs = 0
   #order = 0
   #events = 0
-  readonly #heap: Event[] = []
+  readonly #heap = new EventHeap<Event>()
 
   /** Milliseconds since the run began, with fractions. */
   nowMs(): number {
@@ -37,7 +35,7 @@ export class Scheduler {
       order: this.#order++,
       run,
     }
-    this.#push(event)
+    this.#heap.push(event)
     return () => {
       event.run = undefined
     }
@@ -58,9 +56,9 @@ export class Scheduler {
     const endMs = this.#nowMs + limitMs
     await drained()
     while (!isDone()) {
-      const next = this.#heap[0]
+      const next = this.#heap.first()
       if (next === undefined || next.atMs > endMs) return false
-      this.#pop()
+      this.#heap.removeFirst()
       if (next.run === undefined) continue
       this.#nowMs = next.atMs
       this.#events += 1
@@ -70,42 +68,6 @@ export class Scheduler {
     }
     return true
   }
-
-  #push(event: Event): void {
-    const heap = this.#heap
-    let place = heap.length
-    heap.push(event)
-    while (place > 0) {
-      const parent = (place - 1) >> 1
-      const above = heap[parent] as Event
-      if (isBefore(above, event)) break
-      heap[place] = above
-      place = parent
-    }
-    heap[place] = event
-  }
-
-  #pop(): void {
-    const heap = this.#heap
-    const last = heap.pop() as Event
-    if (heap.length === 0) return
-    let place = 0
-    for (;;) {
-      let child = 2 * place + 1
-      if (child >= heap.length) break
-      const right = heap[child + 1]
-      if (right !== undefined && isBefore(right, heap[child] as Event)) child += 1
-      const below = heap[child] as Event
-      if (isBefore(last, below)) break
-      heap[place] = below
-      place = child
-    }
-    heap[place] = last
-  }
-}
-
-function isBefore(a: Event, b: Event): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
 }
 
 /** Microtasks are over before an immediate runs; nothing of a run waits for anything else. */

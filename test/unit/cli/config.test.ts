@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import type { FileReport } from '../../../src/cli/config/check-file.ts'
 import type { Probe } from '../../../src/cli/config/live/probe.ts'
-import { runCli } from '../../../src/cli/run-cli.ts'
+import { runMeridian, type Ran } from '../../support/run-command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'meridian-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -19,20 +19,8 @@ function file(text: string): string {
   return path
 }
 
-async function run(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const collect = (stream: 'stdout' | 'stderr') => ({
-    write(text: string): void {
-      written[stream] += text
-    },
-  })
-  const code = await runCli(['config', ...args], {
-    stdout: collect('stdout'),
-    stderr: collect('stderr'),
-  })
-  return { code, ...written }
+function run(...args: readonly string[]): Promise<Ran> {
+  return runMeridian('config', ...args)
 }
 
 const ETCD = "commitLog: { etcd: { members: { a: ['127.0.0.1:1'] } } }"

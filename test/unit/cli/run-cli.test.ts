@@ -1,24 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { runCli } from '../../../src/cli/run-cli.ts'
-
-/** Runs a command line and collects what it writes. */
-async function run(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const collect = (stream: 'stdout' | 'stderr') => ({
-    write(text: string): void {
-      written[stream] += text
-    },
-  })
-  const code = await runCli(args, { stdout: collect('stdout'), stderr: collect('stderr') })
-  return { code, ...written }
-}
+import { runMeridian } from '../../support/run-command.ts'
 
 describe('help', () => {
   test.each([[[]], [['help']], [['--help']], [['-h']]])('%j names every command', async (args) => {
-    const { code, stdout, stderr } = await run(...args)
+    const { code, stdout, stderr } = await runMeridian(...args)
     expect(code).toBe(0)
     expect(stdout).toContain('Usage: meridian <command>')
     expect(stdout).toMatch(/^ {2}demo /m)
@@ -28,7 +14,7 @@ describe('help', () => {
   test.each([[['demo', '--help']], [['help', 'demo']], [['--help', 'demo']]])(
     '%j names the options of the command and what scale 1 means',
     async (args) => {
-      const { code, stdout } = await run(...args)
+      const { code, stdout } = await runMeridian(...args)
       expect(code).toBe(0)
       for (const option of ['--scale X', '--topology FILE', '--json FILE', '--report FILE']) {
         expect(stdout).toContain(option)
@@ -40,7 +26,7 @@ describe('help', () => {
 
 test('--version prints the version of the package', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-  expect(await run('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+  expect(await runMeridian('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
 })
 
 describe('a wrong command line ends with 2 and says what to do', () => {
@@ -60,7 +46,7 @@ describe('a wrong command line ends with 2 and says what to do', () => {
     [['demo', '--json', ''], 'The option `--json` is empty.'],
     [['demo', '--config', 'no/such.yaml'], 'CONFIG_INVALID: The file no/such.yaml cannot be read.'],
   ])('%j', async (args, message) => {
-    const { code, stdout, stderr } = await run(...args)
+    const { code, stdout, stderr } = await runMeridian(...args)
     expect(code).toBe(2)
     expect(stderr).toContain(message)
     expect(stdout).toBe('')
@@ -68,6 +54,6 @@ describe('a wrong command line ends with 2 and says what to do', () => {
 })
 
 test('the stack of an error is printed with --debug alone', async () => {
-  expect((await run('demo', '--fast')).stderr).not.toContain('    at ')
-  expect((await run('demo', '--fast', '--debug')).stderr).toContain('    at ')
+  expect((await runMeridian('demo', '--fast')).stderr).not.toContain('    at ')
+  expect((await runMeridian('demo', '--fast', '--debug')).stderr).toContain('    at ')
 })

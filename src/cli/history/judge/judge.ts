@@ -23,11 +23,16 @@ interface Checker {
   readonly name: string
   readonly unit: Judgement['unit']
   readonly check: (events: readonly HistoryEvent[]) => Verdict
-  /** Another checker proves more: what this one cannot decide leaves nothing open. */
-  readonly isSecondary?: true
+  /** What it cannot decide is no failure: another one proves more, or the history does not say it. */
+  readonly mayStayOpen?: true
 }
 
-const FINAL_STATE: Checker = { name: 'one final state', unit: 'regions', check: checkFinalState }
+const FINAL_STATE: Checker = {
+  name: 'one final state',
+  unit: 'regions',
+  check: checkFinalState,
+  mayStayOpen: true,
+}
 const CHECKERS: Readonly<Record<WorkloadName, readonly Checker[]>> = {
   register: [
     { name: 'linearizable registers', unit: 'operations', check: checkRegisters },
@@ -35,7 +40,7 @@ const CHECKERS: Readonly<Record<WorkloadName, readonly Checker[]>> = {
       name: 'sessions move forward',
       unit: 'sightings',
       check: checkSessions,
-      isSecondary: true,
+      mayStayOpen: true,
     },
   ],
   'list-append': [
@@ -49,9 +54,9 @@ export function judge(
   workload: WorkloadName,
   events: readonly HistoryEvent[],
 ): readonly Judgement[] {
-  return [...CHECKERS[workload], FINAL_STATE].map(({ name, unit, check, isSecondary }) => {
+  return [...CHECKERS[workload], FINAL_STATE].map(({ name, unit, check, mayStayOpen }) => {
     const verdict = check(events)
-    const isDecided = isSecondary === true || verdict.undecided.length === 0
+    const isDecided = mayStayOpen === true || verdict.undecided.length === 0
     return { checker: name, unit, verdict, isGood: verdict.ok && isDecided }
   })
 }

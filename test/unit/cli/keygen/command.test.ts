@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { runCli } from '../../../../src/cli/run-cli.ts'
 import { parsePrivateKey } from '../../../../src/drivers/auth/signing-keys.ts'
+import { runMeridian, type Ran } from '../../../support/run-command.ts'
 
 let folder: string
 
@@ -13,15 +13,8 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }))
 
-async function keygen(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const streams = {
-    stdout: { write: (text: string) => (written.stdout += text) },
-    stderr: { write: (text: string) => (written.stderr += text) },
-  }
-  return { code: await runCli(['keygen', ...args], streams), ...written }
+function keygen(...args: readonly string[]): Promise<Ran> {
+  return runMeridian('keygen', ...args)
 }
 
 const publicKeyOf = (privateKey: string): string =>

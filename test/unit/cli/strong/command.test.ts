@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
-import { runCli } from '../../../../src/cli/run-cli.ts'
 import type { StrongView } from '../../../../src/cli/strong/strong-view.ts'
 import { STRONG_PATH } from '../../../../src/core/wire-http.ts'
 import type { StrongReport } from '../../../../src/node/strong-report.ts'
+import { runMeridian, type Ran } from '../../../support/run-command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'meridian-strong-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -19,18 +19,8 @@ function file(content: object): string {
   return path
 }
 
-async function run(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const collect = (stream: 'stdout' | 'stderr') => ({
-    write(text: string): void {
-      written[stream] += text
-    },
-  })
-  const streams = { stdout: collect('stdout'), stderr: collect('stderr') }
-  const code = await runCli(['strong', ...args], streams)
-  return { code, ...written }
+function run(...args: readonly string[]): Promise<Ran> {
+  return runMeridian('strong', ...args)
 }
 
 /** A node that says this of its strong tables. */

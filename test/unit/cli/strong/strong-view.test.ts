@@ -10,6 +10,7 @@ import { oneWayMs } from '../../../../src/config/topology.ts'
 import { readTopology } from '../../../../benchmarks/topologies/index.ts'
 import type { EtcdMemberStatus } from '../../../../src/drivers/etcd/etcd-status.ts'
 import type { LogGroupProbe } from '../../../../src/node/log-probe.ts'
+import { collectStreams, type Written } from '../../../support/run-command.ts'
 
 const triangle = await readTopology('triangle')
 const { regions } = triangle
@@ -85,14 +86,8 @@ function facts(parts: Partial<StrongFacts> = {}): StrongFacts {
   }
 }
 
-function printed(view: ReturnType<typeof strongView>): { stdout: string; stderr: string } {
-  const written = { stdout: '', stderr: '' }
-  const collect = (stream: 'stdout' | 'stderr') => ({
-    write(text: string): void {
-      written[stream] += text
-    },
-  })
-  const streams = { stdout: collect('stdout'), stderr: collect('stderr') }
+function printed(view: ReturnType<typeof strongView>): Written {
+  const { written, streams } = collectStreams()
   printStrongView(view, new Terminal(streams, { NO_COLOR: '1' }))
   return written
 }

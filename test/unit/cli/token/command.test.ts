@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { runCli } from '../../../../src/cli/run-cli.ts'
 import { generateKeyPair } from '../../../../src/drivers/auth/signing-keys.ts'
 import { createTokenVerifier } from '../../../../src/drivers/auth/token-verifier.ts'
 import { systemRuntime } from '../../../../src/drivers/runtime/system-runtime.ts'
 import type { Caller } from '../../../../src/core/principal.ts'
+import { runMeridian, type Ran } from '../../../support/run-command.ts'
 
 const pair = generateKeyPair()
 let folder: string
@@ -21,15 +21,8 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-async function token(
-  ...args: readonly string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: '', stderr: '' }
-  const streams = {
-    stdout: { write: (text: string) => (written.stdout += text) },
-    stderr: { write: (text: string) => (written.stderr += text) },
-  }
-  return { code: await runCli(['token', ...args], streams), ...written }
+function token(...args: readonly string[]): Promise<Ran> {
+  return runMeridian('token', ...args)
 }
 
 async function callerOf(jwt: string): Promise<Caller> {
