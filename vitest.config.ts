@@ -29,7 +29,7 @@ const retry = process.env['CI'] === undefined ? 0 : 1
  * Kinds whose tests wait for processes, timers and disks more than they compute, and the one whose
  * tests measure, beside which nothing may run: workers of each.
  */
-const WORKERS: Readonly<Record<string, number>> = { integration: 5, e2e: 4, package: 3, gate: 1 }
+const WORKERS: Readonly<Record<string, number>> = { integration: 4, e2e: 3, package: 3, gate: 1 }
 /**
  * Pure, without a process or a file of their own: they share a worker's modules, whose loading would
  * take longer than the tests.
@@ -71,7 +71,7 @@ export default defineConfig({
         test: {
           name: 'engines',
           // They wait for engines more than they compute.
-          maxWorkers: 5,
+          maxWorkers: 4,
           include: ['test/engines/**/*.test.ts'],
           globalSetup: 'test/engines/support/global-setup.ts',
           runner: 'test/engines/support/runner.ts',

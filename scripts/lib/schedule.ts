@@ -1,4 +1,4 @@
-/** Runs steps on two cores: in pairs, those that measure alone. */
+/** Runs steps on two cores: cheap ones in pairs, those that measure or load the machine alone. */
 import type { Step } from './steps.ts'
 
 const CORES = 2

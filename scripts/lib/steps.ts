@@ -7,7 +7,7 @@ export interface Step {
   readonly counts: 'step' | 'vitest' | 'tstyche'
   /** Step without whose success this one has nothing to look at. */
   readonly needs?: string
-  /** It measures, or is measured: nothing else may run beside it. */
+  /** Time or load matters to it: nothing else may run beside it. */
   readonly alone?: true
   /** The longest it may take. */
   readonly timeoutMs: number
@@ -19,14 +19,11 @@ function check(name: string, more: Partial<Step> = {}): Step {
   return { name, counts: 'step', timeoutMs: 6 * MINUTE_MS, ...more }
 }
 
-function tests(name: string, more: Partial<Step> = {}): Step {
-  return { name, counts: 'vitest', timeoutMs: 20 * MINUTE_MS, ...more }
+function tests(name: string): Step {
+  return { name, counts: 'vitest', alone: true, timeoutMs: 20 * MINUTE_MS }
 }
 
-/** In the order in which they start, two at a time. */
 export const STEPS: readonly Step[] = [
-  // The longest, and it waits for engines as much as it computes: all that only computes goes beside.
-  tests('test:engines'),
   check('check:format'),
   check('lint'),
   check('check:types'),
@@ -42,9 +39,10 @@ export const STEPS: readonly Step[] = [
   tests('test:simulation'),
   tests('test:conformance'),
   tests('test:package'),
+  tests('test:engines'),
   tests('test:integration'),
-  tests('test:e2e'),
   tests('test:http'),
-  tests('test:gate', { alone: true }),
+  tests('test:e2e'),
+  tests('test:gate'),
   check('check:examples', { needs: 'build', alone: true, timeoutMs: 5 * MINUTE_MS }),
 ]
