@@ -3,7 +3,9 @@
  * seeded from, and what is seeded from them.
  */
 import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
-import type { LogGroupStatus } from '../../replication/strong/log-group-options.ts'
+import type { DigestLimits } from '../../replication/strong/digests/divergence-guard.ts'
+import type { LogGroupOptions, LogGroupStatus } from '../../replication/strong/log-group-options.ts'
+import type { OperatedGroup } from '../../replication/strong/operated-group.ts'
 import type { Seeding } from '../../replication/strong/reseeder.ts'
 import {
   createSnapshotServer,
@@ -11,6 +13,7 @@ import {
   type SnapshotServer,
 } from '../../replication/strong/snapshot-server.ts'
 import type { RetainedGroup } from '../../replication/strong/trimmer.ts'
+import type { VersionReports } from '../../replication/strong/version-agreement.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
 import type { ProbedGroup } from './log-probe.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
@@ -39,7 +42,15 @@ export interface LogGroupParts {
   /** `<region>.<incarnation>` of the store. */
   readonly source: string
   readonly seeding: Seeding
+  /** Throws while no record may carry this node's clock. */
+  readonly requireInStep: () => void
+  readonly versions: VersionReports
   readonly onFailure: (group: string, error: MeridianError) => void
+  readonly digests?: Partial<DigestLimits>
+  /** A group that had stopped goes on. */
+  readonly onResumed?: (group: string) => void
+  /** A copy differs from others or from its log; `null`: no more. */
+  readonly onDivergence?: (group: string, error: MeridianError | null) => void
 }
 
 /** A snapshot reads the outbox page by page: it keeps no more of it in memory than a page takes. */
@@ -56,6 +67,8 @@ export interface LogGroups {
   /** Positions of the outbox behind which snapshots still read. */
   snapshotPositions(): readonly number[]
   status(): readonly LogGroupStatus[]
+  /** Both, as an operator acts on them. */
+  readonly operated: readonly OperatedGroup[]
   /** Both, as an operator asks how far behind they are. */
   readonly probed: readonly ProbedGroup[]
   /** Resolves once this region has applied all that is in both logs now. */
@@ -65,15 +78,22 @@ export interface LogGroups {
 
 /** Begins to follow both groups. */
 export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
-  const { residency, schema, store, source: _source, onFailure, ...shared } = parts
+  const { residency, schema, store, source: _source, onFailure, ...rest } = parts
+  const { onResumed, onDivergence, ...shared } = rest
+  const told = (group: string): Pick<LogGroupOptions<never>, 'onResumed' | 'onDivergence'> => ({
+    onResumed: () => onResumed?.(group),
+    onDivergence: (error) => onDivergence?.(group, error),
+  })
   const system = await openSystemGroup({
     ...shared,
+    ...told('system'),
     store,
     onFailure: (error) => onFailure('system', error),
   })
   const directory = new Directory({ store, residency, log: system })
   const strong = await createStrongEngine({
     ...shared,
+    ...told(MAIN_GROUP),
     store,
     schema,
     group: MAIN_GROUP,
@@ -93,6 +113,7 @@ export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
     acceptSnapshot: (channel, caller) => snapshots.accept(channel, caller),
     snapshotPositions: () => [...held.values()],
     status: () => [system.status(), strong.status()],
+    operated: [system, strong.operated()],
     probed: [system, strong],
     async catchUp() {
       await Promise.all([system.catchUp(), strong.catchUp()])
