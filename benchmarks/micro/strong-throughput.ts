@@ -18,7 +18,7 @@ try {
     })
   }
 } catch (thrown) {
-  const { code, message, fix } = asMeridianError(thrown)
-  console.error([`${code}: ${message}`, fix].filter((line) => line !== undefined).join('\n'))
+  const { code, message } = asMeridianError(thrown)
+  console.error(`${code}: ${message}`)
   process.exitCode = 1
 }

@@ -1,7 +1,5 @@
 /** What the program that measures strong throughput is asked for. */
 import { parseArgs } from 'node:util'
-import type { GivenOptions } from '../../src/cli/command.ts'
-import { numberOption, textOption, unknownName } from '../../src/cli/option-values.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 
 /** What transactions do. */
@@ -56,25 +54,27 @@ const MAX_SECONDS = 600
 const DEFAULT_IN_FLIGHT = 256
 const MAX_IN_FLIGHT = 4096
 
+type Given = Readonly<Record<string, string | boolean | undefined>>
+
 /** Reads them; `undefined`: help is asked for. @throws MeridianError `INVALID_ARGUMENT` */
 export function readOptions(args: readonly string[]): ThroughputOptions | undefined {
   const given = parse(args)
   if (given['help'] === true) return undefined
   const work = nameOption(given, 'work', WORKS)
-  const whole = { least: 1, whole: true }
+  const inFlight = numberOption(given, 'in-flight', MAX_IN_FLIGHT) ?? DEFAULT_IN_FLIGHT
+  if (!Number.isInteger(inFlight)) throw refused('in-flight', inFlight, 'Give a whole number.')
   return {
     works: work === undefined ? WORKS : [work],
     engines: nameOption(given, 'engines', ENGINES) ?? 'lean',
     network: nameOption(given, 'network', NETWORKS) ?? 'none',
-    seconds: numberOption(given, 'seconds', { least: 1, most: MAX_SECONDS }) ?? DEFAULT_SECONDS,
-    inFlight:
-      numberOption(given, 'in-flight', { ...whole, most: MAX_IN_FLIGHT }) ?? DEFAULT_IN_FLIGHT,
-    profiles: textOption(given, 'profiles'),
+    seconds: numberOption(given, 'seconds', MAX_SECONDS) ?? DEFAULT_SECONDS,
+    inFlight,
+    profiles: folderOption(given, 'profiles'),
     json: given['json'] === true,
   }
 }
 
-function parse(args: readonly string[]): GivenOptions {
+function parse(args: readonly string[]): Given {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -99,13 +99,31 @@ function parse(args: readonly string[]): GivenOptions {
 }
 
 function nameOption<T extends string>(
-  given: GivenOptions,
+  given: Given,
   name: string,
   there: readonly T[],
 ): T | undefined {
-  const value = textOption(given, name)
-  if (value === undefined) return undefined
+  const value = given[name]
   const known = there.find((one) => one === value)
-  if (known !== undefined) return known
-  throw unknownName(`The option \`--${name}\` is ${JSON.stringify(value)}.`, there)
+  if (value === undefined || known !== undefined) return known
+  throw refused(name, value, `There are: ${there.join(', ')}.`)
+}
+
+function numberOption(given: Given, name: string, most: number): number | undefined {
+  const value = given[name]
+  if (value === undefined) return undefined
+  const read = Number(value)
+  if (read >= 1 && read <= most) return read
+  throw refused(name, value, `Give a number from 1 to ${most}.`)
+}
+
+function folderOption(given: Given, name: string): string | undefined {
+  const value = given[name]
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value
+  throw refused(name, value, 'Give the path of a folder.')
+}
+
+function refused(name: string, value: unknown, fix: string): MeridianError {
+  const message = `The option \`--${name}\` is ${JSON.stringify(value)}.`
+  return new MeridianError('INVALID_ARGUMENT', message, { fix })
 }

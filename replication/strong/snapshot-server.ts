@@ -133,7 +133,8 @@ class SnapshotSession {
     if (message.kind === 'open') return this.#open(message)
     if (message.kind === 'ask') {
       const state = this.#groupFor(message).peerState()
-      return this.#channel.send(encodePeerMessage(state))
+      this.#channel.send(encodePeerMessage(state))
+      return this.close()
     }
     if (this.#group === undefined) {
       throw new MeridianError('PROTOCOL_MALFORMED', 'A snapshot must be opened first.')

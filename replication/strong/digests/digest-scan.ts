@@ -1,5 +1,3 @@
-import { appendFileSync } from 'node:fs'
-const dbg = (x: unknown): void => appendFileSync('/tmp/dbg.log', JSON.stringify(x) + '\n')
 /**
  * Recomputes the digest of a group from its rows, while records are applied. Each page is read together
  * with the position; what records between two pages did to rows that were read already is counted, what
@@ -76,7 +74,6 @@ export class DigestScan {
       for (const table of this.#options.tables) await this.#readTable(table)
       await this.#readOutcomes()
       return await new Promise((resolve) => {
-        dbg(['settling', this.#options.group, this.#tracker.index()])
         this.#tracker.whenSettled(() => {
           this.#settle(this.#tracker.index())
           resolve(end(this.#sums))
@@ -143,7 +140,6 @@ export class DigestScan {
         const page = select(limit, maxBytes)
         const [position, result] = await store.read([selectPosition(group), bounded(page)])
         const { index } = readPosition(position)
-        dbg(['page', this.#options.group, index, this.#tracker.index()])
         await this.#reach(index)
         this.#settle(index)
         take(result as StatementResult)

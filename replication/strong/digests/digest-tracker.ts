@@ -112,6 +112,7 @@ export class DigestTracker {
     this.#pending = undefined
     this.#sums = undefined
     this.#isStored = false
+    for (const run of this.#waiting.splice(0)) run()
   }
 
   /** The digests that are known, oldest first. */

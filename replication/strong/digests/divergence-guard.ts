@@ -1,5 +1,3 @@
-import { appendFileSync } from 'node:fs'
-const dbg = (x: unknown): void => appendFileSync('/tmp/dbg.log', JSON.stringify(x) + '\n')
 /**
  * Finds out that a region's copy of a log group is not what it should be: by comparing its digests with
  * those of other regions, and by recomputing them from the rows. What is found is told; a region that is
@@ -168,8 +166,7 @@ export class DivergenceGuard {
       await this.#compare()
       const isDue = clock.monotonicMs() >= this.#verifyAtMs || !this.#tracker.isKnown()
       if (isDue && !this.#isStopped) await this.#verify()
-    } catch (error) {
-      dbg(['LOOK', this.#options.seeding?.region, this.#options.group, String(error)])
+    } catch {
       // A store or a region that is away: the next look will tell.
     }
   }
@@ -178,11 +175,9 @@ export class DivergenceGuard {
     const { seeding, group, runtime } = this.#options
     const tracker = this.#tracker
     if (seeding === undefined || seeding.peers.length === 0) return
-    dbg(['ask', seeding.region, group, performance.now()])
     const answers = await askStates(seeding, runtime.timers, group)
     if (this.#isStopped || tracker !== this.#tracker) return
     const kind = this.kind()
-    if (this.#options.group === 'main') dbg([seeding.region, tracker.digests().map((d) => d.index + JSON.stringify(d.parts)), [...answers].map(([n, a]) => [n, a instanceof Error ? String(a) : [a.digestKind === kind, a.digests.map((d) => d.index+ JSON.stringify(d.parts))]])])
     const comparable = [...answers].filter(
       (answer): answer is [string, GroupPeerState] =>
         !(answer[1] instanceof Error) && answer[1].digestKind === kind,
@@ -231,7 +226,6 @@ export class DivergenceGuard {
       tracker,
     )
     this.#scan = scan
-    dbg(['scan', this.#options.seeding?.region, group, performance.now()])
     const found = await scan
       .run((sums) => this.#compareRows(tracker, sums))
       .finally(() => {
@@ -239,7 +233,6 @@ export class DivergenceGuard {
       })
     if (this.#isStopped || tracker !== this.#tracker) return
     this.#verifyAtMs = runtime.clock.monotonicMs() + verifyEveryMs
-    dbg(['scanned', this.#options.seeding?.region, group, found.index, found.parts, performance.now()])
     if (found.parts.length === 0) {
       this.#verifiedIndex = found.index
       if (found.store.length > 0) await store.write([...found.store])

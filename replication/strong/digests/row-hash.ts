@@ -70,7 +70,8 @@ export function fromDigits(digits: unknown): HashSum | undefined {
 }
 
 function begin(): void {
-  laneA = 0x9747b28c
+  // Kept within 32 bits: beyond them each step would allocate a number.
+  laneA = 0x9747b28c | 0
   laneB = 0x3c6ef372
 }
 
@@ -100,11 +101,11 @@ function mix(word: number): void {
   let k = Math.imul(word, 0xcc9e2d51)
   k = (k << 15) | (k >>> 17)
   laneA ^= Math.imul(k, 0x1b873593)
-  laneA = Math.imul((laneA << 13) | (laneA >>> 19), 5) + 0xe6546b64
+  laneA = (Math.imul((laneA << 13) | (laneA >>> 19), 5) + 0xe6546b64) | 0
   k = Math.imul(word ^ 0x5bd1e995, 0x85ebca6b)
   k = (k << 17) | (k >>> 15)
   laneB ^= Math.imul(k, 0xc2b2ae35)
-  laneB = Math.imul((laneB << 15) | (laneB >>> 17), 9) + 0x38495ab5
+  laneB = (Math.imul((laneB << 15) | (laneB >>> 17), 9) + 0x38495ab5) | 0
 }
 
 function end(): HashSum {

@@ -100,7 +100,7 @@ const ROW_COLUMNS = `tenant, ${accounts.physical.map((c) => c.name).join(', ')},
 export class SimRegion {
   readonly name: string
   readonly #parts: RegionParts
-  #reseeds = 0
+  #wasSeeded = false
   #machineVersion: number | undefined
   #process: SimProcess
   #engine: StrongEngine | undefined
@@ -114,9 +114,9 @@ export class SimRegion {
     this.#process.kill()
   }
 
-  /** How often its copy was made from a peer's. */
-  reseeds(): number {
-    return this.#reseeds
+  /** Whether its copy may have been made from a peer's: one that crashes then may not say so. */
+  wasSeeded(): boolean {
+    return this.#wasSeeded
   }
 
   /** The last index that the running node has applied; undefined where none runs. */
@@ -279,7 +279,7 @@ export class SimRegion {
   }
 
   #noteReseed(peer: string | null | undefined): void {
-    if (peer === undefined) this.#reseeds += 1
+    this.#wasSeeded = true
     this.#parts.world.count(peer === undefined ? 'reseed.whole' : 'reseed.asked')
     this.#note(`reseed ${peer ?? 'whole'}`)
   }

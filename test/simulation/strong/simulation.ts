@@ -262,7 +262,7 @@ class Run {
         accounts: await rowsOf(store, accounts),
         sessions: await rowsOf(store, sessions),
         group: await groupState(store),
-        outbox: region.reseeds() === 0 ? await replicatedState(store) : undefined,
+        outbox: region.wasSeeded() ? undefined : await replicatedState(store),
       }
     })
     return Promise.all(all)

@@ -37,7 +37,7 @@ test.each([
   [['--network', 'mesh'], /none, triangle/],
   [['--seconds', '0'], /from 1 to 600/],
   [['--in-flight', '1.5'], /whole number/],
-  [['--profiles', ''], /value/],
+  [['--profiles', ''], /folder/],
   [['--unknown'], /--help/],
 ])('%j is refused and says what there is', (args, fix) => {
   expect(() => readOptions(args)).toThrowError(

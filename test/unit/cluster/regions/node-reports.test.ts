@@ -45,7 +45,7 @@ async function reports(viewPosition: number | null): Promise<NodeReports> {
 describe('settle', () => {
   it('ends where a schema has no views', async () => {
     // Without any, the position is infinite, which JSON does not have.
-    await expect((await reports(null)).settle()).resolves.toBeUndefined()
+    await expect((await reports(null)).settle(10_000)).resolves.toBeUndefined()
   })
 
   it('waits for views that are behind', async () => {
