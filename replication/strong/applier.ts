@@ -15,6 +15,7 @@ import {
   type LogBatchOptions,
   type PlacedRecord,
 } from './log-batch.ts'
+import { decodeControl } from './control.ts'
 import { decodeRecord } from './record.ts'
 import type { DecidedOutcome } from './outcomes.ts'
 import type { Command } from './state-machine.ts'
@@ -44,6 +45,7 @@ export interface ApplierOptions<C extends Command> extends LogBatchOptions<C> {
 const MAX_BACKLOG_RECORDS = 1024
 const RETRY_STORE_MS = 50
 const MAX_CLOCK_RETRIES = 10
+const NOTHING = new Uint8Array()
 
 export class Applier<C extends Command> {
   readonly #options: ApplierOptions<C>
@@ -127,15 +129,16 @@ export class Applier<C extends Command> {
     for (const entry of this.#backlog) {
       if (entry.index <= this.#applied) continue
       const placed = this.#decode(entry, this.#applied + records.length + 1)
-      const isTick = placed.record.kind === 'tick'
+      // A tick reads what has expired, so nothing of its own batch may be ahead of it; what a control
+      // changes holds for all that comes after it.
+      const isAlone = placed.record.kind !== 'commands'
       commands += placed.commands.length
       bytes += entry.payload.length
       const isFull =
         commands > this.#options.maxCommandsPerBatch || bytes > this.#options.maxBytesPerBatch
-      // A tick reads what has expired, so nothing of its own batch may be ahead of it.
-      if (records.length > 0 && (isTick || isFull)) break
+      if (records.length > 0 && (isAlone || isFull)) break
       records.push(placed)
-      if (isTick || records.length === this.#options.maxRecordsPerBatch) break
+      if (isAlone || records.length === this.#options.maxRecordsPerBatch) break
     }
     const last = records.at(-1)
     if (last !== undefined) await this.#applyOrIsolate(records)
@@ -164,6 +167,7 @@ export class Applier<C extends Command> {
     await this.#write(batch)
     this.#applied = (records.at(-1) as PlacedRecord<C>).index
     this.#logTimeMs = batch.logTimeMs()
+    this.#options.leases?.committed(this.#applied)
     const outcomes = batch.outcomes()
     this.#options.onApplied(records.map((placed, i) => ({ placed, outcomes: outcomes[i] ?? [] })))
   }
@@ -234,8 +238,11 @@ export class Applier<C extends Command> {
         { fix: 'Start this node with the schema and the version of the others.' },
       )
     }
-    const commands = record.commands.map((bytes) => machine.decode(bytes))
-    return { index: entry.index, id: entry.id, record, commands }
+    const placed = { index: entry.index, id: entry.id, record }
+    if (record.kind === 'control') {
+      return { ...placed, commands: [], control: decodeControl(record.commands[0] ?? NOTHING) }
+    }
+    return { ...placed, commands: record.commands.map((bytes) => machine.decode(bytes)) }
   }
 
   #failure(error: unknown): MeridianError {

@@ -7,6 +7,9 @@ import { logSource } from '../../src/core/change.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import { beginContext } from '../../src/schema/system-tables.ts'
 import { OutcomeBatch, type DecidedOutcome } from './outcomes.ts'
+import type { Control } from './control.ts'
+import { effectsOf } from './lease-effects.ts'
+import type { EvaluatedRecord } from './leases/lease-core.ts'
 import type { LogRecord } from './record.ts'
 import type { Command, LogPlace, MachineBatch, StateMachine } from './state-machine.ts'
 
@@ -17,6 +20,8 @@ export interface PlacedRecord<C> {
   readonly id: string
   readonly record: LogRecord
   readonly commands: readonly C[]
+  /** Of a control record, which is applied alone in its batch and has no commands. */
+  readonly control?: Control
 }
 
 /** What a batch evaluates with; the same in every region. */
@@ -25,6 +30,16 @@ export interface LogBatchOptions<C extends Command> {
   readonly machine: StateMachine<C>
   readonly outcomeWindowRecords: number
   readonly ignoreBasis: boolean
+  /** Of a group with local reads: told what records did, right before they are committed. */
+  readonly leases?: RecordLeases
+}
+
+/** The leases of a group with local reads, as what applies its records sees them. */
+export interface RecordLeases {
+  /** What goes into the store transaction of these records besides their rows. */
+  evaluated(records: readonly EvaluatedRecord[]): Statement[]
+  /** The records through `index` are durable, and readers see them. */
+  committed(index: number): void
 }
 
 /** Rows that a tick deletes at most; the next tick goes on. */
@@ -44,11 +59,14 @@ export class LogBatch<C extends Command> {
   #readsOutcomes: boolean
   #writes: RecordWrites[] = []
   #decided: DecidedOutcome[][] = []
+  readonly #options: LogBatchOptions<C>
+  #effects: EvaluatedRecord[] = []
   #logTimeMs = 0
 
   /** `records`: in index order, without a gap, at least one; `logTimeMs`: the log's time so far. */
   constructor(options: LogBatchOptions<C>, records: readonly PlacedRecord<C>[], logTimeMs: number) {
     this.#group = options.group
+    this.#options = options
     this.#records = records
     this.#previousLogTimeMs = logTimeMs
     this.#machine = options.machine.beginBatch()
@@ -91,6 +109,7 @@ export class LogBatch<C extends Command> {
     this.#outcomes.reset()
     this.#logTimeMs = this.#previousLogTimeMs
     this.#writes = []
+    this.#effects = []
     this.#decided = this.#records.map((placed) => this.#evaluateRecord(placed))
   }
 
@@ -127,6 +146,7 @@ export class LogBatch<C extends Command> {
         ...writes,
       )
     }
+    statements.push(...(this.#options.leases?.evaluated(this.#effects) ?? []))
     statements.push(...this.#outcomes.takeWrites(first.index, last.index))
     statements.push(setPosition(this.#group, last.index, this.#logTimeMs))
     statements.push(setLastRecord(this.#group, last.index, last.id))
@@ -150,6 +170,11 @@ export class LogBatch<C extends Command> {
     if (record.kind === 'tick') this.#machine.sweep?.(at(0), MAX_ROWS_PER_TICK)
     const writes = this.#machine.takeWrites()
     if (writes.length > 0) this.#writes.push({ placed, writes })
+    const { machine, leases } = this.#options
+    if (leases !== undefined) {
+      const written = this.#machine.writtenRows?.() ?? []
+      this.#effects.push(effectsOf(machine, placed, decided, written))
+    }
     return decided
   }
 

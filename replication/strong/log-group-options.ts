@@ -6,6 +6,7 @@ import type { Runtime } from '../../src/core/ports/runtime.ts'
 import type { Store } from '../../src/core/ports/store.ts'
 import type { StoreClock } from '../../src/core/store-clock.ts'
 import type { StrongFaults } from './faults.ts'
+import type { GroupLeaseOptions } from './group-leases.ts'
 import { DEFAULT_PROPOSER_LIMITS, type ProposerLimits } from './proposer.ts'
 import type { ReseedProgress, Seeding } from './reseeder.ts'
 import type { SchemaOf } from './snapshot-messages.ts'
@@ -30,6 +31,8 @@ export interface LogGroupOptions<C extends Command> {
   /** Told once when the group has stopped because of a record or the log. */
   readonly onFailure: (error: MeridianError) => void
   readonly limits?: Partial<LogGroupLimits>
+  /** Of a group whose tables have local strong reads. */
+  readonly localReads?: GroupLeaseOptions
   /** Test-only. */
   readonly faults?: StrongFaults
 }

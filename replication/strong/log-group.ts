@@ -7,7 +7,10 @@ import { newTxId } from '../../src/core/ids.ts'
 import { DEFAULT_DEADLINE_MS } from '../../src/core/limits.ts'
 import type { LogTail } from '../../src/core/ports/commit-log.ts'
 import { Applier, type AppliedRecord } from './applier.ts'
+import { CONTROL_VERSION, encodeControl, type Control } from './control.ts'
+import { GroupLeases } from './group-leases.ts'
 import { IndexWaiters } from './index-waiters.ts'
+import { outgoingOf } from './lease-effects.ts'
 import { readPosition, selectPosition, type LogPosition } from './log-batch.ts'
 import { failureOf, halfSeeded, replacedLog, tooLate } from './log-group-errors.ts'
 import {
@@ -31,6 +34,8 @@ export class LogGroup<C extends Command> {
   readonly #limits: LogGroupLimits
   #applier: Applier<C>
   #proposer: Proposer
+  /** Of a group whose tables have local strong reads. */
+  readonly leases: GroupLeases | undefined
   readonly #readIndex: SharedReadIndex
   readonly #waiters: IndexWaiters
   readonly #listeners = new Set<(commands: readonly C[]) => void>()
@@ -49,7 +54,7 @@ export class LogGroup<C extends Command> {
     const [result, marker] = await store.read([selectPosition(name), selectMarker(name)])
     const position = readPosition(result)
     const group = new LogGroup(options, position)
-    if (readMarker(marker) === undefined) group.#follow(position)
+    if (readMarker(marker) === undefined) await group.#beginToFollow(position)
     else group.#reseed(halfSeeded(name))
     return group
   }
@@ -60,6 +65,13 @@ export class LogGroup<C extends Command> {
     this.group = group
     this.#options = options
     this.#waiters = new IndexWaiters(runtime.timers, position.index)
+    this.leases =
+      options.localReads &&
+      new GroupLeases(options.localReads, {
+        ...options,
+        control: (control, call) => this.control(control, call),
+        catchUp: () => this.catchUp(),
+      })
     this.#applier = this.#newApplier(position)
     this.#proposer = this.#newProposer()
     this.#readIndex = new SharedReadIndex(
@@ -102,6 +114,27 @@ export class LogGroup<C extends Command> {
       nowMs: runtime.clock.nowMs(),
       kind: 'tick',
       commands: [],
+    })
+    const index = await log.append(this.group, newTxId(runtime.clock, runtime.random), payload)
+    await this.waitApplied(index, options)
+  }
+
+  /**
+   * Appends a control record; resolves once it is applied here. Controls are idempotent: one whose
+   * fate is unknown may be sent again.
+   *
+   * @throws MeridianError `LOG_UNAVAILABLE`, `DEADLINE_EXCEEDED`, or why the group stopped
+   */
+  async control(control: Control, options: CallOptions = {}): Promise<void> {
+    this.requireWhole()
+    const { runtime, log } = this.#options
+    const payload = encodeRecord({
+      machineVersion: CONTROL_VERSION,
+      // What it does depends on no schema.
+      schemaVersion: 0,
+      nowMs: runtime.clock.nowMs(),
+      kind: 'control',
+      commands: [encodeControl(control)],
     })
     const index = await log.append(this.group, newTxId(runtime.clock, runtime.random), payload)
     await this.waitApplied(index, options)
@@ -220,6 +253,7 @@ export class LogGroup<C extends Command> {
     await this.#tail?.stop()
     await applied
     await this.#reseeding
+    await this.leases?.close(this.#failure as MeridianError)
   }
 
   #newApplier(position: LogPosition): Applier<C> {
@@ -227,6 +261,7 @@ export class LogGroup<C extends Command> {
       {
         ...this.#options,
         ...this.#limits,
+        ...(this.leases && { leases: this.leases }),
         ignoreBasis: this.#options.faults?.ignoreBasis === true,
         onApplied: (records) => this.#onApplied(records),
         onFailure: (error) => {
@@ -241,12 +276,16 @@ export class LogGroup<C extends Command> {
   }
 
   #newProposer(): Proposer {
-    const { group, runtime, log, schemaVersion } = this.#options
+    const { group, runtime, log, schemaVersion, machine } = this.#options
+    const { leases } = this
     return new Proposer({
       runtime,
       limits: this.#limits,
       schemaVersion,
       append: (id, payload) => log.append(group, id, payload),
+      ...(leases && {
+        beforeAppend: (commands) => leases.beforeAppend(outgoingOf(machine, commands)),
+      }),
     })
   }
 
@@ -279,8 +318,10 @@ export class LogGroup<C extends Command> {
   async #runReseed(reseeder: Reseeder, seeding: Seeding): Promise<void> {
     await this.#tail?.stop()
     await this.#applier.stop()
-    const position = await reseeder.run()
+    await this.leases?.end()
+    const seeded = await reseeder.run()
     if (this.#failure !== undefined) return
+    const position = (await this.leases?.begin()) ?? seeded
     this.#applier = this.#newApplier(position)
     this.#proposer = this.#newProposer()
     this.#reseeder = undefined
@@ -288,6 +329,16 @@ export class LogGroup<C extends Command> {
     this.#waiters.resume(position.index)
     seeding.onProgress?.(this.group, null)
     this.#follow(position)
+    this.leases?.start()
+  }
+
+  /** The lease row of a new life comes before all that is read of the store (L4). */
+  async #beginToFollow(known: LogPosition): Promise<void> {
+    const position = (await this.leases?.begin()) ?? known
+    if (position !== known) this.#applier = this.#newApplier(position)
+    this.#waiters.advance(position.index)
+    this.#follow(position)
+    this.leases?.start()
   }
 
   #reseedingError(): MeridianError {
@@ -328,7 +379,12 @@ export class LogGroup<C extends Command> {
     const commands = records.flatMap(({ placed }) => placed.commands)
     for (const listener of this.#listeners) listener(commands)
     this.#waiters.advance(this.#applier.applied())
-    for (const { placed, outcomes } of records) this.#proposer.deliver(placed.id, outcomes)
+    const proposer = this.#proposer
+    for (const { placed, outcomes } of records) {
+      const deliver = (): void => proposer.deliver(placed.id, outcomes)
+      if (this.leases === undefined) deliver()
+      else this.leases.whenStable(placed.index, deliver)
+    }
   }
 
   #fail(error: MeridianError): void {

@@ -12,8 +12,11 @@ export interface LogRecord {
   readonly schemaVersion: number
   /** Wall-clock milliseconds of whoever appended it. */
   readonly nowMs: number
-  /** `tick`: raises the log's time and sweeps expired rows; has no commands. */
-  readonly kind: 'commands' | 'tick'
+  /**
+   * `tick`: raises the log's time and sweeps expired rows; has no commands. `control`: changes the
+   * log itself; has one command, the bytes of a `Control`.
+   */
+  readonly kind: 'commands' | 'tick' | 'control'
   readonly commands: readonly Uint8Array[]
 }
 
@@ -21,7 +24,7 @@ export interface LogRecord {
 export const MAX_COMMANDS_PER_RECORD = 0xffff
 
 const FORMAT = 1
-const KINDS = ['commands', 'tick'] as const
+const KINDS = ['commands', 'tick', 'control'] as const
 const packr = new Packr({ useRecords: false, copyBuffers: true })
 
 /** Encodes a record. */

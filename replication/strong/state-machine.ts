@@ -5,6 +5,7 @@
  */
 import type { ErrorCode, MeridianError } from '../../src/core/errors.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
+import type { RowKey } from './leases/read-scope.ts'
 
 /** What every command says of itself. */
 export interface Command {
@@ -65,6 +66,8 @@ export interface MachineBatch<C> {
   sweep?(at: LogPlace, limit: number): void
   /** The statements of what was evaluated since the last call, in order. */
   takeWrites(): Statement[]
+  /** The rows that the last `takeWrites` writes or deletes. Left out: the group has no local reads. */
+  writtenRows?(): readonly RowKey[]
 }
 
 /** A replicated state machine. */
@@ -80,6 +83,11 @@ export interface StateMachine<C extends Command> {
   /** @throws MeridianError `PROTOCOL_MALFORMED` */
   decode(bytes: Uint8Array): C
   beginBatch(): MachineBatch<C>
+  /**
+   * All rows that the command may write, from its content alone; null: they are known only when it
+   * is applied. Left out: the group has no local reads.
+   */
+  writeSet?(command: C): readonly RowKey[] | null
   /** The error that tells a caller of a failure. */
   explain(failure: Failure): MeridianError
 }

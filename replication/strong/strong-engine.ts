@@ -21,12 +21,13 @@ import type { TransactionEngine } from '../../src/core/ports/engine.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
 import { normalizeRange } from '../../src/schema/range.ts'
 import { sha256Hex } from '../../src/core/sha256.ts'
+import type { GroupLeases } from './group-leases.ts'
 import { LogGroup } from './log-group.ts'
 import type { CallOptions, LogGroupOptions, LogGroupStatus } from './log-group-options.ts'
 import { selectAnyExpired } from './row-reads.ts'
 import type { OfferedGroup } from './snapshot-server.ts'
 import { tableSnapshot, type SnapshotChanges } from './snapshot-source.ts'
-import { snapshotTable } from './snapshot-tables.ts'
+import { LEASE_TABLE, snapshotTable } from './snapshot-tables.ts'
 import { groupTables, type TransactionValue } from './transaction-batch.ts'
 import { TransactionMachine } from './transaction-machine.ts'
 import type { TransactionCommand } from './transaction-codec.ts'
@@ -50,7 +51,8 @@ export interface StrongEngineOptions extends Omit<
 export async function createStrongEngine(options: StrongEngineOptions): Promise<StrongEngine> {
   const { schema, group, faults } = options
   const machine = new TransactionMachine(schema, group, faults)
-  const state = { schema, tables: groupTables(schema, group).map(snapshotTable) }
+  const rows = groupTables(schema, group).map(snapshotTable)
+  const state = { schema, tables: options.localReads === undefined ? rows : [...rows, LEASE_TABLE] }
   const log = await LogGroup.open({ ...options, machine, schemaVersion: schema.version, state })
   return new StrongEngine(options, log, machine.version)
 }
@@ -173,9 +175,15 @@ export class StrongEngine implements TransactionEngine {
     }
   }
 
-  /** Stops following the log. */
-  close(): Promise<void> {
-    return this.#log.close()
+  /** Of a group whose strong reads are local. */
+  get leases(): GroupLeases | undefined {
+    return this.#log.leases
+  }
+
+  /** Returns the lease, if there is one, and stops following the log. */
+  async close(): Promise<void> {
+    await this.#log.leases?.release()
+    await this.#log.close()
   }
 
   /** Every region reads the ranges again when it applies the transaction: they stay small. */

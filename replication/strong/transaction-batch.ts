@@ -22,8 +22,10 @@ import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
 import { normalizeRange } from '../../src/schema/range.ts'
 import { rangeDigest } from '../../src/session/range-digest.ts'
 import type { StrongFaults } from './faults.ts'
+import type { RowKey } from './leases/read-scope.ts'
 import { RangeView } from './range-view.ts'
 import { Refused, refusedAt } from './refused.ts'
+import { rowKeyOf } from './row-keys.ts'
 import type { Row } from './row-reads.ts'
 import { RowView, type RowChange } from './row-view.ts'
 import { writeChanges } from './row-writes.ts'
@@ -53,6 +55,8 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   readonly #ranges: RangeView
   /** How many of the statements of the last `takeReads` are of ranges. */
   #rangeReads = 0
+  /** Those of the last `takeWrites`. */
+  #changes: readonly RowChange[] = []
 
   constructor(schema: CompiledSchema, group: string, faults: StrongFaults) {
     this.#schema = schema
@@ -100,7 +104,15 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   }
 
   takeWrites(): Statement[] {
-    return writeChanges(this.#rows.takeChanges())
+    this.#changes = this.#rows.takeChanges()
+    return writeChanges(this.#changes)
+  }
+
+  writtenRows(): readonly RowKey[] {
+    return this.#changes.map(({ table, row }) => {
+      const key = factsOf(table).key.map((place) => row.image[place] ?? null)
+      return rowKeyOf(table, row.tenant, key)
+    })
   }
 
   apply(command: TransactionCommand, at: LogPlace): Outcome {

@@ -2,7 +2,10 @@
 import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
 import { isRangeGuard } from '../../src/core/operations.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
+import { CONTROL_VERSION } from './control.ts'
 import type { StrongFaults } from './faults.ts'
+import type { RowKey } from './leases/read-scope.ts'
+import { writeSetOf } from './row-keys.ts'
 import type { Failure, StateMachine } from './state-machine.ts'
 import { TransactionBatch } from './transaction-batch.ts'
 import {
@@ -37,7 +40,7 @@ const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>
 
 /** The state machine of one log group of strong tables. */
 export class TransactionMachine implements StateMachine<TransactionCommand> {
-  readonly version: number = RANGE_GUARD_VERSION
+  readonly version: number = CONTROL_VERSION
   readonly #schema: CompiledSchema
   readonly #group: string
   readonly #faults: StrongFaults
@@ -63,6 +66,10 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
 
   beginBatch(): TransactionBatch {
     return new TransactionBatch(this.#schema, this.#group, this.#faults)
+  }
+
+  writeSet(command: TransactionCommand): readonly RowKey[] | null {
+    return writeSetOf(this.#schema, command)
   }
 
   explain(failure: Failure): MeridianError {
