@@ -119,7 +119,9 @@ export class GroupLeases implements RecordLeases {
   }
 
   evaluated(records: readonly EvaluatedRecord[]): Statement[] {
-    return this.#life?.evaluated(records) ?? []
+    // Records that leases do not see would pass for covered.
+    if (this.#life === undefined) throw notWhole(this.#group.group)
+    return this.#life.evaluated(records)
   }
 
   committed(index: number): void {
@@ -162,7 +164,7 @@ export class GroupLeases implements RecordLeases {
 
   /** For a read that went to the log, after its rows were read. @throws MeridianError as `waitStable` */
   async settleRead(scopes: readonly ReadScope[], call: CallOptions = {}): Promise<void> {
-    if (this.#life === undefined) throw notLed(this.#group.group)
+    if (this.#life === undefined) throw notWhole(this.#group.group)
     await this.waitStable(this.#life.readIndexNeeds(scopes), call)
   }
 
@@ -194,7 +196,7 @@ export class GroupLeases implements RecordLeases {
   }
 }
 
-function notLed(group: string): MeridianError {
+function notWhole(group: string): MeridianError {
   return new MeridianError('LOG_UNAVAILABLE', `The copy of log group '${group}' is not whole.`, {
     fix: 'Repeat the read, or ask another region.',
   })

@@ -221,7 +221,7 @@ export class StrongEngine implements TransactionEngine {
       throw new MeridianError(
         'MODE_MISMATCH',
         `Table '${table.name}' is not in the log group '${this.#options.group}'.`,
-        { fix: 'Write the tables of one consistency in one transaction.' },
+        { fix: 'Write tables of one consistency, with the same `reads`, in one transaction.' },
       )
     }
     if ((table.scope === 'tenant') === (tenant !== '')) return

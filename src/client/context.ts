@@ -26,8 +26,8 @@ export interface ClientParts {
   readonly connection: Connection
   readonly router: Router
   readonly session: ClientSession
-  /** The index of the strong log that this client knew at its latest look. */
-  readonly strongBasis: (context: Session) => Promise<number>
+  /** The index of a log group that this client knew at its latest look. */
+  readonly strongBasis: (context: Session, group: string) => Promise<number>
 }
 
 /** A transaction before it becomes a message. */
@@ -139,9 +139,15 @@ export class ClientContext {
         // A key made here is never used for other content: it stands for the content.
         contentHash: idempotencyKey === undefined ? txId : await hashOf(await draft.content()),
         issuedAtMs: clock.nowMs(),
-        basis: draft.mode === 'strong' ? await this.parts.strongBasis(session) : 0,
+        basis: await this.#basis(draft, session),
       },
     }
+  }
+
+  async #basis({ ops, reads }: Draft, session: Session): Promise<number> {
+    const [first] = [...ops, ...reads]
+    const group = first && this.parts.schema.tableById.get(first.table)?.logGroup
+    return group == null ? 0 : this.parts.strongBasis(session, group)
   }
 
   async #requirePermitted(tenant: string, call: CallContext): Promise<void> {

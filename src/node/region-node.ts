@@ -117,6 +117,8 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
     residency,
     source,
     seeding: seedingOf(parts),
+    network,
+    leaseDurationMs: config.commitLog.leaseDurationMs,
     onFailure,
   })
   const retention = startRetention(parts, groups)
@@ -177,6 +179,7 @@ function acceptor(
   return (channel, service, caller) => {
     if (service === 'stream') roles.acceptChannel(channel, caller)
     else if (service === 'snapshot') groups.acceptSnapshot(channel, caller)
+    else if (service === 'leases') groups.acceptLeases(channel, caller)
     else if (serveCommitLog === undefined) channel.close()
     else serveCommitLog(channel, caller)
   }

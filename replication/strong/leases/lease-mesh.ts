@@ -15,4 +15,6 @@ export interface LeaseMeshMember {
   readonly onMessage: (from: string, message: Uint8Array) => void
   /** A region can be reached, for the first time or again: what was sent before may be lost. */
   readonly onPeer: () => void
+  /** A region counts leases differently: to wait for each other would not be safe. */
+  readonly onDisagreement: () => void
 }

@@ -134,6 +134,7 @@ export class LeaseRuntime {
     this.#leave = options.mesh.join({
       onMessage: (from, message) => this.#receive(from, message),
       onPeer: () => this.#acknowledge(),
+      onDisagreement: () => void this.release().catch(() => undefined),
     })
   }
 
