@@ -94,14 +94,7 @@ class OutboxFeed implements ChangeFeed {
   }
 
   #load(afterSeq: number, maxChanges: number): Promise<readonly OutboxEntry[]> {
-    return readOutbox(
-      this.#store,
-      this.#schema,
-      this.source,
-      afterSeq,
-      maxChanges,
-      this.#outbox,
-    )
+    return readOutbox(this.#store, this.#schema, this.source, afterSeq, maxChanges, this.#outbox)
   }
 
   /** Reads on from the tail's end, once for all readers that stand there. */

@@ -64,16 +64,13 @@ export async function readOutbox(
   }
   checkDense(rows)
   const cutTx = before?.rows[0]?.[0]
-  const missed = cutTx === rows[0]?.[TX] ? await countHead(store, outbox, afterSeq, String(cutTx)) : 0
+  const missed =
+    cutTx === rows[0]?.[TX] ? await countHead(store, outbox, afterSeq, String(cutTx)) : 0
   return decodeRows(schema, source, rows, missed)
 }
 
 /** The rows after `row` that belong to its transaction. */
-async function readRest(
-  store: Store,
-  outbox: OutboxName,
-  row: SqlRow,
-): Promise<readonly SqlRow[]> {
+async function readRest(store: Store, outbox: OutboxName, row: SqlRow): Promise<readonly SqlRow[]> {
   const seq = Number(row[SEQ])
   const tx = row[TX] as string
   const statement: Statement = {

@@ -70,7 +70,7 @@ export class GroupLeases implements RecordLeases {
   /** Begins a life; resolves with the group's position, which is read after the lease row is written. */
   async begin(): Promise<LogPosition> {
     let position: LogPosition = readPosition(undefined)
-    const { group, store, runtime, control, catchUp } = this.#group
+    const { group, store, runtime } = this.#group
     this.#life = await LeaseRuntime.begin(
       {
         ...this.#options,
@@ -78,8 +78,9 @@ export class GroupLeases implements RecordLeases {
         takesLeases: (store.durability ?? 'full') === 'full',
         store,
         runtime,
-        append: (record) => control({ type: 'lease', record: encodeLeaseRecord(record) }),
-        catchUp,
+        append: (record) =>
+          this.#group.control({ type: 'lease', record: encodeLeaseRecord(record) }),
+        catchUp: () => this.#group.catchUp(),
         onStable: (index) => this.#onStable(index),
       },
       {
@@ -102,16 +103,16 @@ export class GroupLeases implements RecordLeases {
 
   /** The life is over: the copy is seeded again, or the group ends. Nothing that waits is answered. */
   async end(): Promise<void> {
-    this.#life?.end()
+    this.#life?.stop()
     this.#life = undefined
     this.#held = []
     await this.#outbox.pause()
   }
 
-  /** Ends what waits, for good. */
-  async close(reason: MeridianError): Promise<void> {
+  /** Nothing more is applied: what waits fails, and no lease is held any more. */
+  fail(reason: MeridianError): void {
     this.#stable.fail(reason)
-    await this.end()
+    this.#life?.stop()
   }
 
   beforeAppend(transactions: readonly OutgoingTransaction[]): void {

@@ -253,7 +253,7 @@ export class LogGroup<C extends Command> {
     await this.#tail?.stop()
     await applied
     await this.#reseeding
-    await this.leases?.close(this.#failure as MeridianError)
+    await this.leases?.end()
   }
 
   #newApplier(position: LogPosition): Applier<C> {
@@ -398,5 +398,6 @@ export class LogGroup<C extends Command> {
     this.#failure ??= error
     this.#waiters.fail(error)
     this.#proposer.close(error)
+    this.leases?.fail(error)
   }
 }

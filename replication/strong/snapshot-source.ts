@@ -110,7 +110,8 @@ async function* tableParts(
       after = upTo
     } while (after !== null)
   }
-  const ends = whole === undefined ? heads : [...heads, selectPage(whole, null, MAX_WHOLE, undefined)]
+  const ends =
+    whole === undefined ? heads : [...heads, selectPage(whole, null, MAX_WHOLE, undefined)]
   let after: OutcomePlace | null = null
   for (;;) {
     const page: Page = await pages.read(ends, (limit, bytes) =>

@@ -83,9 +83,11 @@ export const LEASE_TABLE: SnapshotTable = {
   columns: [
     textColumn('region'),
     textColumn('database_id'),
-    ...['log_index', 'incarnation', 'seq', 'is_live'].map(
-      (name): CellColumn => ({ name, storage: 'INTEGER', wide: false }),
-    ),
+    ...['log_index', 'incarnation', 'seq', 'is_live'].map((name): CellColumn => ({
+      name,
+      storage: 'INTEGER',
+      wide: false,
+    })),
   ],
   keyWidth: 2,
   uniques: [],

@@ -71,9 +71,7 @@ export class StableOutbox {
         // The store is full, away or closing, or another writer drew a higher stamp: again, later.
         if (isErrorCode(error, 'CLOSED')) return
         if (error instanceof StatementFailed && error.kind === 'raise') await this.#observeClock()
-        await new Promise<void>((resolve) =>
-          this.#options.runtime.timers.after(RETRY_MS, resolve),
-        )
+        await new Promise<void>((resolve) => this.#options.runtime.timers.after(RETRY_MS, resolve))
       }
     }
   }

@@ -7,6 +7,7 @@ import { textProblem, toHex } from '../core/values.ts'
 import { encodeValue } from '../protocol/codec.ts'
 import type { BodyOf, ReadBody, ReadLevel, ResponseValues } from '../protocol/messages.ts'
 import type { CompiledSchema, Consistency } from '../schema/compiled.ts'
+import { STRONG_LOG_GROUP } from '../schema/log-group-names.ts'
 import { readWishes, type Consistency as ReadConsistency } from '../session/levels.ts'
 import type { Session } from '../session/session.ts'
 import type { CallOptions, Receipt } from './call.ts'
@@ -144,10 +145,11 @@ export class ClientContext {
     }
   }
 
-  async #basis({ ops, reads }: Draft, session: Session): Promise<number> {
+  async #basis({ mode, ops, reads }: Draft, session: Session): Promise<number> {
+    if (mode !== 'strong') return 0
     const [first] = [...ops, ...reads]
-    const group = first && this.parts.schema.tableById.get(first.table)?.logGroup
-    return group == null ? 0 : this.parts.strongBasis(session, group)
+    const table = first && this.parts.schema.tableById.get(first.table)
+    return this.parts.strongBasis(session, table?.logGroup ?? STRONG_LOG_GROUP)
   }
 
   async #requirePermitted(tenant: string, call: CallContext): Promise<void> {

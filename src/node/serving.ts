@@ -125,8 +125,7 @@ function localStrongReads(engine: StrongEngine, readIndexRoundTrips: number): Lo
         tables.map((table) => tableScope(table.id)),
         { timeoutMs },
       ),
-    emitted: (index, timeoutMs) =>
-      leases.waitEmitted(index ?? engine.applied(), { timeoutMs }),
+    emitted: (index, timeoutMs) => leases.waitEmitted(index ?? engine.applied(), { timeoutMs }),
   }
 }
 

@@ -98,9 +98,12 @@ export class LocalRegion {
   static async open(options: LocalRegionOptions): Promise<LocalRegion> {
     const { region, log, mesh, faults } = options
     // Regions draw different ids.
-    const { fraction, below } = seededRandom(++opened)
-    const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => below(256))
-    const runtime: Runtime = { ...options.runtime, random: { fraction, bytes } }
+    const seeded = seededRandom(++opened)
+    const random = {
+      fraction: () => seeded.fraction(),
+      bytes: (length: number) => Uint8Array.from({ length }, () => seeded.below(256)),
+    }
+    const runtime: Runtime = { ...options.runtime, random }
     const store = options.store ?? (await localStore())
     const [row] = await store.read([{ sql: 'SELECT hlc FROM _tx', args: [] }])
     const failures: unknown[] = []

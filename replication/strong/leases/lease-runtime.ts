@@ -202,7 +202,7 @@ export class LeaseRuntime {
     const { runtime, store, databaseId } = this.#options
     if (this.#isEnded || this.#isReleased || this.remainingMs() === 0) return undefined
     const read = this.#core.beginRead(scopes, readClocks(runtime.clock))
-    for (let look = read.look(readClocks(runtime.clock)); look !== 'snapshot'; ) {
+    for (let look = read.look(readClocks(runtime.clock)); look !== 'snapshot';) {
       if (look === 'read-index' || this.#isEnded) return undefined
       await this.#nextApplied()
       look = read.look(readClocks(runtime.clock))
@@ -256,8 +256,8 @@ export class LeaseRuntime {
     await this.#options.append(record)
   }
 
-  /** Ends the life without a word to others. */
-  end(): void {
+  /** Ends the life without a word to others; a record that is being applied is still evaluated. */
+  stop(): void {
     this.#isEnded = true
     this.#leave()
     this.#cancelRenewal()

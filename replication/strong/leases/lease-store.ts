@@ -37,8 +37,7 @@ export function readLeaseRow(result: StatementResult | undefined): LeaseRow | un
   return {
     incarnation: Number(incarnation),
     seq: Number(seq),
-    sent:
-      clocks === null ? null : { monotonicMs: clocks[0], bootMs: clocks[1], wallMs: clocks[2] },
+    sent: clocks === null ? null : { monotonicMs: clocks[0], bootMs: clocks[1], wallMs: clocks[2] },
   }
 }
 
