@@ -8,6 +8,7 @@ import { LOCAL_LOG_GROUP } from '../schema/log-group-names.ts'
 import { LAST_UNSTABLE_SEQ } from '../schema/system-tables.ts'
 import { createLeaseMesh, type NodeLeaseMesh } from './lease-mesh.ts'
 import type { LogGroupParts } from './log-groups.ts'
+import type { LeaseReport } from './strong-report.ts'
 
 /** The running group. */
 export interface LocalGroup {
@@ -82,4 +83,24 @@ export async function openLocalGroup(
     }
   })
   return { engine, mesh, offered }
+}
+
+/** How the leases stand; null: the schema has no local reads, or the copy is being seeded. */
+export function leaseReport(engine: StrongEngine | undefined): LeaseReport | null {
+  const status = engine?.leases?.status()
+  if (engine === undefined || status === undefined) return null
+  const { remainingMs, stableIndex, markedTransactions } = status
+  return {
+    group: LOCAL_LOG_GROUP,
+    remainingMs: Math.round(remainingMs),
+    applied: engine.applied(),
+    stableIndex,
+    markedTransactions,
+    holders: status.holders.map(({ region, databaseId, index, isLive }) => ({
+      region,
+      databaseId,
+      index,
+      isHeld: isLive,
+    })),
+  }
 }

@@ -31,6 +31,8 @@ import { startRegionCache, type RegionCacheStatus } from './region-cache.ts'
 import { startRoles, type Roles, type RolesStatus } from './roles.ts'
 import type { RegionFiles } from './region-files.ts'
 import { createServing } from './serving.ts'
+import { leaseReport } from './local-group.ts'
+import type { LeaseReport } from './strong-report.ts'
 import type { SqlRegion } from './sql-endpoint/sql-region.ts'
 import type { ViewReads } from './view-reads.ts'
 
@@ -84,6 +86,8 @@ export interface RegionNode {
   status(): NodeStatus
   /** How far its log groups are behind, by asking the log. Never rejects. */
   probeLog(): Promise<readonly LogGroupProbe[]>
+  /** The leases of its tables with local strong reads; null: there are none, or not now. */
+  leases(): LeaseReport | null
   /** localSeq of the store's last change. */
   end(): Promise<number>
   /**
@@ -150,6 +154,7 @@ export async function openRegionNode(parts: RegionNodeParts): Promise<RegionNode
       ...roles.status(),
     }),
     probeLog: () => probeGroups(groups.probed, logGroupStatus(groups, retention), runtime.clock),
+    leases: () => leaseReport(groups.local),
     end: () => roles.end(),
     async catchUp(onLog) {
       onLog?.('commit log')

@@ -236,7 +236,7 @@ export class LeaseRuntime {
       stableIndex: this.#stable,
       markedTransactions: this.#core.markedTransactions,
       remainingMs: this.remainingMs(),
-      holders: [...this.#tops.values()],
+      holders: [...this.#tops].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, top]) => top),
     }
   }
 
