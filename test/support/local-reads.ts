@@ -13,6 +13,7 @@ import { selectByKeys } from '../../src/sql/select.ts'
 import type { LeaseFaults } from '../../replication/strong/leases/lease-faults.ts'
 import type { LeaseMesh, LeaseMeshMember } from '../../replication/strong/leases/lease-mesh.ts'
 import type { LeaseSettings } from '../../replication/strong/leases/lease-runtime.ts'
+import type { Seeding } from '../../replication/strong/reseeder.ts'
 import { keyScope } from '../../replication/strong/row-keys.ts'
 import { createStrongEngine, type StrongEngine } from '../../replication/strong/strong-engine.ts'
 import type { MemoryCommitLog } from './memory-commit-log.ts'
@@ -85,6 +86,7 @@ export interface LocalRegionOptions {
   readonly databaseId?: string
   readonly settings?: Partial<LeaseSettings>
   readonly faults?: LeaseFaults
+  readonly seeding?: Seeding
 }
 
 let opened = 0
@@ -116,6 +118,7 @@ export class LocalRegion {
       runtime,
       admit: () => Promise.resolve(),
       onFailure: (error) => failures.push(error),
+      ...(options.seeding === undefined ? {} : { seeding: options.seeding }),
       localReads: {
         region,
         databaseId: options.databaseId ?? `${region}-store`,
