@@ -1,5 +1,5 @@
 /** The log groups of a deployment, but the directory's. */
-import type { CompiledSchema, CompiledTable } from './compiled.ts'
+import type { CompiledTable } from './compiled.ts'
 
 /** The log group of strong tables. */
 export const STRONG_LOG_GROUP = 'main'
@@ -10,9 +10,4 @@ export const LOCAL_LOG_GROUP = 'local'
 /** Whether strong reads of a table are answered from the region's own store. */
 export function hasLocalReads({ logGroup }: Pick<CompiledTable, 'logGroup'>): boolean {
   return logGroup === LOCAL_LOG_GROUP
-}
-
-/** The log groups that the tables of a schema are in. */
-export function strongGroups({ tables }: Pick<CompiledSchema, 'tables'>): readonly string[] {
-  return tables.some(hasLocalReads) ? [STRONG_LOG_GROUP, LOCAL_LOG_GROUP] : [STRONG_LOG_GROUP]
 }

@@ -44,14 +44,14 @@ export const SETTINGS: LeaseSettings = { durationMs: 3000, driftRate: 0.001, use
 export class MemoryMesh {
   readonly #members = new Map<string, Set<LeaseMeshMember>>()
   readonly #runtime: Runtime
-  readonly delayMs: number
+  readonly #delayMs: () => number
   /** Regions that nothing comes from or gets to. */
   readonly cut = new Set<string>()
   sent = 0
 
-  constructor(runtime: Runtime, delayMs = 5) {
+  constructor(runtime: Runtime, delayMs: () => number = () => 5) {
     this.#runtime = runtime
-    this.delayMs = delayMs
+    this.#delayMs = delayMs
   }
 
   of(region: string): LeaseMesh {
@@ -69,7 +69,7 @@ export class MemoryMesh {
 
   #send(from: string, to: string, message: Uint8Array): void {
     this.sent += 1
-    this.#runtime.timers.after(this.delayMs, () => {
+    this.#runtime.timers.after(this.#delayMs(), () => {
       if (this.cut.has(from) || this.cut.has(to)) return
       for (const member of this.#members.get(to) ?? []) member.onMessage(from, message)
     })

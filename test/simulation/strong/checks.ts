@@ -47,7 +47,9 @@ export function violationsOf(
   checkSeenUpTo(0)
   for (const entry of entries) {
     const record = decodeRecord(entry.payload)
-    model.apply(entry.index, { ...record, commands: record.commands.map(decodeTransaction) })
+    if (record.kind === 'control') continue
+    const { kind, nowMs } = record
+    model.apply(entry.index, { kind, nowMs, commands: record.commands.map(decodeTransaction) })
     checkSeenUpTo(entry.index)
   }
   found.push(...transactionViolations(recorder.transactions, model.decisions))

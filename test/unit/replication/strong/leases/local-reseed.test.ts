@@ -23,7 +23,7 @@ async function leases({ store }: LocalRegion): Promise<unknown> {
 
 it('has the lease table of its peer, a life of its own, and emits what was repaired', async () => {
   const log = new MemoryCommitLog()
-  const mesh = new MemoryMesh(runtime, 1)
+  const mesh = new MemoryMesh(runtime, () => 1)
   const network = createInProcessNetwork({ oneWayDelayMs: () => 0, timers: runtime.timers })
   const shared = { log, mesh, runtime, settings: { durationMs: 60_000 } }
   const us = await LocalRegion.open({ region: 'us', ...shared })
