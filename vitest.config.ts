@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs'
+import { relative, resolve, sep } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { builtFile, hasFreshBuild, SOURCE_FOLDERS } from './bin/fresh-build.mjs'
 
 /**
  * The kinds of test, each a folder of test/, with the longest that one test may take, in ms: ten
@@ -46,8 +49,31 @@ const IN_PROCESS_ONLY = ['files', 'process-end', 'protocol', 'restart'].map(
   (name) => `test/integration/public-face/${name}.test.ts`,
 )
 
+const ROOT = import.meta.dirname
+/**
+ * Where the build is that of the sources as they are, kinds of test that load much or start processes
+ * test the build, as it is shipped: Node loads it by itself, and so do the processes that it starts.
+ */
+const testsBuild = process.argv.includes('run') && hasFreshBuild(ROOT)
+
+/** Imports of sources find what they were built to. */
+const buildOfSources = {
+  name: 'build-of-sources',
+  enforce: 'pre' as const,
+  resolveId(source: string, importer: string | undefined): string | undefined {
+    if (importer === undefined || !source.startsWith('.') || !source.endsWith('.ts')) return
+    const path = relative(ROOT, resolve(importer, '..', source)).split(sep)
+    if (!SOURCE_FOLDERS.includes(path[0] as string)) return
+    const built = builtFile(ROOT, path.join('/'))
+    return existsSync(built) ? built : undefined
+  },
+}
+
 export default defineConfig({
+  plugins: testsBuild ? [buildOfSources] : [],
   test: {
+    env: testsBuild ? { MERIDIAN_TEST_BUILD: '1' } : {},
+    server: { deps: { external: [/\/dist\/.*\.js$/] } },
     // Two cores are the reference machine; native libSQL wants a process, not a thread, a file.
     pool: 'forks',
     maxWorkers: 2,

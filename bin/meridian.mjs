@@ -5,35 +5,23 @@
  * missing. Plain JavaScript, because in a fresh checkout nothing else can run.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { builtFile, hasFreshBuild } from './fresh-build.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
-const BUILT = join(ROOT, 'dist', 'src', 'cli', 'main.js')
+const SOURCE = 'src/cli/main.ts'
 const BOOTSTRAP = join(ROOT, 'scripts', 'bootstrap.mjs')
-const SOURCE = join('src', 'cli', 'main.ts')
-const SOURCE_FOLDERS = ['src', 'replication', 'cdc', 'crdt', 'benchmarks']
-
-function newestSourceMs() {
-  const times = SOURCE_FOLDERS.filter((folder) => existsSync(join(ROOT, folder)))
-    .flatMap((folder) =>
-      readdirSync(join(ROOT, folder), { recursive: true }).map((path) => join(ROOT, folder, path)),
-    )
-    .filter((path) => path.endsWith('.ts'))
-    .map((path) => statSync(path).mtimeMs)
-  return Math.max(...times)
-}
 
 function runsBuild() {
   const isCheckout = existsSync(BOOTSTRAP)
   if (!isCheckout) return true
-  const canRun = existsSync(BUILT) && existsSync(join(ROOT, 'node_modules'))
-  return canRun && statSync(BUILT).mtimeMs > newestSourceMs()
+  return existsSync(join(ROOT, 'node_modules')) && hasFreshBuild(ROOT)
 }
 
 if (runsBuild()) {
-  await import(pathToFileURL(BUILT).href)
+  await import(pathToFileURL(builtFile(ROOT, SOURCE)).href)
 } else {
   const args = [BOOTSTRAP, SOURCE, ...process.argv.slice(2)]
   const child = spawn(process.execPath, args, { stdio: 'inherit' })

@@ -1,7 +1,9 @@
 /** Programs of this repository as child processes: bounded in time, ended with the test. */
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { builtFile } from '../../bin/fresh-build.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -37,13 +39,20 @@ export interface ProgramOptions {
   readonly hasInput?: boolean
 }
 
+/** What Node is given to run a TypeScript program: its build, where the tests are of the build. */
+export function programArguments(program: string): readonly string[] {
+  const built = builtFile(ROOT, program)
+  const runsBuild = process.env['MERIDIAN_TEST_BUILD'] === '1' && existsSync(built)
+  return runsBuild ? [built] : ['--import', 'tsx', program]
+}
+
 /** Starts a TypeScript program by its path from the root of the repository. */
 export function startProgram(
   program: string,
   args: readonly string[] = [],
   options: ProgramOptions = {},
 ): RunningProgram {
-  const command = [process.execPath, '--import', 'tsx', program, ...args]
+  const command = [process.execPath, ...programArguments(program), ...args]
   const limited =
     options.fileBlocks === undefined
       ? command

@@ -3,11 +3,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createClient, type Client } from '@libsql/client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { programArguments } from '../../support/program.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../../src/cli/main.ts')
+const MAIN = 'src/cli/main.ts'
 
 let directory: string
 let running: StoreProcess[]
@@ -37,7 +38,7 @@ async function start(
 ): Promise<StoreProcess> {
   const child = spawn(
     process.execPath,
-    ['--import', 'tsx', MAIN, 'store', '--file', join(directory, 'a.db'), '--json', ...args],
+    [...programArguments(MAIN), 'store', '--file', join(directory, 'a.db'), '--json', ...args],
     { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } },
   )
   const exited = once(child, 'exit') as Promise<[number | null]>
