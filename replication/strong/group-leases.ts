@@ -32,13 +32,17 @@ export interface GroupLeaseOptions {
   readonly faults?: LeaseFaults
 }
 
-/** What the leases use of their group. */
-export interface LeasedGroup {
+/** What the leases share with their group. */
+export interface GroupParts {
   readonly group: string
   readonly store: Store
   readonly clock: StoreClock
   readonly runtime: Runtime
   readonly schemaVersion: number
+}
+
+/** The group's log. */
+export interface LeasedLog {
   control(control: Control, options?: CallOptions): Promise<void>
   catchUp(): Promise<void>
 }
@@ -52,7 +56,8 @@ const RELEASE_TIMEOUT_MS = 2_000
 
 export class GroupLeases implements RecordLeases {
   readonly #options: GroupLeaseOptions
-  readonly #group: LeasedGroup
+  readonly #group: GroupParts
+  readonly #log: LeasedLog
   readonly #stable: IndexWaiters
   readonly #outbox: StableOutbox
   #life: LeaseRuntime | undefined
@@ -60,9 +65,10 @@ export class GroupLeases implements RecordLeases {
   #begunAt = 0
   #held: Held[] = []
 
-  constructor(options: GroupLeaseOptions, group: LeasedGroup) {
+  constructor(options: GroupLeaseOptions, group: GroupParts, log: LeasedLog) {
     this.#options = options
     this.#group = group
+    this.#log = log
     this.#stable = new IndexWaiters(group.runtime.timers, 0)
     this.#outbox = new StableOutbox({ ...options, ...group })
   }
@@ -78,9 +84,8 @@ export class GroupLeases implements RecordLeases {
         takesLeases: (store.durability ?? 'full') === 'full',
         store,
         runtime,
-        append: (record) =>
-          this.#group.control({ type: 'lease', record: encodeLeaseRecord(record) }),
-        catchUp: () => this.#group.catchUp(),
+        append: (record) => this.#log.control({ type: 'lease', record: encodeLeaseRecord(record) }),
+        catchUp: () => this.#log.catchUp(),
         onStable: (index) => this.#onStable(index),
       },
       {

@@ -65,13 +65,7 @@ export class LogGroup<C extends Command> {
     this.group = group
     this.#options = options
     this.#waiters = new IndexWaiters(runtime.timers, position.index)
-    this.leases =
-      options.localReads &&
-      new GroupLeases(options.localReads, {
-        ...options,
-        control: (control, call) => this.control(control, call),
-        catchUp: () => this.catchUp(),
-      })
+    this.leases = options.localReads && new GroupLeases(options.localReads, options, this)
     this.#applier = this.#newApplier(position)
     this.#proposer = this.#newProposer()
     this.#readIndex = new SharedReadIndex(
