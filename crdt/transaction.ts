@@ -4,7 +4,7 @@ import { MeridianError } from '../src/core/errors.ts'
 import { hlcMs } from '../src/core/hlc.ts'
 import { MAX_ROWS_BYTES } from '../src/core/limits.ts'
 import {
-  isRangeGuard,
+  isRowCheck,
   type CellCondition,
   type TransactionRequest,
   type WriteOp,
@@ -67,8 +67,8 @@ export function prepareTransaction(
   })
   requireTextWork(ops)
   const reads = request.reads.map((read) => {
-    if (!isRangeGuard(read)) return { ref: refOf(read.table, read.key), version: read.version }
-    throw new MeridianError('MODE_MISMATCH', 'An eventual transaction cannot read ranges.', {
+    if (isRowCheck(read)) return { ref: refOf(read.table, read.key), version: read.version }
+    throw new MeridianError('MODE_MISMATCH', 'An eventual transaction reads whole rows alone.', {
       fix: 'Read the rows by their keys, or keep them in a strong table.',
     })
   })

@@ -2,7 +2,7 @@
 import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
 import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_OPERATIONS } from '../../src/core/limits.ts'
 import {
-  isRangeGuard,
+  isRowCheck,
   type CellChange,
   type CellCondition,
   type RowCheck,
@@ -82,8 +82,8 @@ export function prepareTransaction(
 
 function rowChecks({ reads }: TransactionRequest): RowCheck[] {
   return reads.map((read) => {
-    if (!isRangeGuard(read)) return read
-    throw new MeridianError('MODE_MISMATCH', 'A pinned transaction cannot read ranges.', {
+    if (isRowCheck(read)) return read
+    throw new MeridianError('MODE_MISMATCH', 'A pinned transaction reads whole rows alone.', {
       fix: 'Read the rows by their keys, or keep them in a strong table.',
     })
   })

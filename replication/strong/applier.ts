@@ -6,7 +6,7 @@
 import { isErrorCode, MeridianError } from '../../src/core/errors.ts'
 import type { LogEntry } from '../../src/core/ports/commit-log.ts'
 import type { Runtime } from '../../src/core/ports/runtime.ts'
-import { StatementFailed, type Store } from '../../src/core/ports/store.ts'
+import { StatementFailed, type Statement, type Store } from '../../src/core/ports/store.ts'
 import type { StoreClock } from '../../src/core/store-clock.ts'
 import {
   LogBatch,
@@ -16,9 +16,11 @@ import {
   type PlacedRecord,
 } from './log-batch.ts'
 import { decodeControl } from './control.ts'
-import { decodeRecord } from './record.ts'
+import { machineTooOld } from './log-group-errors.ts'
+import { decodeRecord, type LogRecord } from './record.ts'
+import type { DigestTracker } from './digests/digest-tracker.ts'
 import type { DecidedOutcome } from './outcomes.ts'
-import type { Command } from './state-machine.ts'
+import type { Command, QueryOutcome, StateMachine } from './state-machine.ts'
 
 /** What of an applied batch others need to know. */
 export interface AppliedRecord<C> {
@@ -35,6 +37,7 @@ export interface ApplierOptions<C extends Command> extends LogBatchOptions<C> {
   readonly maxRecordsPerBatch: number
   readonly maxCommandsPerBatch: number
   readonly maxBytesPerBatch: number
+  readonly digests: DigestTracker
   /** Runs after each batch is durable, before anyone is told. */
   readonly onApplied: (records: readonly AppliedRecord<C>[]) => void
   /** Runs once; the applier has stopped. */
@@ -128,15 +131,18 @@ export class Applier<C extends Command> {
     let bytes = 0
     for (const entry of this.#backlog) {
       if (entry.index <= this.#applied) continue
-      const placed = this.#decode(entry, this.#applied + records.length + 1)
+      const placed = this.#decodeAfter(records, entry)
+      if (placed === undefined) break
       // A tick reads what has expired, so nothing of its own batch may be ahead of it; what a control
       // changes holds for all that comes after it.
-      const isAlone = placed.record.kind !== 'commands'
+      const isAlone = placed.record.kind !== 'commands' || placed.isSkipped === true
       commands += placed.commands.length
       bytes += entry.payload.length
       const isFull =
         commands > this.#options.maxCommandsPerBatch || bytes > this.#options.maxBytesPerBatch
-      if (records.length > 0 && (isAlone || isFull)) break
+      const [first] = placed.commands
+      const isFirst = first !== undefined && this.#options.machine.beginsBatch?.(first) === true
+      if (records.length > 0 && (isAlone || isFirst || isFull)) break
       records.push(placed)
       if (isAlone || records.length === this.#options.maxRecordsPerBatch) break
     }
@@ -157,6 +163,7 @@ export class Applier<C extends Command> {
 
   async #applyBatch(records: readonly PlacedRecord<C>[]): Promise<void> {
     const batch = new LogBatch(this.#options, records, this.#logTimeMs)
+    batch.loadQueries(await this.#runQueries(batch.takeQueries()))
     let reads = batch.takeReads()
     do {
       if (reads.length > 0)
@@ -165,6 +172,9 @@ export class Applier<C extends Command> {
       reads = batch.takeReads()
     } while (reads.length > 0)
     await this.#write(batch)
+    const { skips, digests } = this.#options
+    if (records[0]?.isSkipped === true) skips.note(records[0].index)
+    digests.settle()
     this.#applied = (records.at(-1) as PlacedRecord<C>).index
     this.#logTimeMs = batch.logTimeMs()
     this.#options.leases?.committed(this.#applied)
@@ -172,12 +182,30 @@ export class Applier<C extends Command> {
     this.#options.onApplied(records.map((placed, i) => ({ placed, outcomes: outcomes[i] ?? [] })))
   }
 
+  /** The store stays as it is between them: nobody but this applier writes the group's tables. */
+  async #runQueries(statements: readonly Statement[]): Promise<QueryOutcome[]> {
+    const { store } = this.#options
+    const outcomes: QueryOutcome[] = []
+    for (const statement of statements) {
+      try {
+        const [result] = await this.#retryStore(() => store.read([statement]))
+        outcomes.push(result ?? 'failed')
+      } catch (error) {
+        if (isErrorCode(error, 'RESULT_TOO_LARGE')) outcomes.push('too-large')
+        else if (error instanceof StatementFailed) outcomes.push('failed')
+        else throw error
+      }
+    }
+    return outcomes
+  }
+
   async #write(batch: LogBatch<C>): Promise<void> {
-    const { store, clock } = this.#options
+    const { store, clock, digests } = this.#options
+    const sums = digests.advance(batch.effects())
     let isInDoubt = false
     const write = async (): Promise<void> => {
       try {
-        await store.write(batch.statements(() => clock.next()))
+        await store.write([...batch.statements(() => clock.next()), ...sums])
       } catch (error) {
         isInDoubt ||= error instanceof MeridianError && error.retry === 'unknown-outcome'
         throw error
@@ -191,7 +219,10 @@ export class Applier<C extends Command> {
         // A store whose answer was lost may have committed: then it is where this batch leaves it.
         if (isInDoubt && isPositionGuard(error) && (await this.#isWritten(batch))) return
         const behind = error instanceof StatementFailed && error.kind === 'raise'
-        if (!behind || attempt === MAX_CLOCK_RETRIES) throw error
+        if (!behind || attempt === MAX_CLOCK_RETRIES) {
+          digests.forget()
+          throw error
+        }
         // Another writer of this store drew a higher stamp: draw above the store's clock row.
         const [row] = await store.read([{ sql: 'SELECT hlc FROM _tx', args: [] }])
         clock.observe(row?.rows[0]?.[0] as string)
@@ -220,6 +251,16 @@ export class Applier<C extends Command> {
     }
   }
 
+  /** Undefined at one that cannot be applied, while there are others before it to apply. */
+  #decodeAfter(records: readonly PlacedRecord<C>[], entry: LogEntry): PlacedRecord<C> | undefined {
+    try {
+      return this.#decode(entry, this.#applied + records.length + 1)
+    } catch (error) {
+      if (records.length === 0) throw error
+      return undefined
+    }
+  }
+
   #decode(entry: LogEntry, expected: number): PlacedRecord<C> {
     const { group, machine, schemaVersion } = this.#options
     if (entry.index !== expected) {
@@ -229,6 +270,7 @@ export class Applier<C extends Command> {
         { fix: 'Reseed this region from another one.' },
       )
     }
+    if (this.#options.skips.isOrdered(entry.index)) return skippedRecord(entry, machine)
     const record = decodeRecord(entry.payload)
     if (record.machineVersion > machine.version || record.schemaVersion > schemaVersion) {
       throw new MeridianError(
@@ -240,7 +282,11 @@ export class Applier<C extends Command> {
     }
     const placed = { index: entry.index, id: entry.id, record }
     if (record.kind === 'control') {
-      return { ...placed, commands: [], control: decodeControl(record.commands[0] ?? NOTHING) }
+      const control = decodeControl(record.commands[0] ?? NOTHING)
+      if (control.type === 'machine-version' && control.version > machine.version) {
+        throw machineTooOld(group, control.version, machine.version)
+      }
+      return { ...placed, commands: [], control }
     }
     return { ...placed, commands: record.commands.map((bytes) => machine.decode(bytes)) }
   }
@@ -252,9 +298,32 @@ export class Applier<C extends Command> {
     const text = error instanceof Error ? error.message : String(error)
     return new MeridianError('INTERNAL', `Log group '${group}' stopped at record ${at}: ${text}.`, {
       fix: 'Compare with the other regions: if they applied it, reseed this one from them.',
-      details: { group, index: at },
+      // The store is not where it was left: that is no fault of the record.
+      details: isPositionGuard(error) ? { group } : { group, index: at },
       cause: error,
     })
+  }
+}
+
+/** A record that has no effect; what of it cannot be decoded has no outcomes either. */
+function skippedRecord<C extends Command>(
+  { index, id, payload }: LogEntry,
+  machine: StateMachine<C>,
+): PlacedRecord<C> {
+  try {
+    const record = decodeRecord(payload)
+    const isOfCommands = record.kind === 'commands'
+    const commands = isOfCommands ? record.commands.map((bytes) => machine.decode(bytes)) : []
+    return { index, id, record, commands, isSkipped: true }
+  } catch {
+    const record: LogRecord = {
+      machineVersion: 1,
+      schemaVersion: 0,
+      nowMs: 0,
+      kind: 'commands',
+      commands: [],
+    }
+    return { index, id, record, commands: [], isSkipped: true }
   }
 }
 

@@ -1,9 +1,10 @@
 /**
- * Control records change the log itself, not rows: format 1, MessagePack of `[0, version]` (machine
- * version), `[1, version, hash]` (schema), `[2, index]` (skip) or `[3, record]` (lease).
+ * Control records change the log itself, not rows: MessagePack of `[0, version]` (machine version),
+ * `[2, index]` (skip) or `[3, record]` (lease). Code 1 is kept for changes of the schema.
  */
 import { Packr } from 'msgpackr'
 import { MeridianError } from '../../src/core/errors.ts'
+import type { LogRecord } from './record.ts'
 
 /** The version of the state machine from which on logs hold control records. */
 export const CONTROL_VERSION = 3
@@ -12,14 +13,27 @@ export const CONTROL_VERSION = 3
 export type Control =
   /** From here on records may need this version of the state machine (protocol rule 13). */
   | { readonly type: 'machine-version'; readonly version: number }
-  /** From here on this schema of the group's tables holds; `hash`: of what the log depends on. */
-  | { readonly type: 'schema'; readonly version: number; readonly hash: string }
   /** The record at `index` has no effect (protocol rule 25). */
   | { readonly type: 'skip'; readonly index: number }
   /** A lease is held, renewed or released; the bytes are those of `encodeLeaseRecord`. */
   | { readonly type: 'lease'; readonly record: Uint8Array }
 
 const packr = new Packr({ useRecords: false, copyBuffers: true })
+
+/** The record of a control: it needs what all nodes must have to follow the log behind it. */
+export function controlRecord(control: Control, nowMs: number): LogRecord {
+  return {
+    machineVersion:
+      control.type === 'machine-version'
+        ? Math.max(CONTROL_VERSION, control.version)
+        : CONTROL_VERSION,
+    // What it does depends on no schema.
+    schemaVersion: 0,
+    nowMs,
+    kind: 'control',
+    commands: [encodeControl(control)],
+  }
+}
 
 /** Encodes a control. */
 export function encodeControl(control: Control): Uint8Array {
@@ -30,8 +44,6 @@ function toWire(control: Control): readonly unknown[] {
   switch (control.type) {
     case 'machine-version':
       return [0, control.version]
-    case 'schema':
-      return [1, control.version, control.hash]
     case 'skip':
       return [2, control.index]
     case 'lease':
@@ -45,11 +57,8 @@ function toWire(control: Control): readonly unknown[] {
  * @throws MeridianError `PROTOCOL_MALFORMED`
  */
 export function decodeControl(bytes: Uint8Array): Control {
-  const [code, first, second] = unpack(bytes)
+  const [code, first] = unpack(bytes)
   if (code === 0 && isCount(first)) return { type: 'machine-version', version: first }
-  if (code === 1 && isCount(first) && typeof second === 'string') {
-    return { type: 'schema', version: first, hash: second }
-  }
   if (code === 2 && isCount(first)) return { type: 'skip', index: first }
   if (code === 3 && first instanceof Uint8Array) {
     return { type: 'lease', record: Uint8Array.from(first) }

@@ -97,6 +97,7 @@ export class GroupLeases implements RecordLeases {
       },
     )
     this.#begunAt = position.index
+    this.#stable.resume(this.#life.stableIndex)
     this.#onStable(this.#life.stableIndex)
     return position
   }

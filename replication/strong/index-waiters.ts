@@ -56,9 +56,10 @@ export class IndexWaiters {
     for (const waiter of this.#waiters) waiter.reject(why())
   }
 
-  /** Everything up to `index` is applied, and counts. */
+  /** Everything up to `index` is applied, and counts; what stopped it before is over. */
   resume(index: number): void {
     this.#suspended = undefined
+    this.#failure = undefined
     this.advance(index)
   }
 

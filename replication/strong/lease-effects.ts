@@ -21,11 +21,11 @@ function hintIdOf(command: Uint8Array): string {
 /** What a record did. `written`: the rows that its statements write. */
 export function effectsOf<C extends Command>(
   machine: StateMachine<C>,
-  { index, record, commands, control }: PlacedRecord<C>,
+  { index, record, commands, control, isSkipped }: PlacedRecord<C>,
   decided: readonly DecidedOutcome[],
   written: readonly RowKey[],
 ): EvaluatedRecord {
-  if (control?.type === 'lease') {
+  if (control?.type === 'lease' && isSkipped !== true) {
     const lease = decodeLeaseRecord(control.record)
     return { index, txIds: [], effective: [], writes: written, lease }
   }

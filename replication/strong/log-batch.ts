@@ -2,16 +2,26 @@
  * Evaluates consecutive records of a log group as one batch. Pure: it names what it must read and
  * yields statements; the result does not depend on where the log was cut into batches.
  */
+import { MeridianError } from '../../src/core/errors.ts'
 import type { Hlc } from '../../src/core/hlc.ts'
 import { logSource } from '../../src/core/change.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import { beginContext } from '../../src/schema/system-tables.ts'
 import { OutcomeBatch, type DecidedOutcome } from './outcomes.ts'
 import type { Control } from './control.ts'
+import { FIRST_MACHINE_VERSION, machineVersionKey, raiseMachineVersion } from './machine-version.ts'
+import type { RecordEffects } from './digests/group-sums.ts'
 import { effectsOf } from './lease-effects.ts'
-import type { EvaluatedRecord } from './leases/lease-core.ts'
+import type { EvaluatedRecord as LeaseEffects } from './leases/lease-core.ts'
 import type { LogRecord } from './record.ts'
-import type { Command, LogPlace, MachineBatch, StateMachine } from './state-machine.ts'
+import { readSkips, SKIPPED, skipsKey, type SkipList } from './skips.ts'
+import type {
+  Command,
+  LogPlace,
+  MachineBatch,
+  QueryOutcome,
+  StateMachine,
+} from './state-machine.ts'
 
 /** A record at its place in the log, its commands decoded. */
 export interface PlacedRecord<C> {
@@ -22,6 +32,8 @@ export interface PlacedRecord<C> {
   readonly commands: readonly C[]
   /** Of a control record, which is applied alone in its batch and has no commands. */
   readonly control?: Control
+  /** It has no effect: its commands are refused. It is applied alone in its batch. */
+  readonly isSkipped?: boolean
 }
 
 /** What a batch evaluates with; the same in every region. */
@@ -30,6 +42,9 @@ export interface LogBatchOptions<C extends Command> {
   readonly machine: StateMachine<C>
   readonly outcomeWindowRecords: number
   readonly ignoreBasis: boolean
+  /** Test-only, as `StrongFaults`. */
+  readonly logTimeOfRecord?: boolean
+  readonly skips: SkipList
   /** Of a group with local reads: told what records did, right before they are committed. */
   readonly leases?: RecordLeases
 }
@@ -37,7 +52,7 @@ export interface LogBatchOptions<C extends Command> {
 /** The leases of a group with local reads, as what applies its records sees them. */
 export interface RecordLeases {
   /** What goes into the store transaction of these records besides their rows. */
-  evaluated(records: readonly EvaluatedRecord[]): Statement[]
+  evaluated(records: readonly LeaseEffects[]): Statement[]
   /** The records through `index` are durable, and readers see them. */
   committed(index: number): void
 }
@@ -50,25 +65,35 @@ interface RecordWrites {
   readonly writes: readonly Statement[]
 }
 
+/** What of the rows and outcomes a record changed. */
+interface EvaluatedRecord extends Pick<RecordEffects, 'rows' | 'outcomes' | 'logTimeMs'> {
+  readonly placed: PlacedRecord<Command>
+}
+
 export class LogBatch<C extends Command> {
   readonly #group: string
   readonly #records: readonly PlacedRecord<C>[]
   readonly #previousLogTimeMs: number
+  readonly #logTimeOfRecord: boolean
   readonly #machine: MachineBatch<C>
   readonly #outcomes: OutcomeBatch
+  readonly #skips: SkipList
+  #evaluated: EvaluatedRecord[] = []
   #readsOutcomes: boolean
   #writes: RecordWrites[] = []
   #decided: DecidedOutcome[][] = []
   readonly #options: LogBatchOptions<C>
-  #effects: EvaluatedRecord[] = []
+  #leaseEffects: LeaseEffects[] = []
   #logTimeMs = 0
 
   /** `records`: in index order, without a gap, at least one; `logTimeMs`: the log's time so far. */
   constructor(options: LogBatchOptions<C>, records: readonly PlacedRecord<C>[], logTimeMs: number) {
     this.#group = options.group
     this.#options = options
+    this.#skips = options.skips
     this.#records = records
     this.#previousLogTimeMs = logTimeMs
+    this.#logTimeOfRecord = options.logTimeOfRecord === true
     this.#machine = options.machine.beginBatch()
     this.#outcomes = new OutcomeBatch(
       options.group,
@@ -76,14 +101,24 @@ export class LogBatch<C extends Command> {
       options.ignoreBasis,
     )
     let announcedMs = logTimeMs
-    for (const { record, commands } of records) {
+    for (const { record, commands, isSkipped } of records) {
       announcedMs = Math.max(announcedMs, record.nowMs)
-      for (const command of commands) {
+      for (const [place, command] of commands.entries()) {
         this.#outcomes.announce(command)
-        this.#machine.announce(command, announcedMs)
+        if (isSkipped !== true) this.#machine.announce(command, announcedMs, place)
       }
     }
     this.#readsOutcomes = records.some(({ commands }) => commands.length > 0)
+  }
+
+  /** SQL that is run once, before the reads, each statement by itself. */
+  takeQueries(): Statement[] {
+    return this.#machine.takeQueries?.() ?? []
+  }
+
+  /** Takes what the last `takeQueries` gave. */
+  loadQueries(outcomes: readonly QueryOutcome[]): void {
+    this.#machine.loadQueries?.(outcomes)
   }
 
   /** What must be read before the evaluation holds; none: it does. */
@@ -109,7 +144,8 @@ export class LogBatch<C extends Command> {
     this.#outcomes.reset()
     this.#logTimeMs = this.#previousLogTimeMs
     this.#writes = []
-    this.#effects = []
+    this.#evaluated = []
+    this.#leaseEffects = []
     this.#decided = this.#records.map((placed) => this.#evaluateRecord(placed))
   }
 
@@ -121,6 +157,15 @@ export class LogBatch<C extends Command> {
   /** The outcomes of each record's commands, in order. */
   outcomes(): readonly (readonly DecidedOutcome[])[] {
     return this.#decided
+  }
+
+  /** What each record changed, in order. */
+  effects(): readonly RecordEffects[] {
+    return this.#evaluated.map(({ placed, rows, outcomes, logTimeMs }) => {
+      const { index, id, control, isSkipped = false } = placed
+      const raisesTo = control?.type === 'machine-version' ? control.version : 0
+      return { index, id, logTimeMs, raisesTo, isSkipped, rows, outcomes }
+    })
   }
 
   /**
@@ -146,7 +191,9 @@ export class LogBatch<C extends Command> {
         ...writes,
       )
     }
-    statements.push(...(this.#options.leases?.evaluated(this.#effects) ?? []))
+    if (first.control !== undefined) statements.push(...this.#controlWrites(first))
+    if (first.isSkipped === true) statements.push(this.#skips.store(first.index))
+    statements.push(...(this.#options.leases?.evaluated(this.#leaseEffects) ?? []))
     statements.push(...this.#outcomes.takeWrites(first.index, last.index))
     statements.push(setPosition(this.#group, last.index, this.#logTimeMs))
     statements.push(setLastRecord(this.#group, last.index, last.id))
@@ -159,29 +206,56 @@ export class LogBatch<C extends Command> {
     return position.index === last.index && position.lastId === last.id
   }
 
+  #controlWrites({ control, index }: PlacedRecord<C>): Statement[] {
+    switch (control?.type) {
+      case undefined:
+        return []
+      case 'machine-version':
+        return [raiseMachineVersion(this.#group, control.version)]
+      case 'skip':
+        this.#skips.requireSkipped(control.index, index)
+        return []
+      case 'lease':
+        // What it does is among what the leases were told.
+        if (this.#options.leases !== undefined) return []
+        // Passed over, the log would mean something else here.
+        throw new MeridianError(
+          'SCHEMA_INCOMPATIBLE',
+          `Log group '${this.#group}' holds a control record '${control.type}', which this node cannot apply.`,
+          { fix: 'Start this node with the version of the others.' },
+        )
+    }
+  }
+
   #evaluateRecord(placed: PlacedRecord<C>): DecidedOutcome[] {
     const { index, record, commands } = placed
-    this.#logTimeMs = Math.max(this.#logTimeMs, record.nowMs)
+    this.#logTimeMs = Math.max(this.#logTimeOfRecord ? 0 : this.#logTimeMs, record.nowMs)
     const { schemaVersion, machineVersion } = record
     const at = (place: number): LogPlace => {
       return { index, place, logTimeMs: this.#logTimeMs, schemaVersion, machineVersion }
     }
-    const decided = commands.map((command, place) => this.#evaluateCommand(command, at(place)))
-    if (record.kind === 'tick') this.#machine.sweep?.(at(0), MAX_ROWS_PER_TICK)
+    const isSkipped = placed.isSkipped === true
+    const decided = commands.map((command, place) =>
+      this.#evaluateCommand(command, at(place), isSkipped),
+    )
+    if (record.kind === 'tick' && !isSkipped) this.#machine.sweep?.(at(0), MAX_ROWS_PER_TICK)
     const writes = this.#machine.takeWrites()
     if (writes.length > 0) this.#writes.push({ placed, writes })
+    const rows = this.#machine.effects()
+    const outcomes = this.#outcomes.takeEffects()
+    this.#evaluated.push({ placed, rows, outcomes, logTimeMs: this.#logTimeMs })
     const { machine, leases } = this.#options
     if (leases !== undefined) {
       const written = this.#machine.writtenRows?.() ?? []
-      this.#effects.push(effectsOf(machine, placed, decided, written))
+      this.#leaseEffects.push(effectsOf(machine, placed, decided, written))
     }
     return decided
   }
 
-  #evaluateCommand(command: C, at: LogPlace): DecidedOutcome {
+  #evaluateCommand(command: C, at: LogPlace, isSkipped: boolean): DecidedOutcome {
     const known = this.#outcomes.known(command, at.index)
     if (known !== undefined) return known
-    const outcome = this.#machine.apply(command, at)
+    const outcome = isSkipped ? SKIPPED : this.#machine.apply(command, at)
     const { index, logTimeMs } = at
     const decided = { index, contentHash: command.contentHash, logTimeMs, outcome }
     this.#outcomes.decide(command, decided)
@@ -201,20 +275,29 @@ export interface LogPosition {
   readonly logTimeMs: number
   /** The id of the record at `index`; undefined where the store does not know it. */
   readonly lastId: string | undefined
+  /** The active version of the group's state machine. */
+  readonly machineVersion: number
+  /** Records that were applied without effect, ascending. */
+  readonly skipped: readonly number[]
 }
 
 /** Reads a group's position; `readPosition` makes it of the result. */
 export function selectPosition(group: string): Statement {
   return {
-    sql: `SELECT log_index, log_time_ms, (SELECT value FROM _meta WHERE key = ?)
+    sql: `SELECT log_index, log_time_ms, (SELECT value FROM _meta WHERE key = ?),
+        (SELECT value FROM _meta WHERE key = ?), (SELECT value FROM _meta WHERE key = ?)
       FROM _log_positions WHERE log_group = ?`,
-    args: [lastRecordKey(group), group],
+    args: [lastRecordKey(group), machineVersionKey(group), skipsKey(group), group],
   }
 }
 
 export function readPosition(result: StatementResult | undefined): LogPosition {
-  const [index, logTimeMs, lastRecord] = result?.rows[0] ?? []
-  if (index === undefined) return { index: 0, logTimeMs: 0, lastId: undefined }
+  const [index, logTimeMs, lastRecord, version, skips] = result?.rows[0] ?? []
+  const machineVersion = Number(version ?? FIRST_MACHINE_VERSION)
+  const skipped = readSkips(skips)
+  if (index === undefined) {
+    return { index: 0, logTimeMs: 0, lastId: undefined, machineVersion, skipped }
+  }
   // A node that did not keep ids may have moved the index since.
   const [of, lastId] = String(lastRecord ?? '').split(' ')
   const isKnown = of === String(index) && lastId !== ''
@@ -222,10 +305,13 @@ export function readPosition(result: StatementResult | undefined): LogPosition {
     index: Number(index),
     logTimeMs: Number(logTimeMs),
     lastId: isKnown ? lastId : undefined,
+    machineVersion,
+    skipped,
   }
 }
 
-function positionGuard(group: string, index: number): Statement {
+/** Fails (kind `check`) unless the store is at `index`. */
+export function positionGuard(group: string, index: number): Statement {
   return {
     sql: `INSERT INTO _guard SELECT 1 WHERE ? <> coalesce(
       (SELECT log_index FROM _log_positions WHERE log_group = ?), 0)`,

@@ -26,6 +26,12 @@ export function failureOf<C extends Command>(
         `The caller has seen more of ${logSource(group)} than the log holds.`,
         { fix: 'The log was restored or replaced: begin a new session.' },
       )
+    case 'CANCELLED':
+      return new MeridianError(
+        failure.code,
+        `The record of log group '${group}' that held the write stopped every region, and an operator had it skipped: the write had no effect.`,
+        { fix: 'Find out what the stores refused before writing it again.', details: { group } },
+      )
     default:
       return machine.explain(failure)
   }
@@ -41,6 +47,72 @@ export function replacedLog(group: string, index: number): MeridianError {
       details: { group, index },
     },
   )
+}
+
+/** The log has risen beyond this node. */
+export function machineTooOld(group: string, active: number, supported: number): MeridianError {
+  return new MeridianError(
+    'SCHEMA_INCOMPATIBLE',
+    `Log group '${group}' has risen to version ${active} of the state machine; this node has ${supported}.`,
+    {
+      fix: 'Start this region with the version of the others: the log does not go back to an older one.',
+      details: { group, active, supported },
+    },
+  )
+}
+
+/** Digests of this region and others at equal indexes are not equal. */
+export function divergedFromOthers(
+  group: string,
+  index: number,
+  parts: readonly string[],
+  peers: readonly string[],
+  isMajorityHere?: boolean,
+): MeridianError {
+  const what = `This region's copy of log group '${group}' differs from ${peers.join(', ')} at record ${index} in ${parts.join(', ')}`
+  const [who, fix] =
+    isMajorityHere === undefined
+      ? ['which are the majority: it is wrong.', 'It is seeded again from one of them.']
+      : isMajorityHere
+        ? ['which are not the majority.', 'They are seeded again by themselves.']
+        : [
+            'and no majority of the regions says who is wrong.',
+            'Find out which region is wrong, and seed it again: `meridian strong reseed REGION`.',
+          ]
+  return new MeridianError('LOG_FOREIGN', `${what}, ${who}`, {
+    fix,
+    details: { group, index, parts, peers, diverged: true },
+  })
+}
+
+/** The rows are not what the log made of them. */
+export function divergedFromRows(
+  group: string,
+  index: number,
+  parts: readonly string[],
+): MeridianError {
+  return new MeridianError(
+    'LOG_FOREIGN',
+    `The rows of log group '${group}' are not what the log made of them at record ${index}: ${parts.join(', ')}.`,
+    {
+      fix: 'Check the disk of this region; its copy is seeded again from another region.',
+      details: { group, index, parts, diverged: true },
+    },
+  )
+}
+
+/** There is no other region. */
+export function nobodyToSeed(group: string): MeridianError {
+  return new MeridianError(
+    'INVALID_ARGUMENT',
+    `There is no other region that log group '${group}' could be seeded from.`,
+    { fix: 'Name a region of the configuration.' },
+  )
+}
+
+/** An operator's word. */
+export function reseedOrdered(group: string): MeridianError {
+  return new MeridianError('LOG_FOREIGN', `An operator has log group '${group}' seeded again here.`)
 }
 
 /** The copy is not whole, and there is nobody to make it whole from. */

@@ -6,12 +6,14 @@ import type { Runtime } from '../../src/core/ports/runtime.ts'
 import type { Store } from '../../src/core/ports/store.ts'
 import type { StoreClock } from '../../src/core/store-clock.ts'
 import type { StrongFaults } from './faults.ts'
+import type { DigestLimits, DigestStatus } from './digests/divergence-guard.ts'
 import type { GroupLeaseOptions } from './group-leases.ts'
 import { DEFAULT_PROPOSER_LIMITS, type ProposerLimits } from './proposer.ts'
 import type { ReseedProgress, Seeding } from './reseeder.ts'
 import type { SchemaOf } from './snapshot-messages.ts'
 import type { SnapshotTable } from './snapshot-tables.ts'
 import type { Command, StateMachine } from './state-machine.ts'
+import type { VersionReports } from './version-agreement.ts'
 
 /** What a log group needs. */
 export interface LogGroupOptions<C extends Command> {
@@ -28,8 +30,20 @@ export interface LogGroupOptions<C extends Command> {
   readonly state: GroupState
   /** Where the group is seeded from when the log has left it behind; without it, it stops then. */
   readonly seeding?: Seeding
-  /** Told once when the group has stopped because of a record or the log. */
+  /** What regions support of the machine's versions; left out where no other one follows the log. */
+  readonly versions?: VersionReports
+  /**
+   * Asked before a record is stamped with this node's clock; throws `CLOCK_SKEW` while it is too far
+   * from the others' (protocol rule 15). Left out where nobody has another clock.
+   */
+  readonly requireInStep?: () => void
+  /** Told when the group has stopped because of a record or the log. */
   readonly onFailure: (error: MeridianError) => void
+  /** Told when it goes on after that: the record was skipped, or the copy is seeded again. */
+  readonly onResumed?: () => void
+  /** Told that this copy differs from others or from its log, and why; `null`: no more. */
+  readonly onDivergence?: (error: MeridianError | null) => void
+  readonly digests?: Partial<DigestLimits>
   readonly limits?: Partial<LogGroupLimits>
   /** Of a group whose tables have local strong reads. */
   readonly localReads?: GroupLeaseOptions
@@ -49,9 +63,12 @@ export interface LogGroupStatus {
   readonly applied: number
   /** The end of the log when it was asked for last; 0 where it was not. */
   readonly logEnd: number
+  /** The version of the state machine that the log has risen to. */
+  readonly machineVersion: number
   /** Undefined where the copy is whole. */
   readonly reseeding: ReseedProgress | undefined
   readonly error: MeridianError | null
+  readonly digests: DigestStatus
 }
 
 /** Bounds of a log group. */

@@ -7,12 +7,22 @@ import { newTxId } from '../../src/core/ids.ts'
 import { DEFAULT_DEADLINE_MS } from '../../src/core/limits.ts'
 import type { LogTail } from '../../src/core/ports/commit-log.ts'
 import { Applier, type AppliedRecord } from './applier.ts'
-import { CONTROL_VERSION, encodeControl, type Control } from './control.ts'
+import { CONTROL_VERSION, controlRecord, type Control } from './control.ts'
+import { DivergenceGuard } from './digests/divergence-guard.ts'
+import { followLog } from './follow-log.ts'
 import { GroupLeases } from './group-leases.ts'
 import { IndexWaiters } from './index-waiters.ts'
 import { outgoingOf } from './lease-effects.ts'
-import { readPosition, selectPosition, type LogPosition } from './log-batch.ts'
-import { failureOf, halfSeeded, replacedLog, tooLate } from './log-group-errors.ts'
+import { loadAgain, loadGroup, type LoadedGroup } from './load-group.ts'
+import type { LogPosition } from './log-batch.ts'
+import {
+  failureOf,
+  halfSeeded,
+  machineTooOld,
+  nobodyToSeed,
+  replacedLog,
+  reseedOrdered,
+} from './log-group-errors.ts'
 import {
   DEFAULT_LIMITS,
   type Applied,
@@ -23,15 +33,24 @@ import {
 } from './log-group-options.ts'
 import { Proposer } from './proposer.ts'
 import { encodeRecord } from './record.ts'
-import { readMarker, selectMarker } from './reseed-marker.ts'
 import { Reseeder, reseedingError, type ReseedProgress, type Seeding } from './reseeder.ts'
-import { SharedReadIndex } from './shared-read-index.ts'
+import { SharedReadIndex, within } from './shared-read-index.ts'
+import { skipRecord, type SkipCall, type SkipReport } from './skip-record.ts'
+import { SkipWatch } from './skip-watch.ts'
+import { hasAppliedSkipped, poisonIndex, SkipList } from './skips.ts'
+import type { GroupPeerState } from './snapshot-messages.ts'
 import type { Command } from './state-machine.ts'
+import { VersionAgreement } from './version-agreement.ts'
 
 export class LogGroup<C extends Command> {
   readonly group: string
   readonly #options: LogGroupOptions<C>
   readonly #limits: LogGroupLimits
+  readonly #versions: VersionAgreement
+  readonly #skips: SkipList
+  readonly #guard: DivergenceGuard
+  #skipWatch: SkipWatch | undefined
+  #isClosed = false
   #applier: Applier<C>
   #proposer: Proposer
   /** Of a group whose tables have local strong reads. */
@@ -51,19 +70,32 @@ export class LogGroup<C extends Command> {
   /** Reads the store's position and starts to follow the log from there. */
   static async open<C extends Command>(options: LogGroupOptions<C>): Promise<LogGroup<C>> {
     const { store, group: name } = options
-    const [result, marker] = await store.read([selectPosition(name), selectMarker(name)])
-    const position = readPosition(result)
-    const group = new LogGroup(options, position)
-    if (readMarker(marker) === undefined) await group.#beginToFollow(position)
+    const loaded = await loadGroup(store, name)
+    const group = new LogGroup(options, loaded)
+    const { position } = loaded
+    const { machineVersion } = position
+    const { version } = options.machine
+    if (machineVersion > version) group.#fail(machineTooOld(name, machineVersion, version))
+    else if (!loaded.isMarked) await group.#beginToFollow(position)
     else group.#reseed(halfSeeded(name))
+    group.#versions.start()
+    group.#guard.start()
     return group
   }
 
-  private constructor(options: LogGroupOptions<C>, position: LogPosition) {
-    const { group, runtime } = options
+  private constructor(options: LogGroupOptions<C>, { position, sums }: LoadedGroup) {
+    const { group, runtime, faults } = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.group = group
     this.#options = options
+    this.#versions = new VersionAgreement(
+      { ...options, raise: (version) => this.control({ type: 'machine-version', version }) },
+      position.machineVersion,
+    )
+    this.#skips = new SkipList(group, position.skipped, faults?.skipIgnored === true)
+    const onDiverged = (error: MeridianError, peers?: readonly string[]): void =>
+      this.#reseed(error, peers)
+    this.#guard = new DivergenceGuard({ ...options, ...this.#limits }, onDiverged, position, sums)
     this.#waiters = new IndexWaiters(runtime.timers, position.index)
     this.leases = options.localReads && new GroupLeases(options.localReads, options, this)
     this.#applier = this.#newApplier(position)
@@ -71,7 +103,7 @@ export class LogGroup<C extends Command> {
     this.#readIndex = new SharedReadIndex(
       () => this.#askIndex(),
       runtime.timers,
-      options.faults?.joinSentReadIndex === true,
+      faults?.joinSentReadIndex === true,
     )
   }
 
@@ -86,10 +118,15 @@ export class LogGroup<C extends Command> {
   async propose(command: C, options: CallOptions = {}): Promise<Applied> {
     this.requireNotReseeding()
     const { machine } = this.#options
+    const version = machine.leastVersion?.(command) ?? machine.version
+    // Most commands need no more than the first version: they share the record of their turn.
+    const isReady = version <= this.machineVersion()
+    const call = isReady ? options : await this.#versions.require(version, options)
     const { outcome, index, logTimeMs } = await this.#proposer.propose(
       machine.encode(command),
-      machine.leastVersion?.(command) ?? machine.version,
-      options.timeoutMs,
+      version,
+      call.timeoutMs,
+      machine.beginsBatch?.(command),
     )
     if (!outcome.ok) throw failureOf(this.group, machine, outcome.failure)
     return { value: outcome.value, index, logTimeMs }
@@ -102,6 +139,7 @@ export class LogGroup<C extends Command> {
   async tick(options: CallOptions = {}): Promise<void> {
     this.requireWhole()
     const { runtime, machine, schemaVersion, log } = this.#options
+    this.#requireInStep()
     const payload = encodeRecord({
       machineVersion: machine.leastVersion?.() ?? machine.version,
       schemaVersion,
@@ -117,21 +155,18 @@ export class LogGroup<C extends Command> {
    * Appends a control record; resolves once it is applied here. Controls are idempotent: one whose
    * fate is unknown may be sent again.
    *
-   * @throws MeridianError `LOG_UNAVAILABLE`, `DEADLINE_EXCEEDED`, or why the group stopped
+   * @throws MeridianError `LOG_UNAVAILABLE`, `CLOCK_SKEW`, `DEADLINE_EXCEEDED`, why the group stopped, or
+   * `SCHEMA_INCOMPATIBLE` (retry `safe`) while a region does not know control records
    */
   async control(control: Control, options: CallOptions = {}): Promise<void> {
     this.requireWhole()
+    const rises = control.type === 'machine-version'
+    const call = rises ? options : await this.#versions.require(CONTROL_VERSION, options)
     const { runtime, log } = this.#options
-    const payload = encodeRecord({
-      machineVersion: CONTROL_VERSION,
-      // What it does depends on no schema.
-      schemaVersion: 0,
-      nowMs: runtime.clock.nowMs(),
-      kind: 'control',
-      commands: [encodeControl(control)],
-    })
+    this.#requireInStep()
+    const payload = encodeRecord(controlRecord(control, runtime.clock.nowMs()))
     const index = await log.append(this.group, newTxId(runtime.clock, runtime.random), payload)
-    await this.waitApplied(index, options)
+    await this.waitApplied(index, call)
   }
 
   /**
@@ -142,13 +177,8 @@ export class LogGroup<C extends Command> {
    * not the one that was applied
    */
   readIndex({ timeoutMs }: CallOptions = {}): Promise<number> {
-    const asked = this.#readIndex.get()
-    if (timeoutMs === undefined) return asked
     // The log is asked for several readers, and may be away: each waits as long as it can.
-    return new Promise((resolve, reject) => {
-      const cancel = this.#options.runtime.timers.after(timeoutMs, () => reject(tooLate()))
-      asked.then(resolve, reject).finally(cancel)
-    })
+    return within(this.#readIndex.get(), this.#options.runtime.timers, timeoutMs)
   }
 
   /** @throws MeridianError `DEADLINE_EXCEEDED`, or why the group stopped */
@@ -177,6 +207,11 @@ export class LogGroup<C extends Command> {
   /** The log's time at `applied()`: what expiry of strong rows is judged by. */
   logTimeMs(): number {
     return this.#applier.logTimeMs()
+  }
+
+  /** The version of the state machine that the log has risen to, as far as it is applied here. */
+  machineVersion(): number {
+    return this.#versions.active()
   }
 
   /** @throws MeridianError `LOG_UNAVAILABLE` while the copy is being seeded again */
@@ -222,9 +257,46 @@ export class LogGroup<C extends Command> {
       group: this.group,
       applied: this.applied(),
       logEnd: this.#logEnd,
+      machineVersion: this.machineVersion(),
       reseeding: this.#reseeder?.progress(),
       error: this.#failure ?? null,
+      digests: this.#guard.status(),
     }
+  }
+
+  /** What other regions compare themselves with, and an operator's `skip` is judged by. */
+  peerState(): GroupPeerState {
+    const applied = this.applied()
+    const error = this.#failure
+    const index = poisonIndex(error, applied) ?? null
+    const isWhole = this.#reseeder === undefined
+    return {
+      kind: 'state',
+      applied,
+      machineVersion: this.#options.machine.version,
+      digestKind: this.#guard.kind(),
+      digests: isWhole ? this.#guard.tracker().digests() : [],
+      skipped: this.#skips.applied(),
+      stopped: error === undefined ? null : { code: error.code, message: error.message, index },
+    }
+  }
+
+  /**
+   * Has this copy seeded again from `peers`, or from any other region: an operator's word.
+   *
+   * @throws MeridianError `CLOSED`, why the group stopped where a copy would stop as well, or
+   * `INVALID_ARGUMENT` where there is nobody to seed it from
+   */
+  orderReseed(peers?: readonly string[]): void {
+    const isPoison = poisonIndex(this.#failure, this.applied()) !== undefined
+    if (this.#failure !== undefined && !isPoison) throw this.#failure
+    if ((peers ?? this.#options.seeding?.peers ?? []).length === 0) throw nobodyToSeed(this.group)
+    this.#reseed(reseedOrdered(this.group), peers)
+  }
+
+  /** Has a record passed over that every region stopped at. @throws MeridianError as `skipRecord` */
+  skip(index: number, call: SkipCall): Promise<SkipReport> {
+    return skipRecord({ ...this.#options, own: () => this.peerState() }, index, call)
   }
 
   /** Runs after the state was replaced as a whole. Returns its removal. */
@@ -241,10 +313,11 @@ export class LogGroup<C extends Command> {
 
   /** Stops following the log; what was sent and not answered ends with `UNKNOWN_OUTCOME`. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#end(new MeridianError('CLOSED', `Log group '${this.group}' is closed.`))
     this.#reseeder?.stop()
     const applied = this.#applier.stop()
-    await this.#tail?.stop()
+    await Promise.all([this.#tail?.stop(), this.#skipWatch?.stop(), this.#guard.stop()])
     await applied
     await this.#reseeding
     await this.leases?.end()
@@ -257,10 +330,15 @@ export class LogGroup<C extends Command> {
         ...this.#limits,
         ...(this.leases && { leases: this.leases }),
         ignoreBasis: this.#options.faults?.ignoreBasis === true,
+        logTimeOfRecord: this.#options.faults?.logTimeOfRecord === true,
+        skips: this.#skips,
+        digests: this.#guard.tracker(),
         onApplied: (records) => this.#onApplied(records),
         onFailure: (error) => {
           // One that a reseed replaces has nothing more to say.
-          if (this.#reseeder === undefined && this.#applier === applier) this.#fail(error)
+          if (this.#reseeder !== undefined || this.#applier !== applier) return
+          if (hasAppliedSkipped(error)) this.#reseed(error)
+          else this.#fail(error)
         },
       },
       position.index,
@@ -269,11 +347,16 @@ export class LogGroup<C extends Command> {
     return applier
   }
 
+  #requireInStep(): void {
+    if (this.#options.faults?.clockUnchecked !== true) this.#options.requireInStep?.()
+  }
+
   #newProposer(): Proposer {
     const { group, runtime, log, schemaVersion, machine } = this.#options
     const { leases } = this
     return new Proposer({
       runtime,
+      requireInStep: () => this.#requireInStep(),
       limits: this.#limits,
       schemaVersion,
       append: (id, payload) => log.append(group, id, payload),
@@ -284,10 +367,14 @@ export class LogGroup<C extends Command> {
   }
 
   /** Nobody reads or writes the group here until its copy is that of a peer. */
-  #reseed(cause: MeridianError): void {
-    const { seeding, group, state, machine, log, faults = {} } = this.#options
-    if (this.#failure !== undefined) return
+  #reseed(cause: MeridianError, peers?: readonly string[]): void {
+    const { group, state, machine, log, faults = {} } = this.#options
+    if (this.#isClosed || this.#reseeder !== undefined) return
+    const seeding = this.#options.seeding && { ...this.#options.seeding, ...(peers && { peers }) }
+    const isStopped = this.#failure !== undefined
+    if (isStopped && poisonIndex(this.#failure, this.applied()) === undefined) return
     if (seeding === undefined || seeding.peers.length === 0) return this.#fail(cause)
+    this.#failure = undefined
     this.#reseeds += 1
     this.#reseeder = new Reseeder(
       {
@@ -298,30 +385,35 @@ export class LogGroup<C extends Command> {
         faults,
         machineVersion: machine.version,
         outcomeWindowRecords: this.#limits.outcomeWindowRecords,
+        ...(cause.code === 'LOG_COMPACTED' ? {} : { why: cause.message }),
         logEnd: () => log.readIndex(group),
       },
       () => this.applied(),
     )
     this.#waiters.suspend(() => this.#reseedingError())
     this.#proposer.close(this.#reseedingError())
-    this.#reseeding = this.#runReseed(this.#reseeder, seeding).catch((error: unknown) =>
+    this.#reseeding = this.#runReseed(this.#reseeder, seeding, isStopped).catch((error: unknown) =>
       this.#fail(asMeridianError(error)),
     )
   }
 
-  async #runReseed(reseeder: Reseeder, seeding: Seeding): Promise<void> {
-    await this.#tail?.stop()
+  async #runReseed(reseeder: Reseeder, seeding: Seeding, wasStopped: boolean): Promise<void> {
+    await Promise.all([this.#tail?.stop(), this.#skipWatch?.stop()])
     await this.#applier.stop()
     await this.leases?.end()
     const seeded = await reseeder.run()
     if (this.#failure !== undefined) return
     const position = (await this.leases?.begin()) ?? seeded
+    this.#skips.replace(position.skipped)
+    this.#guard.reset(position)
     this.#applier = this.#newApplier(position)
     this.#proposer = this.#newProposer()
     this.#reseeder = undefined
+    this.#versions.noteActive(position.machineVersion)
     for (const listener of this.#resetListeners) listener()
     this.#waiters.resume(position.index)
     seeding.onProgress?.(this.group, null)
+    if (wasStopped) this.#options.onResumed?.()
     this.#follow(position)
     this.leases?.start()
   }
@@ -340,16 +432,9 @@ export class LogGroup<C extends Command> {
     return reseedingError(this.group, this.#reseeder?.progress() ?? nothing)
   }
 
-  /** From the record that was applied last, where its id is known: it must be the log's. */
-  #follow({ index, lastId }: LogPosition): void {
-    let expectedId = index === 0 ? undefined : lastId
-    this.#tail = this.#options.log.tail(this.group, expectedId === undefined ? index + 1 : index, {
-      onEntries: async (entries) => {
-        const isOther = expectedId !== undefined && entries[0]?.id !== expectedId
-        expectedId = undefined
-        if (isOther) this.#fail(replacedLog(this.group, index))
-        else await this.#applier.push(entries)
-      },
+  #follow(position: LogPosition): void {
+    this.#tail = followLog(this.#options.log, this.group, position, {
+      onEntries: (entries) => this.#applier.push(entries),
       onFailure: (error) => {
         if (isErrorCode(error, 'LOG_COMPACTED')) this.#reseed(error)
         else this.#fail(asMeridianError(error))
@@ -370,6 +455,10 @@ export class LogGroup<C extends Command> {
   }
 
   #onApplied(records: readonly AppliedRecord<C>[]): void {
+    for (const { placed } of records) {
+      const { control } = placed
+      if (control?.type === 'machine-version') this.#versions.noteActive(control.version)
+    }
     const commands = records.flatMap(({ placed }) => placed.commands)
     for (const listener of this.#listeners) listener(commands)
     this.#waiters.advance(this.#applier.applied())
@@ -383,15 +472,49 @@ export class LogGroup<C extends Command> {
 
   #fail(error: MeridianError): void {
     if (this.#failure !== undefined) return
-    this.#end(error)
+    const poison = poisonIndex(error, this.applied())
+    this.#end(error, poison !== undefined)
     void this.#tail?.stop()
+    if (poison !== undefined) this.#waitForSkip(poison)
     this.#options.onFailure(error)
   }
 
-  #end(error: MeridianError): void {
+  /** A record that is refused everywhere can be skipped (protocol rule 25): the log says so, ahead. */
+  #waitForSkip(index: number): void {
+    this.#skipWatch = new SkipWatch(this.#options.log, this.group, index, {
+      onSkip: () => {
+        this.#skips.order(index)
+        void this.#goOn()
+      },
+      onCompacted: (error) => this.#reseed(error),
+    })
+  }
+
+  /** Follows the log again after a stop, from where the store is. */
+  async #goOn(): Promise<void> {
+    const { store, runtime, onResumed } = this.#options
+    await Promise.all([this.#tail?.stop(), this.#skipWatch?.stop(), this.#applier.stop()])
+    await this.leases?.end()
+    const loaded = await loadAgain(store, this.group, runtime.timers, () => this.#isClosed)
+    if (loaded === undefined || this.#reseeder !== undefined) return
+    const { sums } = loaded
+    const position = (await this.leases?.begin()) ?? loaded.position
+    this.#failure = undefined
+    this.#guard.reset(position, sums)
+    this.#applier = this.#newApplier(position)
+    this.#proposer = this.#newProposer()
+    this.#waiters.resume(position.index)
+    onResumed?.()
+    this.#follow(position)
+    this.leases?.start()
+  }
+
+  /** `mayGoOn`: the group is only waiting for a word. */
+  #end(error: MeridianError, mayGoOn = false): void {
     this.#failure ??= error
     this.#waiters.fail(error)
     this.#proposer.close(error)
     this.leases?.fail(error)
+    if (!mayGoOn) this.#versions.stop(error)
   }
 }

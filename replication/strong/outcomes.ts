@@ -17,8 +17,15 @@ export interface DecidedOutcome {
   readonly outcome: Outcome
 }
 
+/** What became of an id: the outcome that is remembered instead of `before`. */
+export interface OutcomeEffect {
+  readonly id: string
+  readonly before: DecidedOutcome | undefined
+  readonly after: DecidedOutcome
+}
+
 /** Outcomes are pruned at every so many records. */
-const PRUNE_EVERY_RECORDS = 256
+export const PRUNE_EVERY_RECORDS = 256
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
 
@@ -30,6 +37,7 @@ export class OutcomeBatch {
   readonly #wanted = new Set<string>()
   readonly #stored = new Map<string, DecidedOutcome>()
   #decided = new Map<string, DecidedOutcome>()
+  #effects: OutcomeEffect[] = []
 
   constructor(group: string, windowRecords: number, ignoreBasis: boolean) {
     this.#group = group
@@ -55,18 +63,28 @@ export class OutcomeBatch {
   load(result: StatementResult): void {
     for (const [id, index, contentHash, bytes] of result.rows) {
       const { logTimeMs, outcome } = decodeOutcome(bytes as Uint8Array)
-      this.#stored.set(id as string, {
+      const decided = {
         index: index as number,
         contentHash: contentHash as string,
         logTimeMs,
         outcome,
-      })
+      }
+      encoded.set(decided, bytes as Uint8Array)
+      this.#stored.set(id as string, decided)
     }
   }
 
   /** Forgets what was decided; keeps what was read. */
   reset(): void {
     this.#decided = new Map()
+    this.#effects = []
+  }
+
+  /** What was decided since the last call, in order. */
+  takeEffects(): readonly OutcomeEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
   }
 
   /**
@@ -89,7 +107,10 @@ export class OutcomeBatch {
   }
 
   decide(command: Command, decided: DecidedOutcome): void {
-    this.#decided.set(command.dedupeId, decided)
+    const id = command.dedupeId
+    const before = this.#decided.get(id) ?? this.#stored.get(id)
+    this.#effects.push({ id, before, after: decided })
+    this.#decided.set(id, decided)
   }
 
   /** The statements that store what was decided in records `first` to `last`. */
@@ -111,7 +132,7 @@ export class OutcomeBatch {
       id,
       decided.index,
       decided.contentHash,
-      toHex(encodeOutcome(decided)),
+      toHex(encodedOutcome(decided)),
     ])
     return {
       sql: `INSERT INTO _strong_outcomes (tx, log_group, log_index, hash, outcome)
@@ -126,6 +147,18 @@ export class OutcomeBatch {
 /** The last record at or before `index` at which outcomes are pruned. */
 export function lastPrunedIndex(index: number): number {
   return index - (index % PRUNE_EVERY_RECORDS)
+}
+
+const encoded = new WeakMap<DecidedOutcome, Uint8Array>()
+
+/** The bytes of a decided outcome, as they are stored: made once. */
+export function encodedOutcome(decided: DecidedOutcome): Uint8Array {
+  let bytes = encoded.get(decided)
+  if (bytes === undefined) {
+    bytes = encodeOutcome(decided)
+    encoded.set(decided, bytes)
+  }
+  return bytes
 }
 
 /** The bytes of an outcome: MessagePack of `[logTimeMs, 1, value]` or `[logTimeMs, 0, code, details]`. */

@@ -39,11 +39,14 @@ export interface ProposerOptions {
   readonly beforeAppend?: (commands: readonly Uint8Array[]) => void
   readonly schemaVersion: number
   readonly limits: ProposerLimits
+  /** Throws while no record may carry this node's clock. */
+  readonly requireInStep: () => void
 }
 
 interface Pending {
   readonly bytes: Uint8Array
   readonly machineVersion: number
+  readonly beginsRecord: boolean
   readonly resolve: (outcome: DecidedOutcome) => void
   readonly reject: (error: MeridianError) => void
   readonly cancelTimer: CancelTimer
@@ -73,15 +76,17 @@ export class Proposer {
 
   /**
    * Sends a command; resolves with its outcome once it is applied here. `machineVersion`: the least
-   * that it needs; a record needs what the most demanding of its commands does.
+   * that it needs; a record needs what the most demanding of its commands does. `beginsRecord`: it
+   * can only be the first of its record.
    *
-   * @throws MeridianError `OVERLOADED`, `TRANSACTION_TOO_LARGE`, `DEADLINE_EXCEEDED` (retry `safe`
+   * @throws MeridianError `OVERLOADED`, `TRANSACTION_TOO_LARGE`, `CLOCK_SKEW`, `DEADLINE_EXCEEDED` (retry `safe`
    * when it was not sent, else `unknown-outcome`), `UNKNOWN_OUTCOME`, or why the group ended
    */
   propose(
     bytes: Uint8Array,
     machineVersion: number,
     timeoutMs: number = DEFAULT_DEADLINE_MS,
+    beginsRecord: boolean = false,
   ): Promise<DecidedOutcome> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed)
     if (bytes.length > MAX_MESSAGE_BYTES) return Promise.reject(tooLarge(bytes.length))
@@ -90,6 +95,7 @@ export class Proposer {
       const pending: Pending = {
         bytes,
         machineVersion,
+        beginsRecord,
         resolve,
         reject,
         cancelTimer: this.#options.runtime.timers.after(timeoutMs, () =>
@@ -137,6 +143,7 @@ export class Proposer {
 
   #flush(): void {
     const { limits, runtime } = this.#options
+    if (!this.#mayStamp()) return
     while (this.#appending < limits.maxRecordsInFlight) {
       const record = this.#takeRecord()
       if (record.length === 0) return
@@ -159,6 +166,17 @@ export class Proposer {
     }
   }
 
+  /** Refuses what waits where its record would carry a wrong clock. */
+  #mayStamp(): boolean {
+    try {
+      this.#options.requireInStep()
+      return true
+    } catch (error) {
+      for (const pending of this.#waiting) this.#reject(pending, asMeridianError(error))
+      return false
+    }
+  }
+
   #takeRecord(): Pending[] {
     const { maxCommandsPerRecord, maxRecordBytes } = this.#options.limits
     const maxCommands = Math.min(maxCommandsPerRecord, MAX_COMMANDS_PER_RECORD)
@@ -166,7 +184,8 @@ export class Proposer {
     let size = 0
     for (const pending of this.#waiting) {
       size += pending.bytes.length
-      if (record.length === maxCommands || (record.length > 0 && size > maxRecordBytes)) break
+      if (record.length > 0 && (pending.beginsRecord || size > maxRecordBytes)) break
+      if (record.length === maxCommands) break
       record.push(pending)
       this.#waiting.delete(pending)
     }

@@ -18,7 +18,10 @@ import {
   setPosition,
   type LogPosition,
 } from './log-batch.ts'
+import { forgetStored } from './digests/digest-store.ts'
+import { raiseMachineVersion } from './machine-version.ts'
 import { clearMarker, markerGuard, readMarker, selectMarker, setMarker } from './reseed-marker.ts'
+import { storeSkips } from './skips.ts'
 import type { SnapshotEnd, SnapshotPart } from './snapshot-messages.ts'
 import { pruneOutcomes, replaceOutcomes } from './snapshot-outcomes.ts'
 import {
@@ -93,13 +96,17 @@ export class ReseedWriter {
   /** The copy is whole, and at this index. */
   async finish(end: SnapshotEnd): Promise<LogPosition> {
     const { group, outcomeWindowRecords, faults } = this.#options
-    const { index, logTimeMs } = end
+    const { index, logTimeMs, machineVersion, skipped } = end
     const statements = [
       ...(faults.positionBeforeEnd === true ? [] : [markerGuard(group, this.#attempt)]),
       pruneOutcomes(group, index, outcomeWindowRecords),
       setPosition(group, index, logTimeMs),
       // Of an unknown id nothing may stay: it would be taken for this index's.
       setLastRecord(group, index, end.lastId ?? ''),
+      raiseMachineVersion(group, machineVersion),
+      storeSkips(group, skipped),
+      // The rows are others than those that they were of.
+      forgetStored(group),
       clearMarker(group),
     ]
     try {
@@ -108,7 +115,7 @@ export class ReseedWriter {
       // The answer of a commit that took effect may have been lost.
       if (!(error instanceof StatementFailed) || !(await this.#isFinished(index))) throw error
     }
-    return { index, logTimeMs, lastId: end.lastId ?? undefined }
+    return { index, logTimeMs, lastId: end.lastId ?? undefined, machineVersion, skipped }
   }
 
   async #isFinished(index: number): Promise<boolean> {

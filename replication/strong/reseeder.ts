@@ -7,6 +7,7 @@ import { asMeridianError, MeridianError } from '../../src/core/errors.ts'
 import type { LogRetention } from '../../src/core/ports/log-retention.ts'
 import type { Transport } from '../../src/core/ports/transport.ts'
 import type { LogPosition } from './log-batch.ts'
+import { machineTooOld } from './log-group-errors.ts'
 import { ReseedChannel } from './reseed-channel.ts'
 import { ReseedWriter, type ReseedWriterOptions } from './reseed-writer.ts'
 import type { SchemaOf, SnapshotEnd, SnapshotOffer } from './snapshot-messages.ts'
@@ -37,6 +38,8 @@ export interface ReseedProgress {
   readonly parts: number
   /** Why attempts failed, by peer. */
   readonly failures: Readonly<Record<string, string>>
+  /** Why it is seeded again, where it is not that the log does not go back so far. */
+  readonly why?: string
 }
 
 /** What a reseeder needs. */
@@ -44,6 +47,7 @@ export interface ReseederOptions extends Omit<ReseedWriterOptions, 'isStopped' |
   readonly seeding: Seeding
   readonly machineVersion: number
   readonly schema: SchemaOf
+  readonly why?: string
   /** Where the log ends now. */
   readonly logEnd: () => Promise<number>
 }
@@ -70,6 +74,8 @@ export class Reseeder {
   constructor(options: ReseederOptions, applied: () => number) {
     this.#options = options
     this.#applied = applied
+    const { why } = options
+    if (why !== undefined) this.#progress = { ...this.#progress, why }
   }
 
   progress(): ReseedProgress {
@@ -89,6 +95,8 @@ export class Reseeder {
   async run(): Promise<LogPosition> {
     const { seeding, runtime } = this.#options
     const { maxBackoffMs = MAX_BACKOFF_MS } = seeding
+    // What is wrong stays so while no peer answers, and when the node is started again.
+    if (this.#options.why !== undefined) await this.#newWriter().begin('', this.#applied())
     for (let pauseMs = FIRST_BACKOFF_MS; ; pauseMs = Math.min(2 * pauseMs, maxBackoffMs)) {
       for (const peer of seeding.peers) {
         if (this.#isStopped) throw stopped()
@@ -130,17 +138,23 @@ export class Reseeder {
     if (offer.kind !== 'offer') throw malformed()
     this.#requireUseful(offer)
     await this.#hold(offer.index)
-    const writer = new ReseedWriter({
-      ...this.#options,
-      schemaVersion: schema.version,
-      isStopped: () => this.#isStopped,
-    })
+    const writer = this.#newWriter()
     await writer.begin(peer, offer.index)
     channel.send({ kind: 'begin', credit: creditBytes })
     const end = await this.#receive(channel, writer)
     this.#requireBeyond(end.index)
+    this.#requireSupported(end)
     await this.#hold(end.index)
     return writer.finish(end)
+  }
+
+  #newWriter(): ReseedWriter {
+    const { schema } = this.#options
+    return new ReseedWriter({
+      ...this.#options,
+      schemaVersion: schema.version,
+      isStopped: () => this.#isStopped,
+    })
   }
 
   async #receive(channel: ReseedChannel, writer: ReseedWriter): Promise<SnapshotEnd> {
@@ -148,6 +162,7 @@ export class Reseeder {
       const { message, bytes } = await channel.next()
       switch (message.kind) {
         case 'offer':
+        case 'state':
           throw malformed()
         case 'end':
           return message
@@ -174,7 +189,7 @@ export class Reseeder {
 
   #requireUseful(offer: SnapshotOffer): void {
     const { machineVersion, schema } = this.#options
-    const isNewer = offer.machineVersion > machineVersion || offer.schema.version > schema.version
+    const isNewer = offer.schema.version > schema.version
     if (isNewer || offer.schema.fingerprint !== schema.fingerprint) {
       throw new MeridianError(
         'SCHEMA_INCOMPATIBLE',
@@ -183,7 +198,15 @@ export class Reseeder {
         { fix: 'Start both with the same version and schema.' },
       )
     }
+    this.#requireSupported(offer)
     this.#requireBeyond(offer.index)
+  }
+
+  /** Protocol rule 13: behind the snapshot come records that this node would stop at. */
+  #requireSupported(at: { readonly machineVersion: number }): void {
+    const { group, machineVersion } = this.#options
+    if (at.machineVersion <= machineVersion) return
+    throw machineTooOld(group, at.machineVersion, machineVersion)
   }
 
   #requireBeyond(index: number): void {
@@ -212,17 +235,18 @@ export class Reseeder {
 
 /** Why a group of a region cannot be read or written: it holds no state of one moment. */
 export function reseedingError(group: string, progress: ReseedProgress): MeridianError {
-  const { peer, failures } = progress
+  const { peer, failures, why } = progress
   const reasons = Object.entries(failures).map(([region, why]) => `${region}: ${why}`)
   const from = peer === null ? '' : ` from ${peer}`
+  const because = why === undefined ? '' : ` ${why}`
   const tried = reasons.length === 0 ? '' : ` So far: ${reasons.join(' ')}`
   return new MeridianError(
     'LOG_UNAVAILABLE',
-    `This region's copy of log group '${group}' is being seeded again${from}.${tried}`,
+    `This region's copy of log group '${group}' is being seeded again${from}.${because}${tried}`,
     {
       retry: 'safe',
       fix: 'Repeat the call later, or send it to another region.',
-      details: { group, reseedingFrom: peer },
+      details: { group, reseedingFrom: peer, ...(why === undefined ? {} : { why }) },
     },
   )
 }

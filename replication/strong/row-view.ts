@@ -19,6 +19,11 @@ export interface RowChange {
   readonly row: Row
 }
 
+/** A change that was made, and the row that it replaced or deleted. */
+export interface MadeChange extends RowChange {
+  readonly before: Row | undefined
+}
+
 interface Wanted {
   readonly table: CompiledTable
   readonly columns: readonly number[]
@@ -42,7 +47,7 @@ export class RowView {
   readonly #overlay = new Map<string, Row | null>()
   /** The overlay once more, of keys alone, by table and tenant. */
   readonly #touched = new Map<string, Map<string, Row | null>>()
-  #changes: RowChange[] = []
+  #changes: MadeChange[] = []
   #undo: Undo[] = []
   #wanted = new Map<string, Wanted>()
   #wantedExpired: WantedExpired[] = []
@@ -86,7 +91,7 @@ export class RowView {
     const { table, row } = change
     if (before !== undefined) this.#setRow(table, before, null)
     if (change.kind !== 'delete') this.#setRow(table, row, row)
-    this.#changes.push(change)
+    this.#changes.push({ ...change, before })
     this.#undo.push(() => this.#changes.pop())
   }
 
@@ -101,7 +106,7 @@ export class RowView {
   }
 
   /** The changes since the last call, in order. */
-  takeChanges(): RowChange[] {
+  takeChanges(): MadeChange[] {
     const changes = this.#changes
     this.#changes = []
     this.#undo = []
@@ -202,7 +207,12 @@ function touchedId(table: CompiledTable, tenant: string): string {
 }
 
 function lookupId(table: CompiledTable, space: 'k' | number, values: TenantValues): string {
-  return `${table.id}/${space}/${JSON.stringify(values.map(idCell))}`
+  let id = `${table.id}/${space}`
+  // A text says how long it is, as it may hold anything: no two lists of values make one id.
+  for (const value of values) {
+    id += typeof value === 'string' ? `/${value.length}:${value}` : `/${String(idCell(value))}`
+  }
+  return id
 }
 
 /** Equal stored values have equal cells. */

@@ -4,6 +4,7 @@
  * the reader must see (protocol rule 10).
  */
 import type { Timers } from '../../src/core/ports/runtime.ts'
+import { tooLate } from './log-group-errors.ts'
 
 /** Requests under way beyond which readers gather for the next. */
 const MAX_SENT_REQUESTS = 32
@@ -50,4 +51,17 @@ export class SharedReadIndex {
       })
     })
   }
+}
+
+/** The answer, unless it takes longer than this. @throws MeridianError `DEADLINE_EXCEEDED` then */
+export function within<T>(
+  asked: Promise<T>,
+  timers: Timers,
+  timeoutMs: number | undefined,
+): Promise<T> {
+  if (timeoutMs === undefined) return asked
+  return new Promise((resolve, reject) => {
+    const cancel = timers.after(timeoutMs, () => reject(tooLate()))
+    asked.then(resolve, reject).finally(cancel)
+  })
 }

@@ -5,14 +5,20 @@
  * asking region → peer   open      [1, 1, region, group, machineVersion, [schema version, fingerprint]]
  *                        begin     [1, 2, credit]
  *                        more      [1, 3, credit]
+ *                        ask       [1, 11, region, group]
  * peer → asking region   offer     [1, 4, source, index, machineVersion, [schema version, fingerprint]]
  *                        range     [1, 5, table, after | null, upTo | null, rows]
  *                        keys      [1, 6, table, width, prefixes, rows]
  *                        outcomes  [1, 7, after | null, upTo | null, rows]
  *                        mark      [1, 8, index]
- *                        end       [1, 9, index, logTimeMs, lastId | null]
+ *                        end       [1, 9, index, logTimeMs, lastId | null, machineVersion]
  *                        refuse    [1, 10, error]
+ *                        state     [1, 12, applied, machineVersion, digestKind, digests, skipped,
+ *                                   stopped | null]
  * ```
+ *
+ * `machineVersion`: of `open` what the asking node supports, of `offer` and `end` what the log has
+ * risen to; an `end` without it is of a peer that knows version 1 alone.
  *
  * Credit is in bytes of what follows `begin`. `rows` and `prefixes` are JSON lists of cells. `range`
  * and `outcomes` say what there is between two keys, `keys` what there is under some keys; whatever
@@ -20,6 +26,8 @@
  */
 import type { WireError } from '../../src/core/errors.ts'
 import { packedArrays } from '../../src/protocol/packed-array.ts'
+import { FIRST_MACHINE_VERSION } from './machine-version.ts'
+import type { Digest } from './digests/digest-tracker.ts'
 import type { Cells } from './snapshot-tables.ts'
 
 const { pack, unpack, malformed, list, text, count, wireError } = packedArrays({
@@ -44,6 +52,33 @@ export type AskMessage =
       readonly schema: SchemaOf
     }
   | { readonly kind: 'begin' | 'more'; readonly credit: number }
+  | AskState
+
+/** Asks where a region is with a group, without wanting a snapshot: `state` is the answer. */
+export interface AskState {
+  readonly kind: 'ask'
+  readonly region: string
+  readonly group: string
+}
+
+/** Where a region is with a group. */
+export interface GroupPeerState {
+  readonly kind: 'state'
+  readonly applied: number
+  /** The version of the state machine that the node supports. */
+  readonly machineVersion: number
+  /** Digests of one kind can be compared. */
+  readonly digestKind: string
+  readonly digests: readonly Digest[]
+  /** Records that were applied without effect. */
+  readonly skipped: readonly number[]
+  /** Why the group has stopped; `index`: of the record that its store or decoder refused. */
+  readonly stopped: {
+    readonly code: string
+    readonly message: string
+    readonly index: number | null
+  } | null
+}
 
 /** What the peer has, before anything of it is sent. */
 export interface SnapshotOffer {
@@ -94,6 +129,10 @@ export interface SnapshotEnd {
   readonly logTimeMs: number
   /** The id of the record at `index`, where the peer knows it. */
   readonly lastId: string | null
+  /** The active version of the state machine at `index`. */
+  readonly machineVersion: number
+  /** Records that were applied without effect, ascending. */
+  readonly skipped: readonly number[]
 }
 
 /** From the peer. */
@@ -102,6 +141,7 @@ export type PeerMessage =
   | SnapshotPart
   | SnapshotMark
   | SnapshotEnd
+  | GroupPeerState
   | { readonly kind: 'refuse'; readonly error: WireError }
 
 const schemaWire = ({ version, fingerprint }: SchemaOf): readonly unknown[] => [
@@ -111,6 +151,7 @@ const schemaWire = ({ version, fingerprint }: SchemaOf): readonly unknown[] => [
 
 /** Encodes what the asking region says. */
 export function encodeAskMessage(message: AskMessage): Uint8Array {
+  if (message.kind === 'ask') return pack([11, message.region, message.group])
   if (message.kind !== 'open') {
     return pack([message.kind === 'begin' ? 2 : 3, message.credit])
   }
@@ -134,6 +175,8 @@ export function decodeAskMessage(bytes: Uint8Array): AskMessage {
       return { kind: 'begin', credit: count(rest[0]) }
     case 3:
       return { kind: 'more', credit: count(rest[0]) }
+    case 11:
+      return { kind: 'ask', region: text(rest[0]), group: text(rest[1]) }
     default:
       throw malformed()
   }
@@ -157,7 +200,16 @@ function fieldsOf(message: PeerMessage): readonly unknown[] {
     case 'mark':
       return [8, message.index]
     case 'end':
-      return [9, message.index, message.logTimeMs, message.lastId]
+      return [
+        9,
+        message.index,
+        message.logTimeMs,
+        message.lastId,
+        message.machineVersion,
+        message.skipped,
+      ]
+    case 'state':
+      return stateWire(message)
     case 'refuse':
       return [10, message.error]
   }
@@ -206,12 +258,52 @@ export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
         index: count(rest[0]),
         logTimeMs: count(rest[1]),
         lastId: orNull(rest[2], text),
+        machineVersion: count(rest[3] ?? FIRST_MACHINE_VERSION),
+        skipped: list(rest[4] ?? []).map(count),
       }
     case 10:
       return { kind: 'refuse', error: wireError(rest[0]) }
+    case 12:
+      return stateOf(rest)
     default:
       throw malformed()
   }
+}
+
+function stateWire(state: GroupPeerState): readonly unknown[] {
+  const { applied, machineVersion, digestKind, digests, skipped, stopped } = state
+  return [
+    12,
+    applied,
+    machineVersion,
+    digestKind,
+    digests.map(({ index, parts }) => [index, parts]),
+    skipped,
+    stopped === null ? null : [stopped.code, stopped.message, stopped.index],
+  ]
+}
+
+function stateOf(fields: readonly unknown[]): GroupPeerState {
+  return {
+    kind: 'state',
+    applied: count(fields[0]),
+    machineVersion: count(fields[1]),
+    digestKind: text(fields[2]),
+    digests: list(fields[3]).map((one) => {
+      const [index, parts] = list(one)
+      return { index: count(index), parts: list(parts).map(digestPart) }
+    }),
+    skipped: list(fields[4]).map(count),
+    stopped: orNull(fields[5], (value) => {
+      const [code, message, index] = list(value)
+      return { code: text(code), message: text(message), index: orNull(index, count) }
+    }),
+  }
+}
+
+function digestPart(value: unknown): Digest['parts'][number] {
+  const [name, digits] = list(value)
+  return [text(name), text(digits)]
 }
 
 function orNull<T>(value: unknown, read: (value: unknown) => T): T | null {

@@ -10,6 +10,7 @@ import {
   decodeAskMessage,
   encodePeerMessage,
   type AskMessage,
+  type GroupPeerState,
   type SchemaOf,
 } from './snapshot-messages.ts'
 import type { SnapshotStream } from './snapshot-source.ts'
@@ -17,11 +18,14 @@ import type { SnapshotStream } from './snapshot-source.ts'
 /** A group that can be sent. */
 export interface OfferedGroup {
   readonly group: string
-  readonly machineVersion: number
+  /** The version that its log has risen to. */
+  machineVersion(): number
   readonly schema: SchemaOf
   applied(): number
   /** @throws MeridianError where this region follows the log no more, or has no whole state */
   requireWhole(): void
+  /** Where this region is, whole or not. */
+  peerState(): GroupPeerState
   /** The state, in parts. */
   snapshot(): SnapshotStream
 }
@@ -47,6 +51,8 @@ export interface SnapshotServer {
 }
 
 const MAX_SESSIONS = 2
+/** Regions that only ask where this one is; each may ask for several groups at once. */
+const MAX_CHANNELS_EACH = 8
 const IDLE_TIMEOUT_MS = 60_000
 
 export function createSnapshotServer(options: SnapshotServerOptions): SnapshotServer {
@@ -54,8 +60,12 @@ export function createSnapshotServer(options: SnapshotServerOptions): SnapshotSe
   let isStopped = false
   return {
     accept(channel, caller) {
-      if (isStopped) return channel.close()
-      const isFull = sessions.size >= (options.maxSessions ?? MAX_SESSIONS)
+      const mostChannels = MAX_CHANNELS_EACH * Math.max(1, options.regions.length)
+      if (isStopped || sessions.size >= mostChannels) return channel.close()
+      const isFull = (): boolean => {
+        const seeded = [...sessions].filter((one) => one.isSeeding())
+        return seeded.length >= (options.maxSessions ?? MAX_SESSIONS)
+      }
       const session: SnapshotSession = new SnapshotSession(options, channel, caller, isFull, () =>
         sessions.delete(session),
       )
@@ -73,8 +83,10 @@ class SnapshotSession {
   readonly #options: SnapshotServerOptions
   readonly #channel: Channel
   readonly #caller: Caller
-  readonly #isFull: boolean
+  readonly #isFull: () => boolean
   #group: OfferedGroup | undefined
+  /** What the asking node's state machine evaluates. */
+  #supported = 0
   #credit = 0
   #isSending = false
   #isClosed = false
@@ -85,7 +97,7 @@ class SnapshotSession {
     options: SnapshotServerOptions,
     channel: Channel,
     caller: Caller,
-    isFull: boolean,
+    isFull: () => boolean,
     onClose: () => void,
   ) {
     this.#options = options
@@ -106,6 +118,11 @@ class SnapshotSession {
     this.#waitForAsker()
   }
 
+  /** A snapshot was opened here. */
+  isSeeding(): boolean {
+    return this.#group !== undefined
+  }
+
   close(): void {
     this.#end()
     this.#channel.close()
@@ -114,6 +131,11 @@ class SnapshotSession {
   #receive(message: AskMessage): void {
     this.#waitForAsker()
     if (message.kind === 'open') return this.#open(message)
+    if (message.kind === 'ask') {
+      const state = this.#groupFor(message).peerState()
+      this.#channel.send(encodePeerMessage(state))
+      return this.close()
+    }
     if (this.#group === undefined) {
       throw new MeridianError('PROTOCOL_MALFORMED', 'A snapshot must be opened first.')
     }
@@ -124,8 +146,27 @@ class SnapshotSession {
     this.#send(this.#group).catch((error: unknown) => this.#fail(error))
   }
 
-  #open({ region, group: name }: AskMessage & { kind: 'open' }): void {
-    const { regions, groups, source } = this.#options
+  #open(message: AskMessage & { kind: 'open' }): void {
+    const { source } = this.#options
+    const group = this.#groupFor(message)
+    if (this.#isFull()) {
+      throw new MeridianError('OVERLOADED', 'Other regions are being seeded from here.', {
+        fix: 'Ask again later, or another region.',
+      })
+    }
+    group.requireWhole()
+    this.#group = group
+    this.#supported = message.machineVersion
+    const { schema } = group
+    const machineVersion = group.machineVersion()
+    this.#requireSupported(machineVersion)
+    const index = group.applied()
+    this.#channel.send(encodePeerMessage({ kind: 'offer', source, index, machineVersion, schema }))
+  }
+
+  /** The group that a node asks for, where it may. */
+  #groupFor({ region, group: name }: { region: string; group: string }): OfferedGroup {
+    const { regions, groups } = this.#options
     const callerRegions = this.#caller.principal.regions
     if (callerRegions !== undefined && !callerRegions.includes(region)) {
       throw new MeridianError('PERMISSION_DENIED', `The caller is not a node of ${region}.`, {
@@ -137,20 +178,11 @@ class SnapshotSession {
         fix: 'Add the region to the topology of every region.',
       })
     }
-    if (this.#isFull) {
-      throw new MeridianError('OVERLOADED', 'Other regions are being seeded from here.', {
-        fix: 'Ask again later, or another region.',
-      })
-    }
     const group = groups.find((one) => one.group === name)
     if (group === undefined) {
       throw new MeridianError('INVALID_ARGUMENT', `There is no log group '${name}' here.`)
     }
-    group.requireWhole()
-    this.#group = group
-    const { machineVersion, schema } = group
-    const index = group.applied()
-    this.#channel.send(encodePeerMessage({ kind: 'offer', source, index, machineVersion, schema }))
+    return group
   }
 
   async #send(group: OfferedGroup): Promise<void> {
@@ -162,10 +194,21 @@ class SnapshotSession {
       }
       if (this.#isClosed) return
       group.requireWhole()
+      // The log may have risen since: followed from here, it would stop the asker at once.
+      if (message.kind === 'end') this.#requireSupported(message.machineVersion)
       const bytes = encodePeerMessage(message)
       this.#credit -= bytes.length
       this.#channel.send(bytes)
     }
+  }
+
+  #requireSupported(machineVersion: number): void {
+    if (machineVersion <= this.#supported) return
+    throw new MeridianError(
+      'SCHEMA_INCOMPATIBLE',
+      `The log has risen to version ${machineVersion} of the state machine; the asking node has ${this.#supported}.`,
+      { fix: 'Upgrade that node.' },
+    )
   }
 
   #waitForAsker(): void {

@@ -342,8 +342,8 @@ function outcomesPart(
   return { part: { kind: 'outcomes', after, upTo: page.isLast ? null : place, rows }, last: place }
 }
 
-function endAt({ index, logTimeMs, lastId }: LogPosition): SnapshotEnd {
-  return { kind: 'end', index, logTimeMs, lastId: lastId ?? null }
+function endAt({ lastId, ...position }: LogPosition): SnapshotEnd {
+  return { kind: 'end', ...position, lastId: lastId ?? null }
 }
 
 function lastSeq(result: StatementResult | undefined): number {

@@ -5,6 +5,7 @@
  */
 import type { ErrorCode, MeridianError } from '../../src/core/errors.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
+import type { SqlValue } from '../../src/core/values.ts'
 import type { RowKey } from './leases/read-scope.ts'
 
 /** What every command says of itself. */
@@ -47,13 +48,38 @@ export type Outcome =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly failure: Failure }
 
+/** What a statement of SQL gave: `too-large` beyond its bounds, `failed` where the store refused it. */
+export type QueryOutcome = Pick<StatementResult, 'rows'> | 'too-large' | 'failed'
+
+/** A row before and behind a change; null: it is not there. */
+export interface RowEffect {
+  /** The table's name in the store. */
+  readonly table: string
+  readonly before: EffectRow | null
+  readonly after: EffectRow | null
+}
+
+/** A row as the store gives it back. */
+export interface EffectRow {
+  readonly tenant: string
+  readonly version: string
+  readonly image: readonly SqlValue[]
+}
+
 /** The evaluation of consecutive records against one snapshot of the store. */
 export interface MachineBatch<C> {
   /**
    * Tells which rows the command will need, as far as that is known beforehand. `logTimeMs`: the
-   * log's clock at its record.
+   * log's clock at its record; `place`: the command's place in it.
    */
-  announce(command: C, logTimeMs: number): void
+  announce(command: C, logTimeMs: number, place: number): void
+  /**
+   * SQL to run before anything else on the store as it is before the batch, each statement by
+   * itself: one that is refused is no failure of the store.
+   */
+  takeQueries?(): Statement[]
+  /** Takes what the last `takeQueries` gave. */
+  loadQueries?(outcomes: readonly QueryOutcome[]): void
   /** The statements that read what `announce` and `apply` missed since the last call. */
   takeReads(): Statement[]
   /** Takes the results of the last `takeReads`. */
@@ -66,6 +92,8 @@ export interface MachineBatch<C> {
   sweep?(at: LogPlace, limit: number): void
   /** The statements of what was evaluated since the last call, in order. */
   takeWrites(): Statement[]
+  /** The changes of rows that the last `takeWrites` made statements of, in order. */
+  effects(): readonly RowEffect[]
   /** The rows that the last `takeWrites` writes or deletes. Left out: the group has no local reads. */
   writtenRows?(): readonly RowKey[]
 }
@@ -79,10 +107,17 @@ export interface StateMachine<C extends Command> {
    * out: `version`.
    */
   leastVersion?(command?: C): number
+  /**
+   * Whether the command is evaluated on the store alone, and so can only be the first of its record,
+   * and its record the first of a batch. Left out: none is.
+   */
+  beginsBatch?(command: C): boolean
   encode(command: C): Uint8Array
   /** @throws MeridianError `PROTOCOL_MALFORMED` */
   decode(bytes: Uint8Array): C
   beginBatch(): MachineBatch<C>
+  /** What an operator is told of a command: names and numbers, never values of rows. */
+  describe?(command: C): Readonly<Record<string, unknown>>
   /**
    * All rows that the command may write, from its content alone; null: they are known only when it
    * is applied. Left out: the group has no local reads.

@@ -1,16 +1,19 @@
 /** Strong tables in one region: transactions in one order everywhere, and what reads need of it. */
 import { logSource } from '../../src/core/change.ts'
-import { MeridianError } from '../../src/core/errors.ts'
+import { isErrorCode, MeridianError } from '../../src/core/errors.ts'
 import { formatHlc } from '../../src/core/hlc.ts'
 import {
   MAX_GUARD_CONDITIONS,
   MAX_GUARD_ORDER,
+  MAX_GUARD_QUERIES,
   MAX_GUARD_VALUES,
   MAX_GUARDED_ROWS,
 } from '../../src/core/limits.ts'
 import {
   guardedRows,
+  isColumnGuard,
   isRangeGuard,
+  isSqlGuard,
   type CellOp,
   type ReadCheck,
   type TransactionRequest,
@@ -18,13 +21,17 @@ import {
   type WriteOp,
 } from '../../src/core/operations.ts'
 import type { TransactionEngine } from '../../src/core/ports/engine.ts'
+import type { Statement } from '../../src/core/ports/store.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
-import { normalizeRange } from '../../src/schema/range.ts'
-import { sha256Hex } from '../../src/core/sha256.ts'
+import { isColumnList, normalizeRange } from '../../src/schema/range.ts'
+import { dedupeIdOf } from './dedupe-id.ts'
 import type { GroupLeases } from './group-leases.ts'
 import { LogGroup } from './log-group.ts'
 import type { CallOptions, LogGroupOptions, LogGroupStatus } from './log-group-options.ts'
 import { selectAnyExpired } from './row-reads.ts'
+import { prepareGuard } from './sql-view.ts'
+import { queryError } from '../../src/sql/scope-query.ts'
+import type { OperatedGroup } from './operated-group.ts'
 import type { OfferedGroup } from './snapshot-server.ts'
 import { tableSnapshot, type SnapshotChanges } from './snapshot-source.ts'
 import { LEASE_TABLE, snapshotTable } from './snapshot-tables.ts'
@@ -54,7 +61,7 @@ export async function createStrongEngine(options: StrongEngineOptions): Promise<
   const rows = groupTables(schema, group).map(snapshotTable)
   const state = { schema, tables: options.localReads === undefined ? rows : [...rows, LEASE_TABLE] }
   const log = await LogGroup.open({ ...options, machine, schemaVersion: schema.version, state })
-  return new StrongEngine(options, log, machine.version)
+  return new StrongEngine(options, log)
 }
 
 export class StrongEngine implements TransactionEngine {
@@ -62,14 +69,8 @@ export class StrongEngine implements TransactionEngine {
   readonly source: string
   readonly #options: StrongEngineOptions
   readonly #log: LogGroup<TransactionCommand>
-  readonly #machineVersion: number
 
-  constructor(
-    options: StrongEngineOptions,
-    log: LogGroup<TransactionCommand>,
-    machineVersion: number,
-  ) {
-    this.#machineVersion = machineVersion
+  constructor(options: StrongEngineOptions, log: LogGroup<TransactionCommand>) {
     this.source = logSource(options.group)
     this.#options = options
     this.#log = log
@@ -81,14 +82,17 @@ export class StrongEngine implements TransactionEngine {
    *
    * @throws MeridianError as `TransactionEngine.commit` says, and `RESIDENCY_DENIED`,
    * `UNKNOWN_TABLE`, `MODE_MISMATCH`, `TENANT_REQUIRED`, `OVERLOADED`, `TRANSACTION_TOO_LARGE`,
-   * `POSITION_LOST`, `DEADLINE_EXCEEDED` (retry `unknown-outcome` once it was sent)
+   * `POSITION_LOST`, `QUERY_REFUSED`, `QUERY_FAILED`, `DEADLINE_EXCEEDED` (retry `unknown-outcome` once it was sent)
    */
   async commit(request: TransactionRequest, call: CallOptions = {}): Promise<TransactionResult> {
     requireIdentity(request)
     for (const op of [...request.ops, ...request.reads]) this.#requireTable(op, request.tenant)
     request.ops.forEach(requireCheap)
     this.#requireRanges(request.reads)
+    this.#requireColumns(request.reads)
+    const statements = this.#requireSql(request)
     if (request.tenant !== '') await this.#options.admit(request.tenant)
+    await this.#requireCheapSql(statements)
     const applied = await this.#log.propose(toCommand(request), call)
     const { txId, updated } = applied.value as TransactionValue
     return {
@@ -167,12 +171,18 @@ export class StrongEngine implements TransactionEngine {
     const pages = maxPageRows === undefined ? {} : { maxPageRows }
     return {
       group,
-      machineVersion: this.#machineVersion,
+      machineVersion: () => this.#log.machineVersion(),
       schema,
       applied: () => this.applied(),
       requireWhole: () => this.#log.requireWhole(),
+      peerState: () => this.#log.peerState(),
       snapshot: () => tableSnapshot({ group, store, ...pages }, tables, changes()),
     }
+  }
+
+  /** This region's copy, as its operator acts on it. */
+  operated(): OperatedGroup {
+    return this.#log
   }
 
   /** Of a group whose strong reads are local. */
@@ -208,6 +218,48 @@ export class StrongEngine implements TransactionEngine {
             `conditions of ${MAX_GUARD_VALUES} values, ordered by ${MAX_GUARD_ORDER} columns.`,
           details: { table: table.name },
         },
+      )
+    }
+  }
+
+  /** Every region runs the statements again: what it would refuse is not sent. */
+  #requireSql({ reads, tenant }: TransactionRequest): Statement[] {
+    const { schema, group } = this.#options
+    const guards = reads.filter(isSqlGuard)
+    if (guards.length > MAX_GUARD_QUERIES) {
+      throw new MeridianError(
+        'TRANSACTION_TOO_LARGE',
+        `The transaction read SQL ${guards.length} times; ${MAX_GUARD_QUERIES} are allowed.`,
+        { fix: 'Ask for more in one query.' },
+      )
+    }
+    const scope = { schema, tenant, nowMs: this.logTimeMs() }
+    return guards.map((guard) => prepareGuard(scope, group, guard).statement)
+  }
+
+  /**
+   * Runs SQL here first, where it may take no longer than SQL of users: what a sender never ran, and
+   * no region would come to the end of, is not sent. What it gives does not matter here: a
+   * repetition of a transaction that has taken effect may well find something else.
+   */
+  async #requireCheapSql(statements: readonly Statement[]): Promise<void> {
+    for (const statement of statements) {
+      try {
+        await this.#options.store.query(statement)
+      } catch (error) {
+        if (!isErrorCode(error, 'RESULT_TOO_LARGE')) throw queryError(error)
+      }
+    }
+  }
+
+  #requireColumns(reads: readonly ReadCheck[]): void {
+    for (const read of reads.filter(isColumnGuard)) {
+      const table = this.#options.schema.tableById.get(read.table) as CompiledTable
+      if (isColumnList(table, read.columns)) continue
+      throw new MeridianError(
+        'INVALID_ARGUMENT',
+        `Columns that the transaction read are not those of '${table.name}', ascending and once each.`,
+        { fix: 'Name columns of the table.', details: { table: table.name } },
       )
     }
   }
@@ -266,6 +318,6 @@ const MERGING: ReadonlySet<CellOp['kind']> = new Set(['add', 'remove', 'text'])
 
 function toCommand(request: TransactionRequest): TransactionCommand {
   const { txId, tenant, reads, ops, contentHash, basis, idempotencyKey } = request
-  const dedupeId = sha256Hex(`transaction\0${tenant}\0${idempotencyKey}`).slice(0, 32)
+  const dedupeId = dedupeIdOf(tenant, idempotencyKey)
   return { txId, dedupeId, contentHash, basis, tenant, reads, ops }
 }

@@ -42,10 +42,11 @@ export function offerSystemGroup(
   const pages = maxPageRows === undefined ? {} : { maxPageRows }
   return {
     group,
-    machineVersion: new DirectoryMachine().version,
+    machineVersion: () => log.machineVersion(),
     schema: STATE.schema,
     applied: () => log.applied(),
     requireWhole: () => log.requireWhole(),
+    peerState: () => log.peerState(),
     snapshot: () => directorySnapshot({ group, store, ...pages }, log),
   }
 }

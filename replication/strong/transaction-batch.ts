@@ -3,14 +3,15 @@
  * the operations on rows that are live on the log's clock, and to keep every constraint. A
  * transaction has all its effects or none.
  */
-import { MeridianError } from '../../src/core/errors.ts'
 import { MAX_GUARDED_ROWS, MAX_NAMED_CONFLICTS, MAX_ROWS_BYTES } from '../../src/core/limits.ts'
 import type { ListQuery } from '../../src/core/list-query.ts'
 import {
   guardedRows,
+  isColumnGuard,
   isRangeGuard,
-  type CellChange,
+  isSqlGuard,
   type CellCondition,
+  type ColumnGuard,
   type ReadCheck,
   type WriteOp,
 } from '../../src/core/operations.ts'
@@ -18,18 +19,20 @@ import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import { rowBytes, sameValue, type SqlValue } from '../../src/core/values.ts'
 import { strongVersion } from '../../src/core/version.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
-import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
-import { normalizeRange } from '../../src/schema/range.ts'
+import { isColumnList, normalizeRange } from '../../src/schema/range.ts'
+import { columnDigest } from '../../src/session/column-digest.ts'
 import { rangeDigest } from '../../src/session/range-digest.ts'
 import type { StrongFaults } from './faults.ts'
+import { changeCells, requireConditions } from './cell-rules.ts'
 import type { RowKey } from './leases/read-scope.ts'
 import { RangeView } from './range-view.ts'
 import { Refused, refusedAt } from './refused.ts'
 import { rowKeyOf } from './row-keys.ts'
 import type { Row } from './row-reads.ts'
-import { RowView, type RowChange } from './row-view.ts'
+import { RowView, type MadeChange, type RowChange } from './row-view.ts'
+import { SqlView } from './sql-view.ts'
 import { writeChanges } from './row-writes.ts'
-import type { LogPlace, MachineBatch, Outcome } from './state-machine.ts'
+import type { LogPlace, MachineBatch, Outcome, RowEffect, QueryOutcome } from './state-machine.ts'
 import { factsOf, isExpired, normalizeImage, normalizeKey } from '../../src/schema/table-facts.ts'
 import { RANGE_GUARD_VERSION, type TransactionCommand } from './transaction-codec.ts'
 
@@ -52,11 +55,12 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   readonly #group: string
   readonly #faults: StrongFaults
   readonly #rows: RowView
+  /** Those of the last `takeWrites`. */
+  #changes: readonly MadeChange[] = []
   readonly #ranges: RangeView
+  readonly #sql: SqlView
   /** How many of the statements of the last `takeReads` are of ranges. */
   #rangeReads = 0
-  /** Those of the last `takeWrites`. */
-  #changes: readonly RowChange[] = []
 
   constructor(schema: CompiledSchema, group: string, faults: StrongFaults) {
     this.#schema = schema
@@ -64,10 +68,13 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
     this.#faults = faults
     this.#rows = new RowView(faults.ignoreOverlay === true)
     this.#ranges = new RangeView(this.#rows, faults.rangeGuardWithoutOverlay === true)
+    this.#sql = new SqlView(schema, group)
   }
 
-  announce(command: TransactionCommand, logTimeMs: number): void {
+  announce(command: TransactionCommand, logTimeMs: number, place: number): void {
     try {
+      // Behind the first of a record, SQL is refused.
+      if (place === 0) this.#sql.announce(command.reads, command.tenant, logTimeMs)
       this.#announce(command, logTimeMs)
     } catch {
       // Malformed: `apply` will refuse it.
@@ -76,6 +83,7 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
 
   #announce(command: TransactionCommand, logTimeMs: number): void {
     for (const read of command.reads) {
+      if (isSqlGuard(read)) continue
       if (isRangeGuard(read)) this.#announceRange(command, read.table, read.range, logTimeMs)
       else this.#announceKey(command, read.table, read.key)
     }
@@ -86,6 +94,14 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
         this.#announceRows(command, op)
       }
     }
+  }
+
+  takeQueries(): Statement[] {
+    return this.#sql.takeQueries()
+  }
+
+  loadQueries(outcomes: readonly QueryOutcome[]): void {
+    this.#sql.loadQueries(outcomes)
   }
 
   takeReads(): Statement[] {
@@ -106,6 +122,14 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   takeWrites(): Statement[] {
     this.#changes = this.#rows.takeChanges()
     return writeChanges(this.#changes)
+  }
+
+  effects(): readonly RowEffect[] {
+    return this.#changes.map(({ table, kind, row, before }) => ({
+      table: table.physicalName,
+      before: before ?? null,
+      after: kind === 'delete' ? null : row,
+    }))
   }
 
   writtenRows(): readonly RowKey[] {
@@ -163,8 +187,10 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
 
   #isStale(read: ReadCheck, scope: Scope): boolean {
     const table = this.#table(read.table, scope)
+    if (isSqlGuard(read)) return this.#faults.sqlGuardIgnored !== true && this.#sql.isStale(read)
     if (!isRangeGuard(read)) {
       const row = this.#live(table, scope, this.#key(table, read.key))
+      if (isColumnGuard(read)) return columnsAreStale(table, read, row, this.#faults)
       return (row?.version ?? null) !== read.version
     }
     if (this.#faults.rangeGuardIgnored === true) return false
@@ -356,30 +382,19 @@ export function groupTables(schema: CompiledSchema, group: string): CompiledTabl
   return schema.tables.filter((t) => t.logGroup === group).toSorted((a, b) => a.id - b.id)
 }
 
-/** The row's image after the cell changes. */
-function changeCells(
+/**
+ * Whether the row as it is here, prefetched or written by the batch, has other values in the columns
+ * of a guard, or is gone. Which write gave it its values does not matter: who read them
+ * would read the same here, and do the same.
+ */
+function columnsAreStale(
   table: CompiledTable,
-  row: Row,
-  changes: readonly CellChange[],
-): readonly SqlValue[] {
-  const image = [...row.image]
-  for (const { column, op } of changes) {
-    if (table.physical[column] === undefined) throw refusedAt('SCHEMA_INCOMPATIBLE', table)
-    try {
-      image[column] = applyCellOp(table, column, image[column] ?? null, op)
-    } catch (error) {
-      if (!(error instanceof MeridianError)) throw error
-      throw refusedAt(error.code, table, column)
-    }
-  }
-  return image
-}
-
-function requireConditions(
-  table: CompiledTable,
-  row: Row,
-  conditions: readonly CellCondition[],
-): void {
-  const broken = conditions.find((c) => !conditionHolds(row.image[c.column] ?? null, c))
-  if (broken !== undefined) throw refusedAt('CONDITION_FAILED', table, broken.column)
+  { columns, digest }: ColumnGuard,
+  row: Row | undefined,
+  faults: StrongFaults,
+): boolean {
+  if (!isColumnList(table, columns)) throw refusedAt('INVALID_ARGUMENT', table)
+  if (faults.columnGuardIgnored === true) return false
+  if (row === undefined) return faults.columnGuardWithoutRow !== true
+  return columnDigest(table, columns, row.image) !== digest
 }

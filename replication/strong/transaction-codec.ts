@@ -3,7 +3,9 @@
  * `[txId, dedupeId, contentHash, basis, tenant, reads, ops]`, arrays throughout. A read is
  * `[table, key, version]`, or from version 2 of the state machine on also a range,
  * `[table, where, order, limit, after, digest]` with predicates `[column, op, values]` and orders
- * `[column, descending]`. An operation is `[kind, table, …]` with kinds 0 insert, 1 upsert,
+ * `[column, descending]`, or from version 3 on also columns of a row,
+ * `[table, key, columns, digest]`, or SQL, `['sql', tables, text, arguments, digest]` with tables
+ * `[id, name, [[column, name], …]]`. An operation is `[kind, table, …]` with kinds 0 insert, 1 upsert,
  * 2 update, 3 delete, and a cell change `[column, op]` as it is in the request.
  */
 import { Packr } from 'msgpackr'
@@ -11,11 +13,15 @@ import type { RowImage } from '../../src/core/change.ts'
 import { MeridianError } from '../../src/core/errors.ts'
 import type { ListPredicate } from '../../src/core/list-query.ts'
 import {
+  isColumnGuard,
   isRangeGuard,
+  isSqlGuard,
   type CellChange,
   type CellCondition,
+  type ColumnGuard,
   type RangeGuard,
   type ReadCheck,
+  type SqlGuard,
   type WriteOp,
 } from '../../src/core/operations.ts'
 import type { SqlValue } from '../../src/core/values.ts'
@@ -23,6 +29,12 @@ import type { Command } from './state-machine.ts'
 
 /** The version of the state machine from which on transactions read ranges. */
 export const RANGE_GUARD_VERSION = 2
+
+/** The version of the state machine from which on transactions read single columns. */
+export const COLUMN_GUARD_VERSION = 3
+
+/** The version of the state machine from which on transactions read SQL. */
+export const SQL_GUARD_VERSION = 3
 
 /** A transaction as the log carries it. */
 export interface TransactionCommand extends Command {
@@ -53,7 +65,19 @@ type PackedRange = readonly [
   after: Key | null,
   digest: string,
 ]
-type PackedRead = PackedRow | PackedRange
+type PackedColumns = readonly [table: number, key: Key, columns: readonly number[], digest: string]
+type PackedSql = readonly [
+  kind: 'sql',
+  tables: readonly (readonly [
+    id: number,
+    name: string,
+    columns: readonly (readonly [id: number, name: string])[],
+  ])[],
+  sql: string,
+  args: Key,
+  digest: string,
+]
+type PackedRead = PackedRow | PackedRange | PackedColumns | PackedSql
 type Packed = readonly [
   txId: string,
   dedupeId: string,
@@ -102,6 +126,8 @@ export function decodeTransaction(bytes: Uint8Array): TransactionCommand {
 }
 
 function packRead(read: ReadCheck): PackedRead {
+  if (isSqlGuard(read)) return packSql(read)
+  if (isColumnGuard(read)) return [read.table, read.key, read.columns, read.digest]
   if (!isRangeGuard(read)) return [read.table, read.key, read.version]
   const { where, orderBy, limit, after } = read.range
   return [
@@ -115,7 +141,40 @@ function packRead(read: ReadCheck): PackedRead {
 }
 
 function unpackRead(packed: PackedRead): ReadCheck {
-  return packed.length === 6 ? unpackRange(packed) : unpackRow(packed)
+  switch (packed.length) {
+    case 3:
+      return unpackRow(packed)
+    case 4:
+      return unpackColumns(packed)
+    case 5:
+      return unpackSql(packed)
+    case 6:
+      return unpackRange(packed)
+  }
+}
+
+function unpackColumns([table, key, columns, digest]: PackedColumns): ColumnGuard {
+  return { table, key, columns, digest }
+}
+
+function packSql({ tables, sql, args, digest }: SqlGuard): PackedSql {
+  return [
+    'sql',
+    tables.map(({ id, name, columns }) => [id, name, columns] as const),
+    sql,
+    args,
+    digest,
+  ]
+}
+
+function unpackSql([, tables, sql, args, digest]: PackedSql): SqlGuard {
+  return {
+    table: tables[0]?.[0] ?? 0,
+    tables: tables.map(([id, name, columns]) => ({ id, name, columns })),
+    sql,
+    args,
+    digest,
+  }
 }
 
 function unpackRow([table, key, version]: PackedRow): ReadCheck {

@@ -1,6 +1,11 @@
 /** The state machine of strong tables: its commands are transactions. */
 import { MeridianError, type ErrorCode } from '../../src/core/errors.ts'
-import { isRangeGuard } from '../../src/core/operations.ts'
+import {
+  isColumnGuard,
+  isRangeGuard,
+  isSqlGuard,
+  type ReadCheck,
+} from '../../src/core/operations.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import { CONTROL_VERSION } from './control.ts'
 import type { StrongFaults } from './faults.ts'
@@ -9,9 +14,11 @@ import { writeSetOf } from './row-keys.ts'
 import type { Failure, StateMachine } from './state-machine.ts'
 import { TransactionBatch } from './transaction-batch.ts'
 import {
+  COLUMN_GUARD_VERSION,
   decodeTransaction,
   encodeTransaction,
   RANGE_GUARD_VERSION,
+  SQL_GUARD_VERSION,
   type TransactionCommand,
 } from './transaction-codec.ts'
 
@@ -31,6 +38,11 @@ const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>
     'The rows that the transaction reads or updates are too many or too long.',
     'Split it.',
   ],
+  QUERY_REFUSED: [
+    "SQL over '{table}' is not of the kind that gives the same in every region.",
+    'Read it in the transaction: that says what of it is refused, and why.',
+  ],
+  QUERY_FAILED: ["SQL over '{table}' fails.", 'Correct it.'],
   TENANT_REQUIRED: ["Table '{table}' is not of the scope that the transaction runs in."],
   SCHEMA_INCOMPATIBLE: [
     "Table '{table}' is not as the writer knows it.",
@@ -40,7 +52,7 @@ const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>
 
 /** The state machine of one log group of strong tables. */
 export class TransactionMachine implements StateMachine<TransactionCommand> {
-  readonly version: number = CONTROL_VERSION
+  readonly version: number
   readonly #schema: CompiledSchema
   readonly #group: string
   readonly #faults: StrongFaults
@@ -50,10 +62,19 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
     this.#schema = schema
     this.#group = group
     this.#faults = faults
+    this.version = faults.machineVersion ?? CONTROL_VERSION
   }
 
   leastVersion(command?: TransactionCommand): number {
+    if (command?.reads.some(isSqlGuard) === true) return SQL_GUARD_VERSION
+    if (command?.reads.some(isColumnGuard) === true) return COLUMN_GUARD_VERSION
     return command?.reads.some(isRangeGuard) === true ? RANGE_GUARD_VERSION : 1
+  }
+
+  beginsBatch({ reads }: TransactionCommand): boolean {
+    if (this.#faults.sqlGuardInsideBatch === true) return false
+    // What is no read is refused when the command is applied.
+    return reads.some((read: ReadCheck | undefined) => read !== undefined && isSqlGuard(read))
   }
 
   encode(command: TransactionCommand): Uint8Array {
@@ -62,6 +83,12 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
 
   decode(bytes: Uint8Array): TransactionCommand {
     return decodeTransaction(bytes)
+  }
+
+  describe({ tenant, reads, ops }: TransactionCommand): Readonly<Record<string, unknown>> {
+    const nameOf = (id: number): string => this.#schema.tableById.get(id)?.name ?? `#${id}`
+    const operations = ops.map(({ kind, table }) => `${kind} ${nameOf(table)}`)
+    return { tenant, reads: reads.length, operations }
   }
 
   beginBatch(): TransactionBatch {

@@ -24,8 +24,16 @@ export interface Command {
   readonly argument?: { readonly placeholder: string; readonly summary: string }
   /** What some arguments are followed by. */
   readonly operand?: { readonly placeholder: string; readonly summary: string }
+  /** What some operands are followed by. */
+  readonly lastOperand?: { readonly placeholder: string; readonly summary: string }
   /** Resolves to the exit code: 0, or 1 where what it was to find out is bad. */
-  run(given: GivenOptions, terminal: Terminal, argument?: string, operand?: string): Promise<number>
+  run(
+    given: GivenOptions,
+    terminal: Terminal,
+    argument?: string,
+    operand?: string,
+    lastOperand?: string,
+  ): Promise<number>
 }
 
 /** The exit codes. */

@@ -35,7 +35,8 @@ export function commandHelp(name: string, command: Command): string {
     ([option, { placeholder, summary }]) =>
       [`--${option}${placeholder === undefined ? '' : ` ${placeholder}`}`, summary] as const,
   )
-  const positionals = [command.argument, command.operand].filter((one) => one !== undefined)
+  const places = [command.argument, command.operand, command.lastOperand]
+  const positionals = places.filter((one) => one !== undefined)
   return [
     `Usage: meridian ${[name, ...positionals.map(({ placeholder }) => placeholder)].join(' ')} [options]`,
     '',

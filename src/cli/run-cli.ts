@@ -36,12 +36,12 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<nu
     })
   }
   const command = await requireCommand(first).load()
-  const { given, argument, operand } = readOptions(first, command, rest)
+  const { given, argument, operand, lastOperand } = readOptions(first, command, rest)
   if (given['help'] === true) {
     terminal.streams.stdout.write(commandHelp(first, command))
     return EXIT.ok
   }
-  return command.run(given, terminal, argument, operand)
+  return command.run(given, terminal, argument, operand, lastOperand)
 }
 
 async function helpOf(name: string | undefined): Promise<string> {
@@ -61,6 +61,7 @@ interface ReadOptions {
   readonly given: GivenOptions
   readonly argument: string | undefined
   readonly operand: string | undefined
+  readonly lastOperand: string | undefined
 }
 
 function readOptions(name: string, command: Command, args: readonly string[]): ReadOptions {
@@ -81,10 +82,12 @@ function readOptions(name: string, command: Command, args: readonly string[]): R
     const problem = (error as Error).message.split('. ', 1)[0]?.replace(/\.$/, '')
     throw invalid(problem ?? 'The options are wrong', error)
   }
-  const [argument, ...others] = parsed.positionals
-  const [operand, third] = command.operand === undefined ? [undefined, others[0]] : others
-  if (third !== undefined) throw invalid(`Unexpected argument '${third}'`)
-  return { given: parsed.values, argument, operand }
+  const places = [command.argument, command.operand, command.lastOperand]
+  const taken = places.filter((one) => one !== undefined).length
+  const [argument, operand, lastOperand] = parsed.positionals
+  const beyond = parsed.positionals[taken]
+  if (beyond !== undefined) throw invalid(`Unexpected argument '${beyond}'`)
+  return { given: parsed.values, argument, operand, lastOperand }
 }
 
 function printError(thrown: unknown, terminal: Terminal, debug: boolean): number {

@@ -75,3 +75,15 @@ export function asCall<T>(running: Promise<Receipted<T>>): Call<T> {
     },
   })
 }
+
+/** Of a call that asked nobody. */
+export function unaskedReceipt(region: string): Receipt {
+  return {
+    level: 'stale',
+    region,
+    source: 'home',
+    stalenessMs: null,
+    crossRegionRoundTrips: 0,
+    requests: 0,
+  }
+}

@@ -31,6 +31,7 @@ export type { Call, CallOptions, ReadOptions, Receipt, Receipted, WriteOptions }
 export type { Comparison } from './list.ts'
 export type { ClientSession } from './sessions.ts'
 export type {
+  ColumnReadOptions,
   ConditionOptions,
   Database,
   ListOptions,

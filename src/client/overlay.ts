@@ -30,6 +30,15 @@ export function applyWrite(
   }
 }
 
+/**
+ * The write without what it does to other columns than these: that depends on what they hold, which
+ * is not known, or must not count.
+ */
+export function withinColumns(op: WriteOp, columns: readonly number[]): WriteOp {
+  if (op.kind !== 'update') return op
+  return { ...op, cells: op.cells.filter(({ column }) => columns.includes(column)) }
+}
+
 function sameKey(a: readonly SqlValue[], b: readonly SqlValue[]): boolean {
   return a.every((value, i) => sameValue(value, b[i] ?? null))
 }

@@ -1,9 +1,10 @@
 /** Read-only SQL, built with Kysely in the client, run by a node over scoped tables. */
 import type { CompiledQuery } from 'kysely'
 import { MeridianError } from '../core/errors.ts'
+import type { SqlGuard } from '../core/operations.ts'
 import { textProblem, type SqlValue } from '../core/values.ts'
 import { isSqlValue } from '../protocol/check-messages.ts'
-import type { WireColumn } from '../protocol/messages.ts'
+import type { ResponseValues, WireColumn } from '../protocol/messages.ts'
 import type { CompiledColumn } from '../schema/compiled.ts'
 import { kindOf } from '../schema/convert.ts'
 import type { ReadOptions, Receipted } from './call.ts'
@@ -23,19 +24,53 @@ export async function runQuery(
   call: CallContext,
   consistency: ReadOptions['consistency'],
 ): Promise<Receipted<readonly Row[]>> {
+  const { sql, args } = compiled(build)
+  const { value, receipt } = await context.read<'query'>(tenant, call, consistency, (level) => {
+    return { kind: 'query', tenant, sql, args, level }
+  })
+  return { value: await publicRows(context, sealing, tenant, value), receipt }
+}
+
+/** As `runQuery`, of a strong transaction: reads what this region has applied of the log. */
+export async function runGuardedQuery(
+  context: ClientContext,
+  sealing: Sealing,
+  tenant: string,
+  build: (q: never) => Compilable<unknown>,
+  call: CallContext,
+): Promise<Receipted<{ readonly rows: readonly Row[]; readonly guard: SqlGuard }>> {
+  const { sql, args } = compiled(build)
+  const { value, receipt } = await context.read<'query'>(tenant, call, 'session', (level) => {
+    return { kind: 'query', tenant, sql, args, level, guarded: true }
+  })
+  const { guard } = value
+  if (guard === undefined) {
+    throw new MeridianError('PROTOCOL_VERSION', 'The node knows no queries in transactions.', {
+      fix: 'Bring all nodes to the version of the client.',
+    })
+  }
+  return { value: { rows: await publicRows(context, sealing, tenant, value), guard }, receipt }
+}
+
+function compiled(build: (q: never) => Compilable<unknown>): {
+  readonly sql: string
+  readonly args: readonly SqlValue[]
+} {
   const { sql, parameters } = compile(build)
-  const args = parameters.map(toArgument)
-  const { value, receipt } = await context.read(tenant, call, consistency, (level) => ({
-    kind: 'query',
-    tenant,
-    sql,
-    args,
-    level,
-  }))
+  return { sql, args: parameters.map(toArgument) }
+}
+
+/** The rows as users see them: decrypted, converted, by the names of their columns. */
+async function publicRows(
+  context: ClientContext,
+  sealing: Sealing,
+  tenant: string,
+  value: ResponseValues['query'],
+): Promise<readonly Row[]> {
   const sources = value.columns.map((column) => sourceOf(context, column))
   const rows = await sealing.openRows(tenant, value.rows, sources)
   const names = value.columns.map((column) => column.name)
-  return { value: rows.map((row) => namedRow(names, row)), receipt }
+  return rows.map((row) => namedRow(names, row))
 }
 
 function compile(build: (q: never) => Compilable<unknown>): CompiledQuery {

@@ -5,7 +5,7 @@ import type { CellCondition, WriteOp } from '../core/operations.ts'
 import type { SqlValue } from '../core/values.ts'
 import type { CompiledTable } from '../schema/compiled.ts'
 import { kindOf } from '../schema/convert.ts'
-import { imageToRow, keyToStored, rowToImage } from '../schema/rows.ts'
+import { columnNamed, imageToRow, keyToStored, rowToImage } from '../schema/rows.ts'
 import { updateToCells } from '../schema/updates.ts'
 import { prepareList, type ListSpec } from './list.ts'
 
@@ -52,6 +52,38 @@ export function deleteOp(
 /** Keys as they travel. @throws MeridianError `INVALID_VALUE` */
 export function keysOf(table: CompiledTable, keys: readonly unknown[]): readonly SqlValue[][] {
   return keys.map((key) => [...keyToStored(table, key)])
+}
+
+/** What a read may name. */
+export interface ColumnOptions {
+  /** Names of columns; left out: all of them. */
+  readonly columns?: readonly string[]
+}
+
+/**
+ * The columns that a read names, by their places in images; undefined: it names none.
+ *
+ * @throws MeridianError `UNKNOWN_COLUMN`, `INVALID_ARGUMENT`
+ */
+export function columnsOf(
+  table: CompiledTable,
+  options: ColumnOptions | undefined,
+): { readonly names: readonly string[]; readonly places: readonly number[] } | undefined {
+  const names = options?.columns
+  if (names === undefined) return undefined
+  if (!Array.isArray(names)) {
+    throw new MeridianError('INVALID_ARGUMENT', 'The option `columns` is no list.', {
+      fix: `Give names of columns of \`${table.name}\`.`,
+      details: { table: table.name },
+    })
+  }
+  const places = names.map((name) => table.valueIndex.get(columnNamed(table, name).id) as number)
+  return { names, places }
+}
+
+/** The columns of a row that a read names. */
+export function pickColumns(row: Row, names: readonly string[] | undefined): Row {
+  return names === undefined ? row : Object.fromEntries(names.map((name) => [name, row[name]]))
 }
 
 /** A row as users see it; its encrypted cells are decrypted already. */

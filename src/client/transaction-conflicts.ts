@@ -1,7 +1,7 @@
 /** What a transaction conflicted over, in the words of its author. */
 import { MeridianError } from '../core/errors.ts'
 import { MAX_NAMED_CONFLICTS } from '../core/limits.ts'
-import { isRangeGuard, type ReadCheck } from '../core/operations.ts'
+import { isColumnGuard, isRangeGuard, isSqlGuard, type ReadCheck } from '../core/operations.ts'
 import type { SqlValue } from '../core/values.ts'
 import type { CompiledColumn, CompiledSchema, CompiledTable } from '../schema/compiled.ts'
 import { fromStored } from '../schema/convert.ts'
@@ -11,8 +11,14 @@ import type { ListSpec } from './list.ts'
 export interface Conflict {
   readonly table: string
   readonly key?: unknown
+  /** Where only these of the row were read. */
+  readonly columns?: readonly string[]
   /** As it was asked for; of encrypted columns only that they were. */
   readonly range?: ListSpec
+  /** The text of SQL that was read, without its values; `table` is the first that it names. */
+  readonly query?: string
+  /** Of `query`: which of the transaction's reads it was, from 0. */
+  readonly place?: number
 }
 
 /** The reads of a transaction with what each was asked as. */
@@ -23,6 +29,12 @@ export class ReadSet {
 
   constructor(schema: CompiledSchema) {
     this.#schema = schema
+  }
+
+  /** Puts a check at a place, for the one that is there; without one behind all. Returns its place. */
+  put(check: ReadCheck, place: number = this.checks.length): number {
+    this.checks[place] = check
+    return place
   }
 
   /** `spec`: of a range. */
@@ -45,7 +57,12 @@ export class ReadSet {
 
   #describe(check: ReadCheck): Conflict {
     const table = this.#schema.tableById.get(check.table) as CompiledTable
-    if (!isRangeGuard(check)) return { table: table.name, key: publicKey(table, check.key) }
+    if (isSqlGuard(check))
+      return { table: table.name, query: check.sql, place: this.checks.indexOf(check) }
+    if (!isRangeGuard(check)) {
+      const read = isColumnGuard(check) ? { columns: columnNames(table, check.columns) } : {}
+      return { table: table.name, key: publicKey(table, check.key), ...read }
+    }
     return { table: table.name, range: shown(table, this.#specs.get(check) ?? {}) }
   }
 }
@@ -62,7 +79,7 @@ export function exhausted(
     'CONFLICT',
     `The transaction ran ${attempts} ${attempts === 1 ? 'time' : 'times'} and conflicted each time${over}.`,
     {
-      fix: 'Run it again later, read less, use operators such as `increment`, or allow more `maxAttempts`.',
+      fix: 'Run it again later, read less or fewer columns, use operators such as `increment`, or allow more `maxAttempts`.',
       details: { ...error.details, attempts, conflicts },
       cause: error,
     },
@@ -75,6 +92,11 @@ function publicKey(table: CompiledTable, key: readonly SqlValue[]): unknown {
   const values = table.primaryKey.map((column, i) => fromStored(column, key[i] ?? null))
   if (values.length === 1) return values[0]
   return Object.fromEntries(table.primaryKey.map(({ name }, i) => [name, values[i]]))
+}
+
+function columnNames(table: CompiledTable, places: readonly number[]): string[] {
+  const ids = places.map((at) => table.physical[at]?.columnId)
+  return table.columns.filter(({ id }) => ids.includes(id)).map(({ name }) => name)
 }
 
 /** Errors end up in logs: what an encrypted column was compared with does not belong there. */

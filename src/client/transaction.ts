@@ -6,22 +6,41 @@ import { isErrorCode, MeridianError } from '../core/errors.ts'
 import type { RowImage } from '../core/change.ts'
 import { MAX_GUARDED_ROWS, MAX_TRANSACTION_ATTEMPTS } from '../core/limits.ts'
 import type { ListPredicate, ListQuery } from '../core/list-query.ts'
-import { guardedRows, isRangeGuard, type WriteOp } from '../core/operations.ts'
-import { sameValue, type SqlValue } from '../core/values.ts'
+import { guardedRows, type WriteOp } from '../core/operations.ts'
+import type { SqlValue } from '../core/values.ts'
 import type { WireRow } from '../protocol/messages.ts'
 import type { CompiledTable, Consistency } from '../schema/compiled.ts'
-import { encodeKey } from '../schema/image.ts'
 import { keyOfImage } from '../schema/rows.ts'
 import { rangeDigest, type VersionedKey } from '../session/range-digest.ts'
-import { applyWrite } from './overlay.ts'
-import type { Receipt, Receipted, WriteOptions } from './call.ts'
+import { applyWrite, withinColumns } from './overlay.ts'
+import { unaskedReceipt, type Receipt, type Receipted, type WriteOptions } from './call.ts'
 import type { CallContext } from './connection.ts'
 import type { ClientContext } from './context.ts'
 import { guardNames } from './guard-names.ts'
 import { prepareList, writeCursor, type EncryptedMatch, type ListSpec } from './list.ts'
 import type { Sealing } from './sealing.ts'
-import { deleteOp, keysOf, publicRow, rowsOp, updateOp, type Row } from './table-operations.ts'
+import { SeenRows, type ReadColumns, type ReadRow } from './seen-rows.ts'
+import {
+  columnsOf,
+  deleteOp,
+  keysOf,
+  pickColumns,
+  publicRow,
+  rowsOp,
+  updateOp,
+  type ColumnOptions,
+  type Row,
+} from './table-operations.ts'
+import {
+  columnsRefused,
+  listRefused,
+  requireAttempts,
+  tooManyRows,
+  transactionOver,
+} from './transaction-refusals.ts'
 import { exhausted, ReadSet, type Conflict } from './transaction-conflicts.ts'
+import { queryWithin } from './transaction-query.ts'
+import type { Compilable } from './types.ts'
 import { mergePage, ownRows, updatedKeys, type StoredImage } from './transaction-list.ts'
 
 const FIRST_PAUSE_MS = 2
@@ -70,18 +89,8 @@ export async function runTransaction<R>(
   }
 }
 
-function requireAttempts(maxAttempts: number): number {
-  if (Number.isInteger(maxAttempts) && maxAttempts >= 1) return maxAttempts
-  throw new MeridianError('INVALID_ARGUMENT', `The option \`maxAttempts\` is ${maxAttempts}.`, {
-    fix: 'Give a whole number of at least 1.',
-  })
-}
-
-/** A row that the transaction has read, decrypted. */
-interface SeenRow {
-  readonly version: string | null
-  readonly image: RowImage | undefined
-}
+/** A row that is there. */
+type PresentRow = ReadRow & StoredImage
 
 /** What a list within a transaction gives. */
 interface TransactionRows {
@@ -98,8 +107,8 @@ class RunningTransaction {
   readonly #scope: TransactionScope
   readonly #call: CallContext
   readonly #idempotencyKey: string | undefined
-  readonly #seen = new Map<string, SeenRow>()
   readonly #reads: ReadSet
+  readonly #seen: SeenRows
   readonly #ops: WriteOp[] = []
   #lastReceipt: Receipt | undefined
   #closed = false
@@ -117,12 +126,15 @@ class RunningTransaction {
     this.#call = call
     this.#idempotencyKey = idempotencyKey
     this.#reads = new ReadSet(context.parts.schema)
+    this.#seen = new SeenRows(this.#reads)
   }
 
   tables(): Readonly<Record<string, object>> {
     const { mode, tables } = this.#scope
     const handles = tables.map((table) => [table.name, new TransactionTableCalls(this, table)])
-    const members = Object.fromEntries(handles) as Record<string, object>
+    const query = (build: (q: never) => Compilable<unknown>): Promise<readonly Row[]> =>
+      this.query(build)
+    const members = { ...Object.fromEntries(handles), query } as Record<string, object>
     return guardNames(members, (name) => {
       const known = this.#context.parts.schema.tableByName.get(name)
       const problem =
@@ -145,20 +157,28 @@ class RunningTransaction {
     this.#ops.push(op)
   }
 
-  /** The rows as this transaction sees them: as they were read, under its own writes. */
+  /**
+   * The rows as this transaction sees them: as they were read, under its own writes. Nothing but
+   * `columns` of them may have changed at the commit; what else the images hold means nothing.
+   */
   async read(
     table: CompiledTable,
     keys: readonly (readonly SqlValue[])[],
+    columns: ReadColumns = 'all',
   ): Promise<(RowImage | undefined)[]> {
     this.#requireOpen()
-    await this.#fetchMissing(table, keys)
-    return keys.map((key) => {
-      const stored = this.#seen.get(seenId(table, key))?.image
-      return this.#ops.reduce<RowImage | undefined>(
-        (image, op) => (op.table === table.id ? applyWrite(table, key, image, op) : image),
-        stored,
-      )
-    })
+    const { mode } = this.#scope
+    if (columns !== 'all' && mode !== 'strong') throw columnsRefused(mode, table)
+    await this.#fetchMissing(table, keys, columns)
+    const ops = this.#ops
+      .filter((op) => op.table === table.id)
+      .map((op) => (columns === 'all' ? op : withinColumns(op, columns)))
+    return keys.map((key) =>
+      ops.reduce<RowImage | undefined>(
+        (image, op) => applyWrite(table, key, image, op),
+        this.#seen.image(table, key),
+      ),
+    )
   }
 
   /** A page of a range as this transaction sees it. Nothing may have changed in it at the commit. */
@@ -167,8 +187,8 @@ class RunningTransaction {
     const { tenant, mode } = this.#scope
     if (mode !== 'strong') throw listRefused(mode, table)
     const list = prepareList(table, spec)
-    await this.#fetchMissing(table, updatedKeys(table, this.#ops))
-    const own = ownRows(table, this.#ops, (key) => this.#seen.get(seenId(table, key))?.image)
+    await this.#fetchMissing(table, updatedKeys(table, this.#ops), 'all')
+    const own = ownRows(table, this.#ops, (key) => this.#seen.image(table, key))
     const where = [...list.where, ...(await this.#blindPredicates(table, list.matches))]
     const left = MAX_GUARDED_ROWS - guardedRows(this.#reads.checks)
     // Own deletes and moves leave room for so many stored rows more.
@@ -190,6 +210,26 @@ class RunningTransaction {
       rows: page.images.map((image) => publicRow(table, image)),
       cursor: page.end === null ? null : writeCursor(table, list.orderBy, page.end),
     }
+  }
+
+  /** Rows of SQL over what is stored. The same SQL must give the same at the commit. */
+  async query(build: (q: never) => Compilable<unknown>): Promise<readonly Row[]> {
+    this.#requireOpen()
+    const { value, receipt } = await queryWithin(
+      {
+        ...this.#scope,
+        context: this.#context,
+        sealing: this.#sealing,
+        call: this.#call,
+        reads: this.#reads.checks,
+        ops: this.#ops,
+      },
+      build,
+    )
+    this.#requireOpen()
+    this.#lastReceipt = receipt
+    this.#reads.add(value.guard)
+    return value.rows
   }
 
   /** What of its reads this transaction failed over. */
@@ -216,9 +256,14 @@ class RunningTransaction {
     return receipt
   }
 
-  async #fetchMissing(table: CompiledTable, keys: readonly (readonly SqlValue[])[]): Promise<void> {
-    const missing = keys.filter((key) => !this.#seen.has(seenId(table, key)))
+  async #fetchMissing(
+    table: CompiledTable,
+    keys: readonly (readonly SqlValue[])[],
+    columns: ReadColumns,
+  ): Promise<void> {
+    const missing = keys.filter((key) => !this.#seen.has(table, key))
     if (missing.length > 0) await this.#fetch(table, missing)
+    for (const key of keys) this.#seen.depend(table, key, columns)
   }
 
   async #fetch(table: CompiledTable, keys: readonly (readonly SqlValue[])[]): Promise<void> {
@@ -235,22 +280,23 @@ class RunningTransaction {
     const present = await this.#openRows(table, value.rows)
     let at = 0
     keys.forEach((key, i) => {
-      const row = value.rows[i] === null ? undefined : present[at++]
-      const version = row?.version ?? null
-      this.#seen.set(seenId(table, key), { version, image: row?.image })
-      this.#reads.add({ table: table.id, key, version })
+      const row = value.rows[i] === null ? ABSENT : (present[at++] as PresentRow)
+      // Another call of this transaction may have read it meanwhile: that one stays.
+      if (!this.#seen.has(table, key)) this.#seen.fetched(table, key, row)
     })
   }
 
   /** The rows that are there, decrypted. */
-  async #openRows(table: CompiledTable, rows: readonly WireRow[]): Promise<StoredImage[]> {
+  async #openRows(table: CompiledTable, rows: readonly WireRow[]): Promise<PresentRow[]> {
     const present = rows.filter((row) => row !== null)
     const images = await this.#sealing.open(
       this.#scope.tenant,
       table,
       present.map((row) => row.image),
     )
-    return present.map(({ version }, i) => ({ version, image: images[i] as RowImage }))
+    return present.map(({ version, image: stored }, i) => {
+      return { version, image: images[i] as RowImage, stored }
+    })
   }
 
   async #blindPredicates(
@@ -265,82 +311,39 @@ class RunningTransaction {
   #guard(
     table: CompiledTable,
     range: ListQuery,
-    stored: readonly StoredImage[],
+    stored: readonly PresentRow[],
     spec: ListSpec,
   ): void {
     const rows: VersionedKey[] = []
-    for (const { image, version } of stored) {
-      const key = keyOfImage(table, image)
-      const seen = this.#seen.get(seenId(table, key))
-      // Two reads that cannot both hold: the commit would say so, but `fn` need not go on.
-      if (seen !== undefined && seen.version !== version) throw this.#changed(table, key)
-      rows.push({ key, version })
+    for (const row of stored) {
+      const key = keyOfImage(table, row.image)
+      if (!this.#seen.agrees(table, key, row)) throw this.#changed(table, key)
+      rows.push({ key, version: row.version })
     }
     const total = guardedRows(this.#reads.checks) + range.limit
     if (total > MAX_GUARDED_ROWS) throw tooManyRows(table)
-    stored.forEach(({ image, version }, i) => {
-      this.#seen.set(seenId(table, (rows[i] as VersionedKey).key), { version, image })
-    })
+    stored.forEach((row, i) => this.#seen.listed(table, (rows[i] as VersionedKey).key, row))
     this.#reads.add({ table: table.id, range, digest: rangeDigest(table, rows) }, spec)
   }
 
   #changed(table: CompiledTable, key: readonly SqlValue[]): MeridianError {
-    const place = this.#reads.checks.findIndex(
-      (check) =>
-        check.table === table.id &&
-        !isRangeGuard(check) &&
-        check.key.every((value, i) => sameValue(value, key[i] ?? null)),
-    )
+    const place = this.#seen.placeOf(table, key)
     return new MeridianError('CONFLICT', `What was read of '${table.name}' has changed.`, {
       fix: 'Run the transaction again.',
-      details: { table: table.name, ...(place === -1 ? {} : { reads: [place] }) },
+      details: { table: table.name, ...(place === undefined ? {} : { reads: [place] }) },
     })
   }
 
   #emptyReceipt(): Receipt {
-    return (
-      this.#lastReceipt ?? {
-        level: 'stale',
-        region: this.#context.parts.connection.region,
-        source: 'home',
-        stalenessMs: null,
-        crossRegionRoundTrips: 0,
-        requests: 0,
-      }
-    )
+    return this.#lastReceipt ?? unaskedReceipt(this.#context.parts.connection.region)
   }
 
   #requireOpen(): void {
-    if (!this.#closed) return
-    throw new MeridianError('TRANSACTION_CLOSED', 'The transaction is over.', {
-      fix: 'Await every call inside the function that `transaction` runs.',
-    })
+    if (this.#closed) throw transactionOver()
   }
 }
 
-function seenId(table: CompiledTable, key: readonly SqlValue[]): string {
-  return `${table.id}:${encodeKey(table, key)}`
-}
-
-function listRefused(mode: Consistency, table: CompiledTable): MeridianError {
-  return new MeridianError('MODE_MISMATCH', `A ${mode} transaction cannot list.`, {
-    fix:
-      'List before the transaction, and read in it by key what it depends on; or keep the rows in ' +
-      'a strong table.',
-    details: { table: table.name },
-  })
-}
-
-function tooManyRows(table: CompiledTable): MeridianError {
-  return new MeridianError(
-    'TRANSACTION_TOO_LARGE',
-    `The lists of a transaction cover at most ${MAX_GUARDED_ROWS} rows together.`,
-    {
-      fix: 'Give conditions that fewer rows meet, or a lower `limit`; or read rows by key.',
-      details: { table: table.name },
-    },
-  )
-}
+const ABSENT: ReadRow = { version: null, image: undefined, stored: undefined }
 
 /** The untyped handle; `TransactionTable` in `types.ts` is its typed face. */
 class TransactionTableCalls {
@@ -352,14 +355,19 @@ class TransactionTableCalls {
     this.#table = table
   }
 
-  async get(key: unknown): Promise<Row | undefined> {
-    const [row] = await this.getMany([key])
+  async get(key: unknown, options?: ColumnOptions): Promise<Row | undefined> {
+    const [row] = await this.getMany([key], options)
     return row
   }
 
-  async getMany(keys: readonly unknown[]): Promise<readonly (Row | undefined)[]> {
-    const images = await this.#transaction.read(this.#table, keysOf(this.#table, keys))
-    return images.map((image) => (image === undefined ? undefined : publicRow(this.#table, image)))
+  async getMany(
+    keys: readonly unknown[],
+    options?: ColumnOptions,
+  ): Promise<readonly (Row | undefined)[]> {
+    const table = this.#table
+    const columns = columnsOf(table, options)
+    const images = await this.#transaction.read(table, keysOf(table, keys), columns?.places)
+    return images.map((image) => image && pickColumns(publicRow(table, image), columns?.names))
   }
 
   list(spec: ListSpec = {}): Promise<TransactionRows> {

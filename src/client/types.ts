@@ -85,8 +85,29 @@ export type TransactionListOptions<T extends Table> = Pick<
   'where' | 'orderBy' | 'limit' | 'cursor'
 >
 
-/** A strong table within a transaction, whose ranges can be read, too. */
+/** Of a row within a strong transaction: the columns to read, and no others. */
+export interface ColumnReadOptions<T extends Table, C extends keyof SelectRow<T>> {
+  readonly columns: readonly C[]
+}
+
+/** A strong table within a transaction: single columns and ranges can be read, too. */
 export interface StrongTransactionTable<T extends Table> extends TransactionTable<T> {
+  get(key: RowKey<T>): Promise<SelectRow<T> | undefined>
+  /**
+   * Columns of the row as this transaction sees it. `fn` runs again when one of them has another
+   * value at the commit, or the row came or went: whoever writes its other columns, a counter that
+   * everybody increments, does not conflict. Without columns only whether the row is there counts.
+   */
+  get<C extends keyof SelectRow<T>>(
+    key: RowKey<T>,
+    options: ColumnReadOptions<T, C>,
+  ): Promise<Pick<SelectRow<T>, C> | undefined>
+  getMany(keys: readonly RowKey<T>[]): Promise<readonly (SelectRow<T> | undefined)[]>
+  /** As `get`, for each of the rows. */
+  getMany<C extends keyof SelectRow<T>>(
+    keys: readonly RowKey<T>[],
+    options: ColumnReadOptions<T, C>,
+  ): Promise<readonly (Pick<SelectRow<T>, C> | undefined)[]>
   /**
    * A page of rows as this transaction sees them, its own writes included. When a row comes into
    * the range, leaves it or changes before the commit, up to the last row of the page, `fn` runs
@@ -109,6 +130,27 @@ export type Transaction<S extends Schema, M extends Mode, W extends Table['scope
   readonly [N in TableNames<S, M, W>]: M extends 'strong'
     ? StrongTransactionTable<S['tables'][N]>
     : TransactionTable<S['tables'][N]>
+} & (M extends 'strong' ? TransactionQueries<S, W> : unknown)
+
+/** What SQL of a strong transaction reads: strong tables of its scope. */
+type StrongQueryTables<S extends Schema, W extends Table['scope']> = {
+  [N in TableNames<S, 'strong', W>]: KyselyTables<S, W>[N & keyof KyselyTables<S, W>]
+}
+
+interface TransactionQueries<S extends Schema, W extends Table['scope']> {
+  /**
+   * Rows of a query over strong tables, built with Kysely, without the transaction's own writes. The
+   * same query must give the same at the commit, else `fn` runs again: no phantoms, joins and
+   * aggregates included. Every region runs it again there, so only SQL is passed that gives the same
+   * in each: `docs/transactions.md` lists what is refused, and why.
+   *
+   * @throws MeridianError `QUERY_REFUSED` (`details.kind` and the message say what of it, and what to
+   * do), also of a table that the transaction has written; `RESULT_TOO_LARGE` beyond 1,000 rows or
+   * 1 MiB; `TRANSACTION_TOO_LARGE` beyond 8 queries; `QUERY_FAILED`
+   */
+  query<Row>(
+    build: (q: QueryBuilder<StrongQueryTables<S, W>>) => Compilable<Row>,
+  ): Promise<readonly QueryRow<Row>[]>
 }
 
 /** Options of a transaction. */

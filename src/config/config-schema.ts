@@ -1,6 +1,11 @@
 /** The shape of `meridian.yaml`: types, defaults, and what each option means. */
 import { z } from 'zod'
-import { DEFAULT_DEADLINE_MS, MAX_MESSAGE_BYTES, MAX_QUEUED_WRITES } from '../core/limits.ts'
+import {
+  DEFAULT_CLOCK_SKEW_MS,
+  DEFAULT_DEADLINE_MS,
+  MAX_MESSAGE_BYTES,
+  MAX_QUEUED_WRITES,
+} from '../core/limits.ts'
 import {
   engineSections,
   etcdSchema,
@@ -62,6 +67,13 @@ const limitsSchema = z
       .positive()
       .default(256)
       .describe('Requests in progress of one caller beyond which new ones are refused.'),
+    maxClockSkewMs: z
+      .number()
+      .positive()
+      .default(DEFAULT_CLOCK_SKEW_MS)
+      .describe(
+        "How far a node's clock may be from those of most regions before it writes nothing to strong tables (CLOCK_SKEW).",
+      ),
     queryTimeoutMs: z.number().positive().default(5000).describe('How long SQL of users may run.'),
     drainTimeoutMs: z
       .number()
@@ -85,6 +97,7 @@ export interface LimitsConfig {
   readonly maxConnections: number
   readonly maxConcurrentRequests: number
   readonly maxConcurrentPerPrincipal: number
+  readonly maxClockSkewMs: number
   readonly queryTimeoutMs: number
   readonly drainTimeoutMs: number
 }

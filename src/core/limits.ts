@@ -36,11 +36,22 @@ export const MAX_GUARDED_ROWS = 1_000
 export const MAX_GUARD_CONDITIONS = 100
 export const MAX_GUARD_VALUES = 1_000
 export const MAX_GUARD_ORDER = 16
+/** Statements of SQL that one strong transaction reads: every region runs them again. */
+export const MAX_GUARD_QUERIES = 8
+/** Tables that one of them names, each as often as it is named. */
+export const MAX_GUARD_TABLES = 8
+/** Rows and bytes that one of them may give, characters of its text, bytes of its arguments. */
+export const MAX_GUARD_QUERY_ROWS = 1_000
+export const MAX_GUARD_QUERY_BYTES: number = 1024 * 1024
+export const MAX_GUARD_SQL_LENGTH = 10_000
+export const MAX_GUARD_ARGUMENT_BYTES: number = 16 * 1024
 /** Reads that the answer to a conflict names. */
 export const MAX_NAMED_CONFLICTS = 16
 /** How often an optimistic transaction runs again after a conflict. */
 export const MAX_TRANSACTION_ATTEMPTS = 10
 /** Stamps further ahead of this region's clock than this are held, not applied. */
 export const MAX_CLOCK_DRIFT_MS = 60_000
+/** A node whose clock is further than this from those of most regions writes nothing to strong tables. */
+export const DEFAULT_CLOCK_SKEW_MS = 500
 /** Strong transactions whose basis is further back than this many records are refused. */
 export const STRONG_OUTCOME_WINDOW = 100_000

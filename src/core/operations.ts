@@ -92,12 +92,62 @@ export interface RangeGuard {
   readonly digest: string
 }
 
-/** What a transaction read, and must be as it was. */
-export type ReadCheck = RowCheck | RangeGuard
+/**
+ * Columns of a row that a strong transaction read, and nothing else of it. They are read again at
+ * the transaction's place in the log, and must be there with the same values: whoever writes other
+ * columns of the row does not conflict. Of a row that was absent there is only a `RowCheck`.
+ */
+export interface ColumnGuard {
+  readonly table: number
+  readonly key: readonly SqlValue[]
+  /** Physical columns' indexes in the row image, ascending. None: only whether the row is there. */
+  readonly columns: readonly number[]
+  /** `columnDigest` of what was seen. */
+  readonly digest: string
+}
 
-/** Tells the two kinds of reads apart. */
+/** A table of a statement: its columns that the statement reads, by the names that it has for them. */
+export interface GuardedTable {
+  readonly id: number
+  readonly name: string
+  readonly columns: readonly (readonly [id: number, name: string])[]
+}
+
+/**
+ * SQL that a strong transaction read. It is run again at the transaction's place in the log and must
+ * give the same: `src/sql/guarded` says which SQL does so in every region.
+ */
+export interface SqlGuard {
+  /** The first of `tables`. */
+  readonly table: number
+  readonly tables: readonly GuardedTable[]
+  readonly sql: string
+  readonly args: readonly SqlValue[]
+  /** `resultDigest` of what was seen. */
+  readonly digest: string
+}
+
+/** What a transaction read, and must be as it was. */
+export type ReadCheck = RowCheck | RangeGuard | ColumnGuard | SqlGuard
+
+/** Tells a range apart from other reads. */
 export function isRangeGuard(read: ReadCheck): read is RangeGuard {
   return 'range' in read
+}
+
+/** Tells columns of a row apart from other reads. */
+export function isColumnGuard(read: ReadCheck): read is ColumnGuard {
+  return 'columns' in read
+}
+
+/** Tells SQL apart from other reads. */
+export function isSqlGuard(read: ReadCheck): read is SqlGuard {
+  return 'sql' in read
+}
+
+/** Tells a whole row apart from other reads. */
+export function isRowCheck(read: ReadCheck): read is RowCheck {
+  return 'version' in read
 }
 
 /** The rows that the ranges among `reads` may cover together. */

@@ -19,4 +19,5 @@ export const HEALTH_PATH = '/healthz'
 export const READY_PATH = '/readyz'
 export const METRICS_PATH = '/metrics'
 export const STATUS_PATH = '/v1/status'
+/** GET: how strong tables stand. POST, JSON, below it: what an operator does (`strong-actions.ts`). */
 export const STRONG_PATH = '/v1/strong'

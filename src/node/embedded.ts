@@ -7,6 +7,7 @@ import { MeridianError } from '../core/errors.ts'
 import type { KeyWrapper } from '../core/ports/key-wrapper.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import { delayCommitLog } from '../drivers/commit-log/delayed-commit-log.ts'
+import { createMemorySupport } from '../drivers/commit-log/memory-support.ts'
 import { openFileCommitLog, type SharedCommitLog } from '../drivers/commit-log/file-commit-log.ts'
 import { nodeAeadSuite } from '../drivers/keys/node-suite.ts'
 import { keepProcessAlive } from '../drivers/runtime/keep-alive.ts'
@@ -131,6 +132,7 @@ async function openParts(
   const log = closing.add(
     await openFileCommitLog({ path: logPath, timers: runtime.timers, writer }),
   )
+  const support = createMemorySupport(config.regions)
   const sources = secretSources(noticeOf(options))
   const openFiles = (region: string): Promise<RegionFiles> =>
     openRegionFiles({ region, directory, config, runtime, writer, sources }, closing)
@@ -142,6 +144,7 @@ async function openParts(
       region,
       config,
       schema: compiled,
+      support,
       commitLog: regionLog(log, config, region, oneWayDelayMs, network, runtime),
       network,
       runtime,

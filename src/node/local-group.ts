@@ -26,7 +26,7 @@ const SNAPSHOT_TAIL_CHANGES = 1_000
 export async function openLocalGroup(
   parts: LogGroupParts & { readonly admit: (tenant: string) => Promise<void> },
 ): Promise<LocalGroup> {
-  const { log, store, clock, runtime, schema, source, seeding, network, onFailure } = parts
+  const { store, runtime, schema, source, seeding, network, onFailure } = parts
   const { region, peers } = seeding
   const settings: LeaseSettings = {
     durationMs: parts.leaseDurationMs,
@@ -43,14 +43,10 @@ export async function openLocalGroup(
   })
   const held = new Map<object, number>()
   const engine = await createStrongEngine({
-    log,
-    store,
-    clock,
-    runtime,
-    schema,
-    seeding,
+    ...parts,
     group: LOCAL_LOG_GROUP,
-    admit: parts.admit,
+    onResumed: () => parts.onResumed?.(LOCAL_LOG_GROUP),
+    onDivergence: (error) => parts.onDivergence?.(LOCAL_LOG_GROUP, error),
     onFailure: (error) => onFailure(LOCAL_LOG_GROUP, error),
     localReads: {
       region,

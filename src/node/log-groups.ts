@@ -3,7 +3,9 @@
  * strong reads where there are some. What other regions are seeded from, and what is seeded from them.
  */
 import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
-import type { LogGroupStatus } from '../../replication/strong/log-group-options.ts'
+import type { DigestLimits } from '../../replication/strong/digests/divergence-guard.ts'
+import type { LogGroupOptions, LogGroupStatus } from '../../replication/strong/log-group-options.ts'
+import type { OperatedGroup } from '../../replication/strong/operated-group.ts'
 import type { Seeding } from '../../replication/strong/reseeder.ts'
 import {
   createSnapshotServer,
@@ -11,6 +13,7 @@ import {
   type SnapshotServer,
 } from '../../replication/strong/snapshot-server.ts'
 import type { RetainedGroup } from '../../replication/strong/trimmer.ts'
+import type { VersionReports } from '../../replication/strong/version-agreement.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
 import { openLocalGroup } from './local-group.ts'
 import type { ProbedGroup } from './log-probe.ts'
@@ -38,10 +41,18 @@ export interface LogGroupParts {
   /** `<region>.<incarnation>` of the store. */
   readonly source: string
   readonly seeding: Seeding
+  /** Throws while no record may carry this node's clock. */
+  readonly requireInStep: () => void
+  readonly versions: VersionReports
   readonly network: Network
   /** How long a lease of the group with local reads lasts, ms. */
   readonly leaseDurationMs: number
   readonly onFailure: (group: string, error: MeridianError) => void
+  readonly digests?: Partial<DigestLimits>
+  /** A group that had stopped goes on. */
+  readonly onResumed?: (group: string) => void
+  /** A copy differs from others or from its log; `null`: no more. */
+  readonly onDivergence?: (group: string, error: MeridianError | null) => void
 }
 
 /** A snapshot reads the outbox page by page: it keeps no more of it in memory than a page takes. */
@@ -64,6 +75,8 @@ export interface LogGroups {
   /** Positions of the outbox behind which snapshots still read. */
   snapshotPositions(): readonly number[]
   status(): readonly LogGroupStatus[]
+  /** All, as an operator acts on them. */
+  readonly operated: readonly OperatedGroup[]
   /** All, as an operator asks how far behind they are. */
   readonly probed: readonly ProbedGroup[]
   /** Resolves once this region has applied, and emitted, all that is in the logs now. */
@@ -73,16 +86,22 @@ export interface LogGroups {
 
 /** Begins to follow the groups. */
 export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
-  const { residency, schema, store, onFailure, log, clock, runtime, seeding } = parts
-  const shared = { log, clock, runtime, seeding }
+  const { residency, schema, store, source: _source, onFailure, ...rest } = parts
+  const { onResumed, onDivergence, network: _network, leaseDurationMs: _duration, ...shared } = rest
+  const told = (group: string): Pick<LogGroupOptions<never>, 'onResumed' | 'onDivergence'> => ({
+    onResumed: () => onResumed?.(group),
+    onDivergence: (error) => onDivergence?.(group, error),
+  })
   const system = await openSystemGroup({
     ...shared,
+    ...told('system'),
     store,
     onFailure: (error) => onFailure('system', error),
   })
   const directory = new Directory({ store, residency, log: system })
   const strong = await createStrongEngine({
     ...shared,
+    ...told(STRONG_LOG_GROUP),
     store,
     schema,
     group: STRONG_LOG_GROUP,
@@ -90,7 +109,10 @@ export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
     onFailure: (error) => onFailure(STRONG_LOG_GROUP, error),
   })
   const localGroup = schema.tables.some(hasLocalReads)
-    ? await openLocalGroup({ ...parts, admit: (tenant) => directory.requireEverywhere(tenant) })
+    ? await openLocalGroup({
+        ...parts,
+        admit: (tenant) => directory.requireEverywhere(tenant),
+      })
     : undefined
   const local = localGroup?.engine
   const engines = local === undefined ? [strong] : [strong, local]
@@ -120,6 +142,7 @@ export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
     acceptSnapshot: (channel, caller) => snapshots.accept(channel, caller),
     snapshotPositions: () => [...held.values()],
     status: () => [system, ...engines].map((group) => group.status()),
+    operated: [system, ...engines.map((engine) => engine.operated())],
     probed: [system, ...engines],
     async catchUp() {
       await Promise.all([system, ...engines].map((group) => group.catchUp()))

@@ -1,6 +1,7 @@
 /** How far behind the log a region's groups are now, by asking the log: a read that waits, timed. */
 import { asMeridianError, toWireError, type WireError } from '../core/errors.ts'
 import type { Clock } from '../core/ports/runtime.ts'
+import type { DigestStatus } from '../../replication/strong/digests/divergence-guard.ts'
 import type { LogGroupStatus } from '../../replication/strong/log-group-options.ts'
 import type { RegionLogGroupStatus } from './log-retention.ts'
 
@@ -23,6 +24,8 @@ export interface LogGroupProbe {
   readonly lagMs: number | null
   /** What asking the log took: what a strong read waits for at least. Null: it gave no answer. */
   readonly readIndexMs: number | null
+  /** The version of the state machine that the log has risen to; releases before it say nothing. */
+  readonly machineVersion?: number
   /** What of the log is kept from here on; null: this process has not trimmed it. */
   readonly retainedFrom: number | null
   /** Regions that the log does not wait for: they are seeded again when they return. */
@@ -34,7 +37,11 @@ export interface LogGroupProbe {
     readonly parts: number
     /** Why attempts failed, by region. */
     readonly failures: Readonly<Record<string, string>>
+    /** Why, where it is not that the log does not go back so far. */
+    readonly why?: string
   } | null
+  /** What is known of this copy beside the other regions'; nodes of older versions do not say it. */
+  readonly digests?: DigestStatus
   /** Why the group has stopped for good; null: it has not. */
   readonly stopped: WireError | null
   /** Why the log gave no answer. */
@@ -73,7 +80,15 @@ async function probe(
   } catch (error) {
     logError = toWireError(asMeridianError(error))
   }
-  const { group: name, applied, logEnd: known, reseeding, error } = group.status()
+  const {
+    group: name,
+    applied,
+    logEnd: known,
+    machineVersion,
+    reseeding,
+    error,
+    digests,
+  } = group.status()
   const end = Math.max(logEnd ?? known, applied)
   return {
     group: name,
@@ -82,9 +97,11 @@ async function probe(
     lagRecords: Math.max(0, (logEnd ?? end) - (atAnswer ?? applied)),
     lagMs,
     readIndexMs,
+    machineVersion,
     retainedFrom: kept?.retainedFrom === 0 ? null : (kept?.retainedFrom ?? null),
     leftBehind: kept?.leftBehind ?? [],
     reseeding: reseeding === undefined ? null : seedingOf(reseeding),
+    digests,
     stopped: error === null ? null : toWireError(error),
     logError: error === null && reseeding === undefined ? logError : null,
   }
@@ -94,8 +111,9 @@ function seedingOf({
   peer,
   parts,
   failures,
+  why,
 }: NonNullable<LogGroupStatus['reseeding']>): LogGroupProbe['reseeding'] {
-  return { from: peer, parts, failures }
+  return { from: peer, parts, failures, ...(why === undefined ? {} : { why }) }
 }
 
 async function untilApplied(

@@ -1,4 +1,5 @@
 /** How a region's log groups are seeded and what keeps the log from growing: wiring and status. */
+import type { DigestStatus } from '../../replication/strong/digests/divergence-guard.ts'
 import type { LogGroupStatus } from '../../replication/strong/log-group-options.ts'
 import type { ReseedProgress, Seeding } from '../../replication/strong/reseeder.ts'
 import {
@@ -24,6 +25,8 @@ export interface RegionLogGroupStatus {
   readonly leftBehind: readonly string[]
   /** The region that this one is being seeded from; null: its copy is whole. */
   readonly reseeding: { readonly from: string | null } | null
+  /** What is known of this copy beside the other regions'. */
+  readonly digests: DigestStatus
 }
 
 export function seedingOf(parts: RegionNodeParts): Seeding {
@@ -65,7 +68,7 @@ export function logGroupStatus(
 }
 
 function toStatus(
-  { group, applied, logEnd, reseeding }: LogGroupStatus,
+  { group, applied, logEnd, reseeding, digests }: LogGroupStatus,
   kept: RetentionStatus | undefined,
 ): RegionLogGroupStatus {
   return {
@@ -75,5 +78,6 @@ function toStatus(
     retainedFrom: kept?.retainedFrom ?? null,
     leftBehind: kept?.leftBehind ?? [],
     reseeding: reseeding === undefined ? null : { from: reseeding.peer },
+    digests,
   }
 }

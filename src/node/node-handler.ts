@@ -29,6 +29,7 @@ import type { NodeCallers } from './node-callers.ts'
 import type { ReadinessReport } from './readiness.ts'
 import { requireMessage } from './require-message.ts'
 import { responseStatus, statusOf } from './response-status.ts'
+import { STRONG_ACTIONS, type StrongAction } from './strong-actions.ts'
 import type { ForRegion, SharedRegion } from './shared-region/shared-region.ts'
 
 /** The SQL endpoint, as a node mounts it; `path` is what follows its prefix. */
@@ -58,6 +59,8 @@ export interface NodeHandlerParts {
   readonly status: () => unknown
   /** How strong tables stand: it asks etcd and the log. */
   readonly strong: () => Promise<unknown>
+  /** Does what an operator wants with strong tables. */
+  readonly act: (action: StrongAction, body: Uint8Array) => Promise<unknown>
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
   /** Told of requests that no region had. */
   readonly onRefused: (code: ErrorCode) => void
@@ -68,7 +71,7 @@ export interface NodeHandlerParts {
 /** Below the time in which who opens a channel gives up, so that it learns why. */
 const CHANNEL_WAIT_MS = 4_000
 const RETRY_AFTER = { 'retry-after': '1' }
-const SERVICES: readonly ChannelService[] = ['stream', 'commit-log', 'snapshot', 'leases']
+const SERVICES: readonly ChannelService[] = ['stream', 'commit-log', 'snapshot', 'clock', 'leases']
 
 export function createNodeHandler(parts: NodeHandlerParts): HttpHandler {
   return new NodeHandler(parts)
@@ -91,10 +94,11 @@ class NodeHandler implements HttpHandler {
       if (path === METRICS_PATH) return await this.#metrics(request)
       if (path === STATUS_PATH) return await this.#status(request)
       if (path === STRONG_PATH) return await this.#strong(request)
+      if (isUnder(path, STRONG_PATH)) return await this.#strongAction(request)
       if (isUnder(path, SQL_PATH_PREFIX) && this.#parts.sql !== undefined) {
         return await this.#sql(request, this.#parts.sql)
       }
-      return json(404, { error: { code: 'NOT_FOUND', message: 'There is nothing here.' } })
+      return NOTHING_HERE
     } catch (error) {
       return this.#refusal(error)
     }
@@ -253,6 +257,25 @@ class NodeHandler implements HttpHandler {
     return json(200, await this.#parts.strong())
   }
 
+  /** What an operator does; a page of a browser is nobody's operator. */
+  async #strongAction(request: HttpRequest): Promise<HttpResponse> {
+    const { callers, maxBodyBytes, act } = this.#parts
+    callers.admitOrigin(request)
+    await this.#requireOperator(request)
+    const action = STRONG_ACTIONS.find((one) => request.path === `${STRONG_PATH}/${one}`)
+    if (action === undefined || request.method !== 'POST') return NOTHING_HERE
+    return json(200, await act(action, await request.body(maxBodyBytes)))
+  }
+
+  async #requireOperator(request: HttpRequest): Promise<void> {
+    await this.#requireScope(request, 'admin')
+    const { principal } = await this.#parts.callers.of(request)
+    if (principal.tenants === null) return
+    throw new MeridianError('PERMISSION_DENIED', 'It concerns all tenants.', {
+      fix: 'Use a token that names none.',
+    })
+  }
+
   async #requireScope(request: HttpRequest, scope: Scope): Promise<void> {
     const { principal } = await this.#parts.callers.of(request)
     if (principal.scopes.includes(scope)) return
@@ -328,6 +351,10 @@ function json(
   const body = `${JSON.stringify(value)}\n`
   return { status, headers: { 'content-type': 'application/json', ...headers }, body }
 }
+
+const NOTHING_HERE = json(404, {
+  error: { code: 'NOT_FOUND', message: 'There is nothing here.' },
+})
 
 function isUnder(path: string, prefix: string): boolean {
   return path === prefix || path.startsWith(`${prefix}/`)

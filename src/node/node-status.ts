@@ -1,6 +1,8 @@
 /** How a process stands, for `/v1/status` and `meridian status`: names, positions, lags, no values. */
 import type { PublisherStatus } from '../../cdc/publish/publisher.ts'
 import { PROTOCOL_VERSION } from '../protocol/messages.ts'
+import type { ClockStatus } from './clock-check.ts'
+import type { RegionLogGroupStatus } from './log-retention.ts'
 import type { ReadinessReport } from './readiness.ts'
 import type { RegionCacheStatus } from './region-cache.ts'
 import type { NodeStatus, RegionNode } from './region-node.ts'
@@ -38,12 +40,16 @@ export interface RegionReport {
   readonly strongIndex: number
   /** What an acknowledged write survives: the loss of power, or only the end of the server. */
   readonly durability: 'full' | 'normal'
+  /** Its copies of the log groups. */
+  readonly logGroups?: readonly RegionLogGroupStatus[]
   readonly relayPosition: number
   /** The code of why the change log takes no more now. */
   readonly relayError: string | null
   readonly viewPosition: number
   /** Topics for consumers outside; `null` where there are none. */
   readonly publisher: PublisherReport | null
+  /** Its node's clock beside those of other regions' nodes; null where all have the same. */
+  readonly clock?: ClockStatus | null
   /** The cache of hot rows, where the region has one. */
   readonly cache?: RegionCacheStatus | null
   readonly imports: readonly ImportReport[]

@@ -29,6 +29,7 @@ import { SharedRegions } from './shared-region/shared-regions.ts'
 import { createSqlEndpoint, type SqlEndpoint } from './sql-endpoint/sql-endpoint.ts'
 import { schemaFacts } from './schema-facts.ts'
 import { LOCK_FILE, openSchemaLock, requireSchemaLock } from './schema-lock.ts'
+import { strongAction, type OperatedRegion } from './strong-actions.ts'
 import { shareReports, strongReport } from './strong-report.ts'
 
 /** What a node is opened with. */
@@ -196,6 +197,7 @@ async function serve(
         writes: () => metrics.strongWrites.rates(),
       }),
     ),
+    act: (action, body) => strongAction(operatedRegions(nodes), action, body),
     metrics: () => metrics.render(report()),
     onRefused: (code) => metrics.refused(code),
     sql,
@@ -214,6 +216,10 @@ async function serve(
   return { server, report, sql }
 }
 
+function operatedRegions(nodes: Shared['nodes']): readonly OperatedRegion[] {
+  return Array.from(nodes, ([region, { operated }]) => ({ region, groups: operated }))
+}
+
 async function openRegions(
   shared: Shared,
   regions: SharedRegions,
@@ -225,7 +231,7 @@ async function openRegions(
   const { leader } = config.commitLog
   const isHere = plan.keepsCommitLog
   const commitLog = await openNodeCommitLog(
-    { directory, leader, isHere, network, runtime, writer, etcd },
+    { directory, leader, isHere, regions: config.regions, network, runtime, writer, etcd },
     closing,
   )
   // Closed after the regions, whose roles end in order only while it lasts.

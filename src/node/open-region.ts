@@ -1,10 +1,12 @@
 /** Opens the regions of a process: those that are its own at the start, one of several in its turn. */
 import type { Config } from '../config/parse-config.ts'
+import type { MeridianError } from '../core/errors.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { EtcdEngine } from '../drivers/etcd/open-etcd.ts'
 import type { HttpNetwork } from '../drivers/transport/http-network.ts'
 import { CatchUp } from './catch-up.ts'
+import { clockReporter } from './clock-check.ts'
 import { allSettled, Closing } from './closing.ts'
 import type { NodeCommitLog } from './node-commit-log.ts'
 import type { NodePlan } from './node-plan.ts'
@@ -111,6 +113,12 @@ async function openRegion(
   const { store, roles } = checks(region)
   // Before they run: one that fails at once says so afterwards.
   readiness.meet(roles)
+  const stopped = new Map<string, MeridianError>()
+  const waitForRoles = (): void => {
+    const why = Array.from(stopped, ([role, { code }]) => `${role} stopped (${code})`)
+    if (why.length === 0) readiness.meet(roles)
+    else readiness.wait(roles, `a restart: ${why.join(', ')}`)
+  }
   const node = await openRegionNode({
     ...files,
     region,
@@ -133,12 +141,20 @@ async function openRegion(
     log,
     ...(serveCommitLog === undefined ? {} : { serveCommitLog }),
     onReseed: reseedReporter(shared, region),
+    clockPeers: config.regions.filter((other) => !shared.plan.regions.includes(other)),
+    onClock: clockReporter(readiness, log, region),
     onTrouble: logTroubles(region, log, runtime.clock),
     onFailure: (role, error) => {
       log.write('error', 'role failed', { region, role, error })
-      // A sweep that failed is repeated; whatever else fails has stopped for good.
-      if (!SERVES_WITHOUT.includes(role))
-        readiness.wait(roles, `a restart: ${role} stopped (${error.code})`)
+      // A sweep that failed is repeated; whatever else fails has stopped.
+      if (SERVES_WITHOUT.includes(role)) return
+      stopped.set(role, error)
+      waitForRoles()
+    },
+    onResumed: (role) => {
+      log.write('info', 'role goes on', { region, role })
+      stopped.delete(role)
+      waitForRoles()
     },
   })
   readiness.meet(store)
@@ -157,13 +173,14 @@ function reseedReporter({ readiness, log }: Shared, region: string): OnReseed {
       return
     }
     const from = progress.peer ?? 'another region'
-    readiness.wait(check, `a reseed from ${from}`)
+    const why = progress.why === undefined ? '' : `: ${progress.why}`
+    readiness.wait(check, `a reseed from ${from}${why}`)
     if (seeded.has(group)) return
     seeded.add(group)
-    log.write('warn', 'log group is seeded again: the log does not go back so far', {
-      region,
-      group,
-      from,
-    })
+    const event =
+      progress.why === undefined
+        ? 'log group is seeded again: the log does not go back so far'
+        : 'log group is seeded again'
+    log.write('warn', event, { region, group, from, why: progress.why })
   }
 }

@@ -28,6 +28,11 @@ export function leaderCheck(region: string): string {
   return `leader ${region}`
 }
 
+/** The check that is not met while a node's clock is too far from the others'. */
+export function clockCheck(region: string): string {
+  return `clock ${region}`
+}
+
 /** The check that a node which stops does not meet. */
 export const SERVING = 'serving'
 

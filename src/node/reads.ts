@@ -129,7 +129,7 @@ export class Reads {
   viewsOf(body: ReadBody): readonly CompiledView[] {
     if (body.kind === 'view') return [this.#view(body.view)]
     if (body.kind !== 'query') return []
-    return this.#parts.queries.readsOf(body.sql, body.tenant).views
+    return this.#parts.queries.readsOf(body).views
   }
 
   #tablesOf(body: ReadBody): readonly CompiledTable[] {
@@ -140,7 +140,7 @@ export class Reads {
       case 'view':
         return [this.#view(body.view).source]
       case 'query': {
-        const { tables, views } = this.#parts.queries.readsOf(body.sql, body.tenant)
+        const { tables, views } = this.#parts.queries.readsOf(body)
         return [...new Set([...tables, ...views.map((view) => view.source)])]
       }
     }
@@ -270,7 +270,7 @@ export class Reads {
 
   async #query(body: BodyOf<'query'>, scope: ReadScope, header: RequestHeader): Promise<Rows> {
     const { queries } = this.#parts
-    const { tables, views } = queries.readsOf(body.sql, body.tenant)
+    const { tables, views } = queries.readsOf(body)
     // One instant for what the views are asked to hold and for what is read of them.
     const sources = new Set([...tables, ...views.map((view) => view.source)])
     const instants = new Map([...sources].map((table) => [table, this.#nowMs(table, header)]))

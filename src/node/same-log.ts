@@ -6,6 +6,7 @@
 import { asMeridianError, MeridianError } from '../core/errors.ts'
 import type { CommitLog, LogTail, LogTailHandlers } from '../core/ports/commit-log.ts'
 import type { LogRetention } from '../core/ports/log-retention.ts'
+import type { MachineSupport } from '../core/ports/machine-support.ts'
 import type { CancelTimer, Timers } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
 
@@ -46,6 +47,20 @@ export function sameRetention(retention: LogRetention, check: LogCheck): LogRete
     async reported(group) {
       await check()
       return retention.reported(group)
+    },
+  }
+}
+
+/** What regions support, behind the check. */
+export function sameSupport(support: MachineSupport, check: LogCheck): MachineSupport {
+  return {
+    async report(group, region, version) {
+      await check()
+      await support.report(group, region, version)
+    },
+    async reported(group) {
+      await check()
+      return support.reported(group)
     },
   }
 }

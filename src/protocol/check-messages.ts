@@ -2,7 +2,12 @@
  * Whether decoded bytes are a message: every field is there and of its type. What the fields mean
  * (whether a table exists, whether a value fits its column) is judged by whoever serves them.
  */
-import { MAX_OPERATIONS, MAX_PAGE_ROWS, MAX_SESSION_POSITIONS } from '../core/limits.ts'
+import {
+  MAX_GUARD_TABLES,
+  MAX_OPERATIONS,
+  MAX_PAGE_ROWS,
+  MAX_SESSION_POSITIONS,
+} from '../core/limits.ts'
 import { SCOPES } from '../core/principal.ts'
 import { INT64_MAX, INT64_MIN, type SqlValue } from '../core/values.ts'
 import type { Request, RequestBody, Response } from './messages.ts'
@@ -144,11 +149,40 @@ const isConditions = list(
 
 const isRowCheck = fields({ table: isIndex, key: isRow, version: orNull(isText) })
 const isRangeGuard = fields({ table: isIndex, range: isListQuery, digest: isText })
+const isColumnGuard = fields({
+  table: isIndex,
+  key: isRow,
+  columns: list(isIndex),
+  digest: isText,
+})
+const isSqlGuard = fields({
+  table: isIndex,
+  tables: list(
+    fields({
+      id: isIndex,
+      name: isText,
+      columns: list((value) => isPair(value)),
+    }),
+    MAX_GUARD_TABLES,
+  ),
+  sql: isText,
+  args: isRow,
+  digest: isText,
+})
 
-/** One or the other: what a message has of both would be read as it suits. */
+/** A column's id and its name. */
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && isIndex(value[0]) && isText(value[1])
+}
+
+/** One of the kinds: what a message has of several would be read as it suits. */
 function isReadCheck(value: unknown): boolean {
-  const isRange = typeof value === 'object' && value !== null && 'range' in value
-  return isRange ? isRangeGuard(value) && !('key' in value) : isRowCheck(value)
+  if (typeof value !== 'object' || value === null) return false
+  const has = (...names: readonly string[]): boolean => names.some((name) => name in value)
+  if (has('sql')) return isSqlGuard(value) && !has('range', 'key', 'columns', 'version')
+  if (has('range')) return isRangeGuard(value) && !has('key', 'columns', 'version')
+  if (has('columns')) return isColumnGuard(value) && !has('version')
+  return isRowCheck(value)
 }
 
 const isTransaction = fields({
@@ -179,7 +213,7 @@ const isWireKey = fields({
 const BODIES: Readonly<Record<RequestBody['kind'], Readonly<Record<string, Check>>>> = {
   get: { table: isIndex, tenant: isText, keys: isKeys, level: isLevel },
   list: { table: isIndex, tenant: isText, query: isListQuery, level: isLevel },
-  query: { tenant: isText, sql: isText, args: isRow, level: isLevel },
+  query: { tenant: isText, sql: isText, args: isRow, level: isLevel, guarded: orLeftOut(isFlag) },
   view: {
     view: isIndex,
     tenant: isText,

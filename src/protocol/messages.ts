@@ -4,7 +4,7 @@
  */
 import type { RowImage } from '../core/change.ts'
 import type { WireError } from '../core/errors.ts'
-import type { TransactionRequest } from '../core/operations.ts'
+import type { SqlGuard, TransactionRequest } from '../core/operations.ts'
 import type { Principal } from '../core/principal.ts'
 import type { SqlRow, SqlValue } from '../core/values.ts'
 import type { ListQuery } from '../core/list-query.ts'
@@ -68,6 +68,8 @@ export type ReadBody =
       readonly sql: string
       readonly args: readonly SqlValue[]
       readonly level: ReadLevel
+      /** Of a strong transaction: the answer has the guard for its commit. */
+      readonly guarded?: boolean
     }
   | {
       readonly kind: 'view'
@@ -145,7 +147,12 @@ export type WireRow = { readonly image: RowImage; readonly version: string } | n
 export interface ResponseValues {
   readonly get: { readonly rows: readonly WireRow[] }
   readonly list: { readonly rows: readonly WireRow[]; readonly more: boolean }
-  readonly query: { readonly rows: readonly SqlRow[]; readonly columns: readonly WireColumn[] }
+  readonly query: {
+    readonly rows: readonly SqlRow[]
+    readonly columns: readonly WireColumn[]
+    /** Where `guarded` was asked for. */
+    readonly guard?: SqlGuard
+  }
   readonly view: { readonly rows: readonly SqlRow[]; readonly more: boolean }
   readonly commit: {
     readonly txId: string

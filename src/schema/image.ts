@@ -74,6 +74,15 @@ export function encodeImage(table: CompiledTable, image: RowImage): string {
   return JSON.stringify(table.physical.map((c, i) => encodeCell(c, complete[i] ?? null)))
 }
 
+/** The cells in these columns (places in the image) as the JSON image has them: exact and canonical. */
+export function encodeCells(
+  table: CompiledTable,
+  columns: readonly number[],
+  image: RowImage,
+): (string | number | null)[] {
+  return columns.map((at) => encodeCell(table.physical[at] as PhysicalColumn, image[at] ?? null))
+}
+
 /** Reads the JSON key of a row. */
 export function decodeKey(table: CompiledTable, json: string): SqlValue[] {
   const raw = JSON.parse(json) as (string | number | null)[]

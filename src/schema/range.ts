@@ -96,3 +96,10 @@ function normalizeValues(
   }
   return normal
 }
+
+/** Whether these are columns of the table by their places in images, each once, ascending. */
+export function isColumnList(table: CompiledTable, columns: readonly number[]): boolean {
+  return columns.every(
+    (at, i) => table.physical[at] !== undefined && (i === 0 || at > (columns[i - 1] as number)),
+  )
+}

@@ -132,7 +132,7 @@ export interface QueryColumn {
 /** What result columns are, so that values can be converted and decrypted under any alias. */
 export function queryColumns(
   schema: CompiledSchema,
-  query: ScopedQuery,
+  query: Pick<ScopedQuery, 'viewOrigins'>,
   origins: readonly ColumnOrigin[],
 ): QueryColumn[] {
   return origins.map(({ name, table, column }) => {

@@ -5,7 +5,7 @@
  */
 import { MeridianError, type ErrorCode } from '../core/errors.ts'
 import type { Statement, StatementResult } from '../core/ports/store.ts'
-import { toHex } from '../core/values.ts'
+import { toHex, type SqlValue } from '../core/values.ts'
 import type { WireKey } from '../protocol/messages.ts'
 import {
   decodeDirectoryCommand,
@@ -41,7 +41,12 @@ const GLOBAL_SCOPE_KEY = tenantKey('')
 
 /** The state machine of the log group `system`. */
 export class DirectoryMachine {
-  readonly version = 1
+  /** Of whatever the log holds: its commands are those of version 1. */
+  readonly version = 3
+
+  leastVersion(): number {
+    return 1
+  }
 
   encode(command: DirectoryCommand): Uint8Array {
     return encodeDirectoryCommand(command)
@@ -70,6 +75,9 @@ export class DirectoryBatch {
   #tenants = new Map<string, TenantEntry>()
   #keys = new Map<string, readonly WireKey[]>()
   #writes: Statement[] = []
+  #rows: AddedRow[] = []
+  /** Those of the last `takeWrites`. */
+  #added: readonly AddedRow[] = []
 
   /** Tells which rows the command will need. */
   announce(command: DirectoryCommand): void {
@@ -102,6 +110,7 @@ export class DirectoryBatch {
     this.#tenants = new Map(this.#storedTenants)
     this.#keys = new Map(this.#storedKeys)
     this.#writes = []
+    this.#rows = []
   }
 
   /** Evaluates a command. */
@@ -113,7 +122,14 @@ export class DirectoryBatch {
   takeWrites(): Statement[] {
     const writes = this.#writes
     this.#writes = []
+    this.#added = this.#rows
+    this.#rows = []
     return writes
+  }
+
+  /** The rows that the last `takeWrites` adds: the tenant's key, and all other columns as the image. */
+  effects(): readonly AddedRow[] {
+    return this.#added
   }
 
   #createTenant(command: CreateTenant): DirectoryOutcome {
@@ -123,6 +139,7 @@ export class DirectoryBatch {
     const { home, tenantClass } = command
     const entry: TenantEntry = { home, epoch: 1, state: 'active', tenantClass }
     this.#tenants.set(command.tenantKey, entry)
+    this.#add('_tenants', command.tenantKey, [home, entry.epoch, entry.state, tenantClass])
     this.#writes.push({
       sql: 'INSERT INTO _tenants (tenant_key, home, epoch, state, class) VALUES (?, ?, ?, ?, ?)',
       args: [command.tenantKey, home, entry.epoch, entry.state, tenantClass],
@@ -140,12 +157,30 @@ export class DirectoryBatch {
     if (present !== undefined) return { ok: true, value: present }
     this.#keys.set(id, command.keys)
     const rows = command.keys.map((k) => [k.lineage, k.region, toHex(k.wrapped)])
+    for (const { region, lineage, wrapped } of command.keys) {
+      this.#add('_keys', command.tenantKey, [command.generation, region, lineage, wrapped])
+    }
     this.#writes.push({
       sql: `INSERT INTO _keys (tenant_key, lineage, generation, region, wrapped)
         SELECT ?, value->>0, ?, value->>1, unhex(value->>2) FROM json_each(?)`,
       args: [command.tenantKey, command.generation, JSON.stringify(rows)],
     })
     return { ok: true, value: command.keys }
+  }
+
+  #add(table: string, tenant: string, image: readonly SqlValue[]): void {
+    this.#rows.push({ table, before: null, after: { tenant, version: '', image } })
+  }
+}
+
+/** A row that a command added. */
+interface AddedRow {
+  readonly table: string
+  readonly before: null
+  readonly after: {
+    readonly tenant: string
+    readonly version: ''
+    readonly image: readonly SqlValue[]
   }
 }
 

@@ -5,8 +5,11 @@
 import { connect, type Database } from '../../src/client/index.ts'
 import type { Deployment } from '../../src/client/connect.ts'
 import { defaultConfig, type Config } from '../../src/config/parse-config.ts'
+import type { DigestLimits } from '../../replication/strong/digests/divergence-guard.ts'
 import type { CommitLog } from '../../src/core/ports/commit-log.ts'
 import type { LogRetention } from '../../src/core/ports/log-retention.ts'
+import type { MachineSupport } from '../../src/core/ports/machine-support.ts'
+import { createMemorySupport } from '../../src/drivers/commit-log/memory-support.ts'
 import { nodeAeadSuite } from '../../src/drivers/keys/node-suite.ts'
 import { systemRuntime } from '../../src/drivers/runtime/system-runtime.ts'
 import { createInProcessNetwork } from '../../src/drivers/transport/in-process-network.ts'
@@ -42,6 +45,8 @@ export interface ReseedNodesOptions {
   readonly commitLog: (region: string) => CommitLog
   readonly retention?: LogRetention
   readonly config?: Config
+  /** How often copies of log groups are looked at. */
+  readonly digests?: Partial<DigestLimits>
 }
 
 export class ReseedNodes {
@@ -58,14 +63,16 @@ export class ReseedNodes {
   readonly failures: unknown[] = []
   /** `<region> <group> <peer or whole>`. */
   readonly told: string[] = []
+  readonly #support: MachineSupport
 
   constructor(options: ReseedNodesOptions) {
     this.#options = options
     this.config = options.config ?? defaultConfig()
+    this.#support = createMemorySupport(this.config.regions)
   }
 
   async open(region: string): Promise<RegionNode> {
-    const { commitLog, retention } = this.#options
+    const { commitLog, retention, digests } = this.#options
     const closing = new Closing()
     this.#closing.set(region, closing)
     await makeDataFolder(this.folder)
@@ -87,9 +94,11 @@ export class ReseedNodes {
       config: this.config,
       schema: this.#compiled.compiled,
       commitLog: commitLog(region),
+      support: this.#support,
       network: this.network,
       runtime: systemRuntime,
       ...(retention === undefined ? {} : { retention }),
+      ...(digests === undefined ? {} : { digests }),
       onReseed: (group, progress) => {
         this.told.push(`${region} ${group} ${progress === null ? 'whole' : progress.peer}`)
       },

@@ -4,6 +4,8 @@
  */
 import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
 import type { LogGroup } from '../../replication/strong/log-group.ts'
+import type { DigestLimits } from '../../replication/strong/digests/divergence-guard.ts'
+import type { MeridianError } from '../../src/core/errors.ts'
 import type { StrongFaults } from '../../replication/strong/faults.ts'
 import type { ReseedProgress, Seeding } from '../../replication/strong/reseeder.ts'
 import { createSnapshotServer } from '../../replication/strong/snapshot-server.ts'
@@ -26,6 +28,8 @@ export interface SeedOptions {
   readonly store?: Store
   readonly faults?: StrongFaults
   readonly limits?: Partial<LogGroupLimits>
+  /** How often its copy is looked at; `EAGER` for a test that waits for it. */
+  readonly digests?: Partial<DigestLimits>
   /** Runs before each message of a peer is handed over; resolves to whether it is. */
   readonly onMessage?: (peer: string, count: number) => Promise<boolean> | boolean
   readonly seeding?: Partial<Seeding>
@@ -42,11 +46,22 @@ export interface SeedRegion {
   readonly failures: unknown[]
   /** What was told of reseeds: the group, and its peer, or `whole`. */
   readonly told: string[]
+  /** What was told of divergence; `null`: that it is over. */
+  readonly divergences: (MeridianError | null)[]
+  /** How often a group that had stopped went on. */
+  readonly resumed: () => number
   close(): Promise<void>
 }
 
 /** Rows of a part: few, so that a small table takes many. */
 const PAGE_ROWS = 4
+/** Often enough that a test need not wait. */
+export const EAGER: Partial<DigestLimits> = {
+  compareEveryMs: 20,
+  verifyEveryMs: 50,
+  maxPageRows: PAGE_ROWS,
+  share: 1,
+}
 
 export class SeedWorld {
   readonly log: MemoryCommitLog
@@ -67,8 +82,12 @@ export class SeedWorld {
     const store = options.store ?? (await openMemoryStore())
     const told: string[] = []
     const seeding = this.#seeding(name, told, options)
-    const { faults = {}, limits = {} } = options
-    const shared = { seeding, faults, limits }
+    const { faults = {}, limits = {}, digests = {} } = options
+    const divergences: (MeridianError | null)[] = []
+    let resumed = 0
+    const onDivergence = (error: MeridianError | null): void => void divergences.push(error)
+    const onResumed = (): void => void resumed++
+    const shared = { seeding, faults, limits, digests, onDivergence, onResumed }
     const log = slowed(this.log, options.beforeEntries)
     const { engine, failures } = await openRegion(log, { store, ...shared })
     const system = await openSystemGroup({
@@ -87,6 +106,8 @@ export class SeedWorld {
       system,
       failures,
       told,
+      divergences,
+      resumed: () => resumed,
       close: async () => {
         this.#open.delete(region)
         stopServing()
@@ -217,7 +238,8 @@ export async function groupState(store: Pick<Store, 'read'>): Promise<string> {
     ),
     'SELECT * FROM _strong_outcomes ORDER BY tx',
     'SELECT * FROM _log_positions ORDER BY 1',
-    "SELECT * FROM _meta WHERE key LIKE 'log:%' OR key LIKE 'reseed:%' ORDER BY 1",
+    `SELECT * FROM _meta WHERE key LIKE 'log:%' OR key LIKE 'reseed:%'
+      OR key LIKE 'machine-version:%' ORDER BY 1`,
     'SELECT * FROM _tenants ORDER BY 1',
     'SELECT * FROM _keys ORDER BY 1, 2, 3, 4',
   ]

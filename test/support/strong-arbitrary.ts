@@ -1,8 +1,10 @@
 /** Random logs of strong transactions, few keys and values so that they meet. */
 import fc from 'fast-check'
 import {
+  isColumnGuard,
   isRangeGuard,
   type CellOp,
+  type ColumnGuard,
   type RangeGuard,
   type ReadCheck,
   type WriteOp,
@@ -186,8 +188,27 @@ function rangeOf(table: CompiledTable): fc.Arbitrary<RangeGuard> {
   })
 }
 
+/** Columns of a row, seen so many records before, as with ranges. */
+function columnsOf(table: CompiledTable): fc.Arbitrary<ColumnGuard> {
+  const places = table.physical.map((_, i) => i)
+  return fc
+    .tuple(ids, fc.subarray(places, { maxLength: 2 }), fc.integer({ min: 0, max: MAX_LAG }))
+    .map(([id, columns, lag]) => ({ table: table.id, key: [id], columns, digest: String(lag) }))
+}
+
+/** What a read had seen in a state; of a row that was absent there, its absence. */
+function seenIn(model: SerialModel, read: RangeGuard | ColumnGuard, tenant: string): ReadCheck {
+  if (isRangeGuard(read)) return { ...read, digest: model.digest(read, tenant) }
+  const digest = model.seen(read, tenant)
+  return digest === null ? { table: read.table, key: read.key, version: null } : { ...read, digest }
+}
+
+function isGuard(read: ReadCheck): read is RangeGuard | ColumnGuard {
+  return isRangeGuard(read) || isColumnGuard(read)
+}
+
 /**
- * The records with every range's digest that of what the log had made of it where it was seen.
+ * The records with every range's and column's digest that of what the log had made of it where it was seen.
  * Transactions that read ranges know their place, so that most of them are evaluated.
  */
 function sealed(records: readonly LoggedRecord[]): LoggedRecord[] {
@@ -196,10 +217,12 @@ function sealed(records: readonly LoggedRecord[]): LoggedRecord[] {
   for (const [applied] of records.entries()) {
     for (let i = applied; i <= applied + MAX_LAG && i < records.length; i++) {
       const commands = (result[i] as LoggedRecord).commands.map((c) => {
-        if (!c.reads.some(isRangeGuard)) return c
+        if (!c.reads.some(isGuard)) return c
         const reads = c.reads.map((read) => {
-          const isSeenHere = isRangeGuard(read) && Math.max(0, i - Number(read.digest)) === applied
-          return isSeenHere ? { ...read, digest: model.digest(read, c.tenant) } : read
+          // A digest of 32 digits is one that was sealed before.
+          if (!isGuard(read) || read.digest.length === 32) return read
+          const isSeenHere = Math.max(0, i - Number(read.digest)) === applied
+          return isSeenHere ? seenIn(model, read, c.tenant) : read
         })
         return { ...c, basis: i, reads }
       })
@@ -226,10 +249,16 @@ const command: fc.Arbitrary<TransactionCommand> = fc
     return fc
       .tuple(
         fc.array(global ? accountOp : sessionOp, { maxLength: 3 }),
-        fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, reads, {
-          weight: 2,
-          arbitrary: fc.array(rangeOf(table), { minLength: 1, maxLength: 2 }),
-        }),
+        fc.oneof(
+          { weight: 4, arbitrary: fc.constant([]) },
+          reads,
+          {
+            weight: 2,
+            arbitrary: fc.array(rangeOf(table), { minLength: 1, maxLength: 2 }),
+          },
+          // Most rows are absent where they are looked for, and have no columns then.
+          { weight: 6, arbitrary: fc.array(columnsOf(table), { minLength: 1, maxLength: 2 }) },
+        ),
       )
       .map(([ops, readChecks]) => ({
         txId: `tx${key}-${contents}`,

@@ -6,18 +6,24 @@
 import type { RowImage } from '../../src/core/change.ts'
 import type { ListPredicate } from '../../src/core/list-query.ts'
 import {
+  isColumnGuard,
   isRangeGuard,
+  isSqlGuard,
   type CellCondition,
+  type ColumnGuard,
   type RangeGuard,
+  type ReadCheck,
   type WriteOp,
 } from '../../src/core/operations.ts'
 import type { SqlRow, SqlValue } from '../../src/core/values.ts'
 import type { CompiledTable } from '../../src/schema/compiled.ts'
 import { applyCellOp, conditionHolds } from '../../src/schema/evaluate.ts'
+import { columnDigest } from '../../src/session/column-digest.ts'
 import { rangeDigest } from '../../src/session/range-digest.ts'
 import type { TransactionCommand } from '../../replication/strong/transaction-codec.ts'
 import type { LoggedRecord } from './strong-arbitrary.ts'
 import { accounts, columnAt, schema, sessions } from './strong-region.ts'
+import { knownDigest } from './strong-sql.ts'
 
 interface ModelRow {
   readonly table: CompiledTable
@@ -26,6 +32,8 @@ interface ModelRow {
   readonly image: RowImage
   readonly version: string
 }
+
+type ReadModelRow = Pick<ModelRow, 'image' | 'version'>
 
 interface Decided {
   readonly index: number
@@ -46,9 +54,18 @@ export interface Decision {
   readonly place: number
   /** `OK`, or the code of its refusal. */
   readonly code: string
+  /** The places of the reads that were not as they had been, where it is a `CONFLICT`. */
+  readonly stale?: readonly number[]
 }
 
-class Refused extends Error {}
+class Refused extends Error {
+  readonly stale: readonly number[] | undefined
+
+  constructor(code: string, stale?: readonly number[]) {
+    super(code)
+    this.stale = stale
+  }
+}
 
 export class SerialModel {
   logTimeMs = 0
@@ -82,9 +99,45 @@ export class SerialModel {
     )
   }
 
-  /** What a range holds now: the obvious way, over all rows. */
+  /** A row, live or expired. */
+  find(table: CompiledTable, tenant: string, id: string): ReadModelRow | undefined {
+    return this.#rows.find((r) => r.table === table && r.tenant === tenant && r.id === id)
+  }
+
+  /** The live rows of a table. */
+  images(table: CompiledTable, tenant: string): readonly RowImage[] {
+    return this.#rows
+      .filter((row) => row.table === table && row.tenant === tenant && !this.#expired(row))
+      .map(({ image }) => image)
+  }
+
+  /** How many rows there are, live or expired. */
+  size(): number {
+    return this.#rows.length
+  }
+
+  /** The digest of what a range holds now. */
   digest({ table: id, range }: Omit<RangeGuard, 'digest'>, tenant: string): string {
     const table = tableOf(id)
+    const key = columnAt(table, 'id')
+    return rangeDigest(
+      table,
+      this.range(table, range, tenant).map(({ image, version }) => ({
+        key: [image[key] ?? null],
+        version,
+      })),
+    )
+  }
+
+  /** What columns of a row hold now, as a guard has it. */
+  seen({ table: id, key, columns }: Omit<ColumnGuard, 'digest'>, tenant: string): string | null {
+    const table = tableOf(id)
+    const found = this.#live(table, tenant, key[0] as string)
+    return found === undefined ? null : columnDigest(table, columns, found.image)
+  }
+
+  /** What a range holds now: the obvious way, over all rows. */
+  range(table: CompiledTable, range: RangeGuard['range'], tenant: string): readonly ReadModelRow[] {
     const order = [
       ...range.orderBy,
       { column: columnAt(table, 'id'), descending: range.orderBy.at(-1)?.descending ?? false },
@@ -102,21 +155,20 @@ export class SerialModel {
     const values = (row: ModelRow): SqlValue[] =>
       order.map(({ column }) => row.image[column] ?? null)
     const { after } = range
-    const rows = this.#rows
+    return this.#rows
       .filter((row) => row.table === table && row.tenant === tenant && !this.#expired(row))
       .filter((row) => range.where.every((p) => meets(row.image[p.column] ?? null, p)))
       .filter((row) => after === null || compare(values(row), after) > 0)
       .toSorted((a, b) => compare(values(a), values(b)))
       .slice(0, range.limit)
-    return rangeDigest(
-      table,
-      rows.map(({ id: key, version }) => ({ key: [key], version })),
-    )
   }
 
   #command(command: TransactionCommand, index: number, place: number): void {
     const { txId } = command
-    const decide = (code: string): void => void this.decisions.push({ txId, index, place, code })
+    const decide = (code: string, stale?: readonly number[]): void => {
+      const named = stale === undefined ? {} : { stale }
+      this.decisions.push({ txId, index, place, code, ...named })
+    }
     const before = this.#decided.get(command.dedupeId)
     if (before !== undefined && index - before.index <= this.#window) {
       if (before.hash === command.contentHash) return
@@ -126,27 +178,33 @@ export class SerialModel {
     if (command.basis >= index) return decide('POSITION_LOST')
     const saved = [...this.#rows]
     let code = 'OK'
+    let stale: readonly number[] | undefined
     try {
       this.#run(command, `${hex(index, 12)}.${hex(place, 4)}`)
     } catch (error) {
       if (!(error instanceof Refused) && !(error instanceof Error && 'code' in error)) throw error
       code = error instanceof Refused ? error.message : String((error as { code?: unknown }).code)
+      stale = error instanceof Refused ? error.stale : undefined
       this.#rows = saved
     }
     this.#decided.set(command.dedupeId, { index, hash: command.contentHash, code })
-    decide(code)
+    decide(code, stale)
   }
 
   #run(command: TransactionCommand, version: string): void {
-    for (const read of command.reads) {
-      if (isRangeGuard(read)) {
-        if (this.digest(read, command.tenant) !== read.digest) throw new Refused('CONFLICT')
-        continue
-      }
-      const found = this.#live(tableOf(read.table), command.tenant, read.key[0] as string)
-      if ((found?.version ?? null) !== read.version) throw new Refused('CONFLICT')
-    }
+    const stale = command.reads.flatMap((read, i) => (this.#isStale(read, command) ? [i] : []))
+    if (stale.length > 0) throw new Refused('CONFLICT', stale)
     for (const op of command.ops) this.#op(op, command.tenant, version)
+  }
+
+  #isStale(read: ReadCheck, { tenant }: TransactionCommand): boolean {
+    if (isRangeGuard(read)) return this.digest(read, tenant) !== read.digest
+    if (isColumnGuard(read)) return this.seen(read, tenant) !== read.digest
+    if (isSqlGuard(read)) {
+      return knownDigest(read, this.images(tableOf(read.table), tenant)) !== read.digest
+    }
+    const found = this.#live(tableOf(read.table), tenant, read.key[0] as string)
+    return (found?.version ?? null) !== read.version
   }
 
   #op(op: WriteOp, tenant: string, version: string): void {

@@ -183,13 +183,13 @@ describe('a transaction', () => {
       expect(tx.orders.insert).type.not.toBeCallableWith({ id: 'o1' })
     })
     void acme.transaction('strong', (tx) => {
-      expect<keyof typeof tx>().type.toBe<'balances'>()
+      expect<keyof typeof tx>().type.toBe<'balances' | 'query'>()
     })
     void acme.transaction('eventual', (tx) => {
       expect<keyof typeof tx>().type.toBe<'carts'>()
     })
     void db.transaction('strong', (tx) => {
-      expect<keyof typeof tx>().type.toBe<'plans'>()
+      expect<keyof typeof tx>().type.toBe<'plans' | 'query'>()
     })
     void db.transaction('pinned', (tx) => {
       expect<keyof typeof tx>().type.toBe<never>()
@@ -209,6 +209,37 @@ describe('a transaction', () => {
     })
     void acme.transaction('eventual', (tx) => {
       expect(tx.carts).type.not.toHaveProperty('list')
+    })
+  })
+
+  test('reads columns of strong rows, typed, and of no others', () => {
+    void db.transaction('strong', async (tx) => {
+      expect(await tx.plans.get('p1', { columns: ['id'] })).type.toBe<{ id: string } | undefined>()
+      expect(await tx.plans.getMany(['p1'], { columns: [] })).type.toBe<
+        readonly ({} | undefined)[]
+      >()
+      expect(await tx.plans.get('p1')).type.toBe<{ id: string; priceCents: number } | undefined>()
+      expect(tx.plans.get).type.not.toBeCallableWith('p1', { columns: ['nothing'] })
+      expect(tx.plans.get).type.not.toBeCallableWith('p1', { columns: 'id' })
+      expect(tx.plans.get).type.not.toBeCallableWith('p1', { consistency: 'strong' })
+    })
+    void acme.transaction('pinned', (tx) => {
+      expect(tx.orders.get).type.not.toBeCallableWith('o1', { columns: ['id'] })
+    })
+  })
+
+  test('queries strong tables of its scope, typed, and nothing else', () => {
+    void db.transaction('strong', async (tx) => {
+      const rows = tx.query((q) => q.selectFrom('plans').select(['id', 'priceCents as cents']))
+      expect(await rows).type.toBe<readonly { id: string; cents: number }[]>()
+      void tx.query((q) => {
+        expect(q.selectFrom).type.not.toBeCallableWith('orders')
+        expect(q).type.not.toHaveProperty('insertInto')
+        return q.selectFrom('plans').select('id')
+      })
+    })
+    void acme.transaction('pinned', (tx) => {
+      expect(tx).type.not.toHaveProperty('query')
     })
   })
 

@@ -29,14 +29,25 @@ export function fetchStrongReport(url: string, options: FetchOptions): Promise<S
   return fetchJson<StrongReport>(url, STRONG_PATH, options)
 }
 
-async function fetchJson<T extends { readonly regions: unknown }>(
+/** Has a node do something. @throws MeridianError as `fetchReport`, and what the node says */
+export function postJson<T extends object>(
   url: string,
   path: string,
+  body: object,
   options: FetchOptions,
 ): Promise<T> {
-  const { status, text } = await get(`${url.replace(/\/+$/, '')}${path}`, options)
+  return fetchJson<T>(url, path, { ...options, body: JSON.stringify(body) })
+}
+
+async function fetchJson<T extends object>(
+  url: string,
+  path: string,
+  options: FetchOptions & { readonly body?: string },
+): Promise<T> {
+  const { status, text } = await ask(`${url.replace(/\/+$/, '')}${path}`, options)
   const answer = parse(text) as T | { readonly error: WireError } | undefined
-  if (status === 200 && answer !== undefined && 'regions' in answer) return answer
+  const isReport = answer !== undefined && ('regions' in answer || 'region' in answer)
+  if (status === 200 && isReport) return answer as T
   const error = answer !== undefined && 'error' in answer ? answer.error : undefined
   if (error !== undefined) throw new MeridianError(error.code, error.message, error)
   throw new MeridianError('PROTOCOL_MALFORMED', `What answers at ${url} is no node (${status}).`, {
@@ -52,7 +63,10 @@ function parse(text: string): unknown {
   }
 }
 
-function get(url: string, { token, ca }: FetchOptions): Promise<{ status: number; text: string }> {
+function ask(
+  url: string,
+  { token, ca, body }: FetchOptions & { readonly body?: string },
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void =>
       reject(
@@ -61,11 +75,15 @@ function get(url: string, { token, ca }: FetchOptions): Promise<{ status: number
           cause,
         }),
       )
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const headers = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    const method = body === undefined ? 'GET' : 'POST'
     const isTls = url.startsWith('https:')
     const request = (isTls ? httpsRequest : httpRequest)(
       url,
-      { headers, timeout: TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
+      { method, headers, timeout: TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
       (response) => {
         let text = ''
         response.setEncoding('utf8')
@@ -79,6 +97,6 @@ function get(url: string, { token, ca }: FetchOptions): Promise<{ status: number
     )
     request.on('timeout', () => request.destroy(new Error('It took too long.')))
     request.on('error', fail)
-    request.end()
+    request.end(body)
   })
 }

@@ -6,8 +6,8 @@ import type { Terminal } from '../terminal.ts'
 import type { LeaderCost } from './choose-leader.ts'
 import type { GroupView, LeaseView, MemberView, StrongView } from './strong-view.ts'
 
-const left = (title: string): TableColumn => ({ title, align: 'left' })
-const right = (title: string): TableColumn => ({ title, align: 'right' })
+export const left = (title: string): TableColumn => ({ title, align: 'left' })
+export const right = (title: string): TableColumn => ({ title, align: 'right' })
 
 const MEMBER_COLUMNS: readonly TableColumn[] = [
   left('region'),
@@ -29,6 +29,7 @@ const GROUP_COLUMNS: readonly TableColumn[] = [
   right('behind'),
   right('behind ms'),
   right('retained'),
+  right('machine'),
   left('state'),
 ]
 
@@ -100,6 +101,7 @@ function groupRow(group: GroupView): readonly string[] {
     String(group.lagRecords),
     msText(group.lagMs),
     group.retainedRecords === null ? '-' : String(group.retainedRecords),
+    String(group.machineVersion ?? '?'),
     stateOf(group),
   ]
 }
@@ -117,15 +119,22 @@ function leaseRow(lease: LeaseView): readonly string[] {
   ]
 }
 
-function stateOf({ stopped, reseeding, logError, leftBehind }: GroupView): string {
+function stateOf({ stopped, reseeding, logError, leftBehind, digests }: GroupView): string {
   if (reseeding !== null) {
     const { from, parts, failures } = reseeding
     const why = Object.entries(failures).map(([region, reason]) => `${region}: ${reason}`)
     const failed = why.length === 0 ? '' : ` (${why.join('; ')})`
-    return `seeded again from ${from ?? 'nobody yet'}, ${parts} parts${failed}`
+    const because = reseeding.why === undefined ? '' : `: ${reseeding.why}`
+    return `seeded again from ${from ?? 'nobody yet'}, ${parts} parts${failed}${because}`
   }
   if (stopped !== null) return `stopped: ${textOf(stopped)}`
   if (logError !== null) return `the log gives no answer: ${textOf(logError)}`
+  const differs = digests?.differs ?? null
+  if (differs !== null) {
+    const { index, peers, parts, isMajorityHere } = differs
+    const who = isMajorityHere ? 'they are wrong' : 'nobody knows who is wrong'
+    return `follows; differs from ${peers.join(', ')} at ${index} in ${parts.join(', ')}: ${who}`
+  }
   return leftBehind.length === 0 ? 'follows' : `follows; left behind: ${leftBehind.join(', ')}`
 }
 
@@ -185,7 +194,7 @@ function adviceOf(
   return `These writes want it in ${bestLeader}: ${meanOf(bestLeader)} ms instead of ${meanOf(leader)}. See \`meridian strong place-leader\`.`
 }
 
-function printTable(
+export function printTable(
   terminal: Terminal,
   columns: readonly TableColumn[],
   rows: readonly (readonly string[])[],

@@ -23,6 +23,9 @@ function isWell({ leader, members, groups, nodes, silentRegions }: StrongView): 
     silentRegions.length === 0 &&
     members.every(({ reachable, alarms = [] }) => reachable && alarms.length === 0) &&
     nodes.every(({ error }) => error === undefined) &&
-    groups.every(({ stopped, reseeding, logError }) => (stopped ?? reseeding ?? logError) === null)
+    groups.every(
+      ({ stopped, reseeding, logError, digests }) =>
+        (stopped ?? reseeding ?? logError ?? digests?.differs ?? null) === null,
+    )
   )
 }

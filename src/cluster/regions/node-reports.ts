@@ -46,9 +46,11 @@ export class NodeReports {
       const strongEnd = Math.max(...regions.map((region) => region.strongIndex))
       const lagging = regions.flatMap((at) => {
         const end = ends.get(at.region) ?? 0
+        // JSON has no infinity: a region without views says null.
+        const views = at.viewPosition as number | null
         const streams = at.imports.filter((one) => one.position < (ends.get(one.from) ?? 0))
         return [
-          ...(at.viewPosition < end ? [`views of ${at.region}`] : []),
+          ...(views !== null && views < end ? [`views of ${at.region}`] : []),
           ...(at.relayPosition < end ? [`the change log of ${at.region}`] : []),
           ...(at.publisher !== null && at.publisher.position < end
             ? [`topics of ${at.region}`]

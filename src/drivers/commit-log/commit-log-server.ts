@@ -4,6 +4,7 @@
  */
 import { isErrorCode, MeridianError, toWireError } from '../../core/errors.ts'
 import type { CommitLog, LogEntry, LogTail } from '../../core/ports/commit-log.ts'
+import type { MachineSupport } from '../../core/ports/machine-support.ts'
 import type { Channel } from '../../core/ports/transport.ts'
 import {
   decodeToLog,
@@ -11,6 +12,7 @@ import {
   entryCostBytes,
   type FromLog,
   type LogRequest,
+  type SupportReport,
   type ToLog,
   type WireEntry,
 } from './remote-log-codec.ts'
@@ -22,24 +24,31 @@ const MAX_TAILS = 1024
 /** Entries of more bytes are sent as several messages. */
 const MAX_BATCH_BYTES = 1024 * 1024
 
-/** Answers over the channel until it closes. Does not close the log. */
-export function serveCommitLog(log: CommitLog, channel: Channel): void {
-  const server = new CommitLogServer(log, channel)
+/**
+ * Answers over the channel until it closes. Does not close the log. `support`: what regions support
+ * of its groups' state machines; left out, nothing is said of it.
+ */
+export function serveCommitLog(log: CommitLog, channel: Channel, support?: MachineSupport): void {
+  const server = new CommitLogServer(log, channel, support)
   channel.onMessage((message) => server.receive(message))
   channel.onClose(() => server.end())
 }
 
+type Answer = Omit<Extract<FromLog, { kind: 'done' }>, 'kind' | 'call'>
+
 class CommitLogServer {
   readonly #log: CommitLog
   readonly #channel: Channel
+  readonly #support: MachineSupport | undefined
   readonly #tails = new Map<number, ServedTail>()
   #calls = 0
   #callBytes = 0
   #hasEnded = false
 
-  constructor(log: CommitLog, channel: Channel) {
+  constructor(log: CommitLog, channel: Channel, support: MachineSupport | undefined) {
     this.#log = log
     this.#channel = channel
+    this.#support = support
   }
 
   receive(bytes: Uint8Array): void {
@@ -92,7 +101,7 @@ class CommitLogServer {
     }
     const { call } = request
     this.#ask(request).then(
-      (index) => settle({ kind: 'done', call, index }),
+      (answer) => settle({ kind: 'done', call, ...answer }),
       (error: unknown) => {
         // This node stops, the log does not: its region asks again over another channel.
         if (isErrorCode(error, 'CLOSED')) this.#close()
@@ -101,16 +110,30 @@ class CommitLogServer {
     )
   }
 
-  async #ask(request: LogRequest): Promise<number> {
+  async #ask(request: LogRequest): Promise<Answer> {
+    const { group } = request
     switch (request.kind) {
       case 'append':
-        return this.#log.append(request.group, request.id, request.payload)
-      case 'read-index':
-        return this.#log.readIndex(request.group)
+        return { index: await this.#log.append(group, request.id, request.payload) }
+      case 'read-index': {
+        const supported = await this.#askSupport(group, request.support)
+        const index = await this.#log.readIndex(group)
+        return supported === undefined ? { index } : { index, supported }
+      }
       case 'trim':
-        await this.#log.trim(request.group, request.beforeIndex)
-        return request.beforeIndex
+        await this.#log.trim(group, request.beforeIndex)
+        return { index: request.beforeIndex }
     }
+  }
+
+  async #askSupport(
+    group: string,
+    report: SupportReport | null | undefined,
+  ): Promise<Answer['supported']> {
+    const support = this.#support
+    if (support === undefined || report === undefined) return undefined
+    if (report !== null) await support.report(group, report.region, report.version)
+    return Object.fromEntries(await support.reported(group))
   }
 
   #startTail(message: Extract<ToLog, { kind: 'tail' }>): void {

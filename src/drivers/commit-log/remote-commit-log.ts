@@ -4,6 +4,7 @@
  */
 import { asMeridianError, fromWireError, MeridianError } from '../../core/errors.ts'
 import type { CommitLog, LogTail, LogTailHandlers } from '../../core/ports/commit-log.ts'
+import type { MachineSupport } from '../../core/ports/machine-support.ts'
 import type { CancelTimer, Runtime } from '../../core/ports/runtime.ts'
 import type { Channel } from '../../core/ports/transport.ts'
 import {
@@ -33,13 +34,20 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 10_000
 const MAX_CALLS_UNDER_WAY = 512
 const MAX_BYTES_UNDER_WAY = 32 * 1024 * 1024
 
+/** A log that is elsewhere, and what its process knows of the regions. */
+export interface RemoteLog extends CommitLog {
+  readonly support: MachineSupport
+}
+
 /** Makes the log; nothing is connected before the first call. */
-export function createRemoteCommitLog(options: RemoteCommitLogOptions): CommitLog {
+export function createRemoteCommitLog(options: RemoteCommitLogOptions): RemoteLog {
   return new RemoteCommitLog(options)
 }
 
 /** A request as it is before it has a number. */
 type Unnumbered<T> = T extends unknown ? Omit<T, 'call'> : never
+
+type Answer = Extract<FromLog, { kind: 'done' }>
 
 /** A request that waits for its answer, whatever channels break meanwhile. */
 interface Call {
@@ -50,11 +58,11 @@ interface Call {
   /** Whether it was ever. */
   wasSent: boolean
   readonly stopTimer: CancelTimer
-  readonly resolve: (index: number) => void
+  readonly resolve: (answer: Answer) => void
   readonly reject: (error: MeridianError) => void
 }
 
-class RemoteCommitLog implements CommitLog {
+class RemoteCommitLog implements RemoteLog {
   readonly #runtime: Runtime
   readonly #requestTimeoutMs: number
   readonly #link: LogLink
@@ -80,11 +88,22 @@ class RemoteCommitLog implements CommitLog {
   async append(group: string, id: string, payload: Uint8Array): Promise<number> {
     if (id.length > MAX_ID_LENGTH) throw tooLong('The id of an entry', MAX_ID_LENGTH)
     if (payload.length > MAX_PAYLOAD_BYTES) throw tooLarge(payload.length)
-    return this.#call({ kind: 'append', group, id, payload })
+    return (await this.#call({ kind: 'append', group, id, payload })).index
   }
 
-  readIndex(group: string): Promise<number> {
-    return this.#call({ kind: 'read-index', group })
+  async readIndex(group: string): Promise<number> {
+    return (await this.#call({ kind: 'read-index', group })).index
+  }
+
+  /** With a read index: a log of before would close the channel for what it does not know. */
+  readonly support: MachineSupport = {
+    report: async (group, region, version) => {
+      await this.#call({ kind: 'read-index', group, support: { region, version } })
+    },
+    reported: async (group) => {
+      const { supported = {} } = await this.#call({ kind: 'read-index', group, support: null })
+      return new Map(Object.entries(supported))
+    },
   }
 
   async trim(group: string, beforeIndex: number): Promise<void> {
@@ -116,7 +135,7 @@ class RemoteCommitLog implements CommitLog {
     this.#link.close()
   }
 
-  async #call(unnumbered: Unnumbered<LogRequest>): Promise<number> {
+  async #call(unnumbered: Unnumbered<LogRequest>): Promise<Answer> {
     this.#check(unnumbered.group)
     const number = ++this.#lastNumber
     const request: LogRequest = { ...unnumbered, call: number }
@@ -185,7 +204,7 @@ class RemoteCommitLog implements CommitLog {
     switch (message.kind) {
       case 'done': {
         const call = this.#calls.get(message.call)
-        this.#settle(message.call, () => call?.resolve(message.index))
+        this.#settle(message.call, () => call?.resolve(message))
         break
       }
       case 'failed': {

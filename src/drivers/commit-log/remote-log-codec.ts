@@ -13,6 +13,12 @@ export const MAX_PAYLOAD_BYTES: number = MAX_MESSAGE_BYTES
 export const MAX_GROUP_LENGTH = 256
 export const MAX_ID_LENGTH = 256
 
+/** What a region says with a question for what all support. */
+export interface SupportReport {
+  readonly region: string
+  readonly version: number
+}
+
 /** Asked once, answered once, under a number that the asking side draws. */
 export type LogRequest =
   | {
@@ -22,7 +28,13 @@ export type LogRequest =
       readonly id: string
       readonly payload: Uint8Array
     }
-  | { readonly kind: 'read-index'; readonly call: number; readonly group: string }
+  | {
+      readonly kind: 'read-index'
+      readonly call: number
+      readonly group: string
+      /** Asks what regions support of the group's state machine. Logs of before pass over it. */
+      readonly support?: SupportReport | null
+    }
   | {
       readonly kind: 'trim'
       readonly call: number
@@ -51,7 +63,13 @@ export interface WireEntry {
 
 /** From the log to the region. */
 export type FromLog =
-  | { readonly kind: 'done'; readonly call: number; readonly index: number }
+  | {
+      readonly kind: 'done'
+      readonly call: number
+      readonly index: number
+      /** What each region supports, where it was asked for. */
+      readonly supported?: Readonly<Record<string, number>>
+    }
   | { readonly kind: 'failed'; readonly call: number; readonly error: WireError }
   | {
       readonly kind: 'entries'
@@ -121,7 +139,9 @@ function isToLog(message: Fields): boolean {
         isPayload(message['payload'])
       )
     case 'read-index':
-      return isCount(message['call']) && isGroup(message['group'])
+      return (
+        isCount(message['call']) && isGroup(message['group']) && isSupportAsked(message['support'])
+      )
     case 'trim':
       return (
         isCount(message['call']) && isGroup(message['group']) && isCount(message['beforeIndex'])
@@ -145,7 +165,11 @@ function isToLog(message: Fields): boolean {
 function isFromLog(message: Fields): boolean {
   switch (message['kind']) {
     case 'done':
-      return isCount(message['call']) && isCount(message['index'])
+      return (
+        isCount(message['call']) &&
+        isCount(message['index']) &&
+        (message['supported'] === undefined || isSupported(message['supported']))
+      )
     case 'failed':
       return isCount(message['call']) && isWireError(message['error'])
     case 'entries': {
@@ -185,6 +209,15 @@ function isGroup(value: unknown): boolean {
 
 function isPayload(value: unknown): boolean {
   return value instanceof Uint8Array && value.length <= MAX_PAYLOAD_BYTES
+}
+
+function isSupportAsked(value: unknown): boolean {
+  if (value === undefined || value === null) return true
+  return isFields(value) && isText(value['region'], MAX_GROUP_LENGTH) && isCount(value['version'])
+}
+
+function isSupported(value: unknown): boolean {
+  return isFields(value) && Object.values(value).every(isCount)
 }
 
 function isEntry(value: unknown): boolean {

@@ -19,14 +19,21 @@ export interface EtcdKeys {
   trim(group: string): Buffer
   /** Lives as long as the lease of ids that were appended under it. */
   idLease(lease: string): Buffer
-  applied(group: string, region: string): Buffer
-  appliedPrefix(group: string): string
+  /** How far each region has come in a group. */
+  readonly applied: ReportKeys
+  /** Which version of a group's state machine each region supports. */
+  readonly machine: ReportKeys
   role(role: string, lease: string): Buffer
   rolePrefix(role: string): string
 }
 
+/** Keys of what each region says of a group. */
+export interface ReportKeys {
+  key(group: string, region: string): Buffer
+  prefix(group: string): string
+}
+
 export function etcdKeys(name: string): EtcdKeys {
-  const appliedPrefix = (group: string): string => `${name}/applied/${escape(group)}/`
   const rolePrefix = (role: string): string => `${name}/role/${escape(role)}/`
   return {
     deployment: Buffer.from(`${name}/deployment`),
@@ -36,10 +43,18 @@ export function etcdKeys(name: string): EtcdKeys {
     barrier: Buffer.from(`${name}/barrier`),
     trim: (group) => Buffer.from(`${trimPrefix(name)}${escape(group)}`),
     idLease: (lease) => Buffer.from(`${idLeasePrefix(name)}${lease}`),
-    applied: (group, region) => Buffer.from(`${appliedPrefix(group)}${escape(region)}`),
-    appliedPrefix,
+    applied: reportKeys(`${name}/applied/`),
+    machine: reportKeys(`${name}/machine/`),
     role: (role, lease) => Buffer.from(`${rolePrefix(role)}${lease}`),
     rolePrefix,
+  }
+}
+
+function reportKeys(root: string): ReportKeys {
+  const prefix = (group: string): string => `${root}${escape(group)}/`
+  return {
+    key: (group, region) => Buffer.from(`${prefix(group)}${escape(region)}`),
+    prefix,
   }
 }
 

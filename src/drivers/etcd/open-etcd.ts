@@ -2,13 +2,14 @@
 import type { CommitLog } from '../../core/ports/commit-log.ts'
 import type { Coordination } from '../../core/ports/coordination.ts'
 import type { LogRetention } from '../../core/ports/log-retention.ts'
+import type { MachineSupport } from '../../core/ports/machine-support.ts'
 import { DeploymentMark } from './deployment-mark.ts'
 import { EtcdCommitLog } from './etcd-commit-log.ts'
 import { EtcdConnection, type EtcdConnectionOptions } from './etcd-connection.ts'
 import { EtcdCoordination } from './etcd-coordination.ts'
 import type { EtcdFaults } from './etcd-faults.ts'
 import { etcdKeys } from './etcd-keys.ts'
-import { createEtcdRetention } from './etcd-retention.ts'
+import { createEtcdRetention, createEtcdSupport } from './etcd-reports.ts'
 import { etcdRoundTrips, type EtcdRoundTrip } from './etcd-round-trips.ts'
 import { etcdStatus, type EtcdMemberStatus } from './etcd-status.ts'
 import { ID_LEASE_TIMES, IdLease, type IdLeaseTimes } from './id-lease.ts'
@@ -33,6 +34,7 @@ export interface EtcdEngine {
   /** A handle of the log of its own; closing it leaves the engine open. */
   commitLog(): CommitLog
   readonly retention: LogRetention
+  readonly support: MachineSupport
   readonly coordination: Coordination
   /** The health of each member. Never rejects. */
   status(): Promise<readonly EtcdMemberStatus[]>
@@ -76,6 +78,7 @@ export async function openEtcd(options: EtcdOptions): Promise<EtcdEngine> {
       return log
     },
     retention: createEtcdRetention(connection, mark, keys),
+    support: createEtcdSupport(connection, mark, keys),
     coordination,
     status: () => etcdStatus(connection),
     roundTrips: () => etcdRoundTrips(connection),

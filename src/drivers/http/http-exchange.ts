@@ -43,21 +43,39 @@ export async function exchange(
   context: ExchangeContext,
   expectsContinue: boolean,
 ): Promise<void> {
-  const hangUp = new AbortController()
-  // Set once: after 'finish' the signal of an answered request stays quiet.
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) hangUp.abort()
-  })
+  const hangUp = new HangUp(outgoing)
   // Of a request that is cut off; who reads its body learns of it there.
   incoming.on('error', () => undefined)
   outgoing.on('error', () => undefined)
   const onBody = expectsContinue ? () => outgoing.writeContinue() : undefined
-  const parsed = toRequest(incoming, context, hangUp.signal, onBody)
+  const parsed = toRequest(incoming, context, () => hangUp.signal, onBody)
   const response =
     parsed === undefined
       ? plainResponse(400)
       : await answer(() => context.handler.request(parsed.request), parsed, context)
   await send(incoming, outgoing, response, context)
+}
+
+/** Tells who asks for it that the caller has hung up. Few ask, and a signal costs more than most. */
+class HangUp {
+  #controller: AbortController | undefined
+  #isOver = false
+
+  constructor(outgoing: ServerResponse) {
+    // Set once: after 'finish' the signal of an answered request stays quiet.
+    outgoing.once('close', () => {
+      this.#isOver = !outgoing.writableFinished
+      if (this.#isOver) this.#controller?.abort()
+    })
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#isOver) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
 }
 
 /** What the handler answers, or what stands for it where it fails. */
@@ -130,7 +148,7 @@ function readRest(incoming: IncomingMessage, timers: Timers): Promise<void> {
 export function toRequest(
   incoming: IncomingMessage,
   context: Pick<ExchangeContext, 'timers' | 'bodyTimeoutMs'>,
-  signal: AbortSignal,
+  signalOf: () => AbortSignal,
   onBody?: () => void,
 ): IncomingRequest | undefined {
   const target = parseTarget(incoming.url ?? '')
@@ -142,7 +160,9 @@ export function toRequest(
       ...target,
       headers: firstHeaders(incoming),
       remoteAddress: incoming.socket.remoteAddress ?? '',
-      signal,
+      get signal() {
+        return signalOf()
+      },
       body: (maxBytes) => {
         const { timers, bodyTimeoutMs: timeoutMs } = context
         const body = readBody(incoming, { maxBytes, timeoutMs, timers, onStart: onBody })
@@ -159,6 +179,7 @@ export function toRequest(
 function parseTarget(
   target: string,
 ): { readonly path: string; readonly query: URLSearchParams } | undefined {
+  if (PLAIN_PATH.test(target)) return { path: target, query: new URLSearchParams() }
   const origin = /^https?:\/\/[^/?#]*/i.exec(target)?.[0] ?? ''
   const local = target.slice(origin.length).replace(/^(?=\?|$)/, origin === '' ? '' : '/')
   if (!local.startsWith('/')) return undefined
@@ -173,8 +194,15 @@ function parseTarget(
   }
 }
 
-function firstHeaders(incoming: IncomingMessage): Record<string, string | undefined> {
+/** As most are: nothing in it stands for anything else. */
+const PLAIN_PATH = /^\/[\w/.-]*$/
+
+/** Of a header that is there more than once, the first. */
+function firstHeaders({ rawHeaders }: IncomingMessage): Record<string, string | undefined> {
   const headers: Record<string, string | undefined> = Object.create(null) as Record<string, string>
-  for (const [name, values] of Object.entries(incoming.headersDistinct)) headers[name] = values?.[0]
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase()
+    headers[name] ??= rawHeaders[i + 1]
+  }
   return headers
 }

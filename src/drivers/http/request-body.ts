@@ -34,7 +34,21 @@ export function readBody(incoming: IncomingMessage, limits: BodyLimits): Promise
   const decoder = decoderOf(encoding)
   if (decoder === undefined) return Promise.reject(wrongEncoding())
   limits.onStart?.()
+  const here = decoder === 'none' ? takeWhole(incoming, announced) : undefined
+  if (here !== undefined) {
+    // In this turn the request is not over yet, and an early answer would count as one of a part.
+    return new Promise((resolve) => limits.timers.defer(() => resolve(here)))
+  }
   return new BodyReader(incoming, decoder === 'none' ? undefined : decoder, limits).result
+}
+
+/** A body that has come with its head, as small ones do: there is nothing to wait for. */
+function takeWhole(incoming: IncomingMessage, announced: number): Uint8Array | undefined {
+  if (announced === 0 || incoming.readableLength !== announced) return undefined
+  const bytes = incoming.read() as Buffer | null
+  // The end of the request is read, too: else the connection would wait for its reader.
+  incoming.resume()
+  return bytes === null ? undefined : new Uint8Array(bytes)
 }
 
 function decoderOf(encoding: string): Transform | 'none' | undefined {

@@ -43,7 +43,7 @@ async function decide(
   const hangUp = new AbortController()
   const onHangUp = (): void => hangUp.abort()
   socket.once('close', onHangUp)
-  const parsed = toRequest(incoming, context, hangUp.signal)
+  const parsed = toRequest(incoming, context, () => hangUp.signal)
   if (parsed === undefined) return plainResponse(400)
   const decision = await answer(
     async () => handler.upgrade?.(parsed.request, protocols) ?? plainResponse(404),

@@ -108,7 +108,14 @@ function roomFor(outgoing: ServerResponse, timers: Timers): Promise<void> {
 }
 
 function finished(outgoing: ServerResponse, timers: Timers): Promise<void> {
-  return outgoing.writableFinished ? Promise.resolve() : eventOrClose(outgoing, 'finish', timers)
+  // Nothing of it is left here: the system has it all.
+  const isHandedOver = outgoing.writableFinished || isWhollyWritten(outgoing)
+  return isHandedOver ? Promise.resolve() : eventOrClose(outgoing, 'finish', timers)
+}
+
+/** What waits for the answers before it on its connection counts as not written. */
+function isWhollyWritten({ socket, writableEnded, writableLength }: ServerResponse): boolean {
+  return writableEnded && socket !== null && writableLength === 0
 }
 
 function eventOrClose(

@@ -16,6 +16,12 @@ export type MemberOutcome =
   | { readonly ok: true; readonly results: readonly StatementResult[]; readonly wrote: boolean }
   | { readonly ok: false; readonly error: unknown }
 
+/** Test-only, as `StrongFaults`: breaks rule 14 on purpose. */
+interface GroupFaults {
+  /** What a member did before it failed is committed with the others. */
+  readonly keepFailed?: boolean
+}
+
 /** What is needed of a connection. */
 export type GroupConnection = Pick<Connection, 'inTransaction' | 'control' | 'execute'>
 
@@ -28,7 +34,7 @@ const RELEASE = 'RELEASE member'
 
 /**
  * Commits the members in order. Where one of them ends the outer transaction or the commit fails,
- * each runs again in a commit of its own, so that none answers for another.
+ * each runs again in a commit of its own, so that none answers for another. `faults`: test-only.
  *
  * @throws the engine's BUSY error when the file is held by another connection; nothing was done
  */
@@ -36,9 +42,10 @@ export function commitGroup(
   connection: GroupConnection,
   members: readonly GroupMember[],
   path: string,
+  faults: GroupFaults = {},
 ): MemberOutcome[] {
   if (members.length > 1) {
-    const outcomes = commitTogether(connection, members, path)
+    const outcomes = commitTogether(connection, members, path, faults)
     if (outcomes !== undefined) return outcomes
   }
   return members.map((member, index) => {
@@ -57,6 +64,7 @@ function commitTogether(
   connection: GroupConnection,
   members: readonly GroupMember[],
   path: string,
+  faults: GroupFaults,
 ): MemberOutcome[] | undefined {
   connection.control(BEGIN)
   const outcomes: MemberOutcome[] = []
@@ -66,7 +74,7 @@ function commitTogether(
       const outcome = runMember(connection, member)
       if (!outcome.ok) {
         if (!connection.inTransaction) return undefined
-        connection.control(ROLLBACK_TO)
+        if (faults.keepFailed !== true) connection.control(ROLLBACK_TO)
       }
       connection.control(RELEASE)
       outcomes.push(outcome)

@@ -8,7 +8,9 @@ import type { Clock } from '../../core/ports/runtime.ts'
 import type { Store } from '../../core/ports/store.ts'
 import type { NodeReport, RegionReport } from '../node-status.ts'
 import type { SharedRegionReport } from '../shared-region/shared-region.ts'
+import { ClockGauges } from './clock-gauges.ts'
 import { CacheGauges } from './cache-gauges.ts'
+import { CopyGauges } from './copy-gauges.ts'
 import type { RequestObserver } from './request-observer.ts'
 import { StrongWrites } from './strong-writes.ts'
 
@@ -36,6 +38,8 @@ export class NodeMetrics {
   readonly #node: NodeGauges
   readonly #regions: RegionGauges
   readonly #caches: CacheGauges
+  readonly #copies: CopyGauges
+  readonly #clocks: ClockGauges
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -72,6 +76,8 @@ export class NodeMetrics {
     this.#node = new NodeGauges(this.#registry)
     this.#regions = new RegionGauges(this.#registry)
     this.#caches = new CacheGauges(this.#registry)
+    this.#copies = new CopyGauges(this.#registry)
+    this.#clocks = new ClockGauges(this.#registry)
   }
 
   /** Counts and times the requests of a region. */
@@ -132,6 +138,8 @@ export class NodeMetrics {
     this.#node.set(report)
     for (const region of report.regions) {
       this.#regions.set(region)
+      if (region.clock) this.#clocks.set(region.region, region.clock)
+      for (const copy of region.logGroups ?? []) this.#copies.set(region.region, copy)
       if (region.cache) this.#caches.set(region.region, region.cache)
     }
     for (const region of report.shared) this.#shared.set(region)

@@ -30,6 +30,23 @@ describe('bodies', () => {
     br: brotliCompressSync,
   }
 
+  test('that come with their head keep the connection, answered at once as they are', async () => {
+    const { server } = await serveHttp(async (request) => {
+      // As whoever asks first who calls: by then the body is here, and the request not yet over.
+      await Promise.resolve()
+      return { status: 200, body: String((await request.body(MAX_BODY_BYTES)).length) }
+    })
+    const connection = await raw(server)
+    const request = (body: string): string => `${head(`content-length: ${body.length}`)}${body}`
+    connection.socket.write(request('one') + request('') + request('three'))
+    await until(() => connection.text().split('HTTP/1.1 200').length === 4)
+    connection.socket.write(request('again'))
+    await until(() => connection.text().split('HTTP/1.1 200').length === 5)
+    expect(connection.text()).not.toMatch(/connection: close/i)
+    const bodies = connection.text().match(/(?<=\r\n\r\n)\d/g)
+    expect(bodies).toEqual(['3', '0', '5', '5'])
+  })
+
   test('come decompressed, whatever their compression', async () => {
     const { server } = await serveHttp(lengths([]))
     for (const [encoding, compress] of Object.entries(compressions)) {

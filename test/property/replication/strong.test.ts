@@ -4,13 +4,14 @@
  */
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { controlRecord } from '../../../replication/strong/control.ts'
 import type { StrongFaults } from '../../../replication/strong/faults.ts'
 import { encodeRecord } from '../../../replication/strong/record.ts'
 import {
   decodeTransaction,
   encodeTransaction,
 } from '../../../replication/strong/transaction-codec.ts'
-import { isRangeGuard } from '../../../src/core/operations.ts'
+import { isColumnGuard, isRangeGuard } from '../../../src/core/operations.ts'
 import type { LogEntry } from '../../../src/core/ports/commit-log.ts'
 import { MemoryCommitLog } from '../../support/memory-commit-log.ts'
 import {
@@ -30,18 +31,38 @@ afterEach(async () => {
   for (const region of opened.splice(0)) await region.engine.close()
 })
 
+/** The least version of the state machine that evaluates a record as meant. */
+function versionOf({ commands }: LoggedRecord): number {
+  const reads = commands.flatMap((command) => command.reads)
+  if (reads.some(isColumnGuard)) return 3
+  return reads.some(isRangeGuard) ? 2 : 1
+}
+
 function entriesOf(records: readonly LoggedRecord[]): LogEntry[] {
   return records.map((record, i) => ({
     index: i + 1,
     id: `record${i + 1}`,
     payload: encodeRecord({
-      machineVersion: record.commands.some((c) => c.reads.some(isRangeGuard)) ? 2 : 1,
+      machineVersion: versionOf(record),
       schemaVersion: schema.version,
       nowMs: record.nowMs,
       kind: record.kind,
       commands: record.commands.map(encodeTransaction),
     }),
   }))
+}
+
+/** The entries with records between them that raise the machine: to which version, at which place. */
+function withRaises(
+  entries: readonly LogEntry[],
+  raises: readonly (readonly [at: number, version: number])[],
+): LogEntry[] {
+  const all = entries.map(({ id, payload }) => ({ id, payload }))
+  raises.forEach(([at, version], i) => {
+    const payload = encodeRecord(controlRecord({ type: 'machine-version', version }, 0))
+    all.splice(at % (all.length + 1), 0, { id: `raise${i}`, payload })
+  })
+  return all.map((entry, i) => ({ ...entry, index: i + 1 }))
 }
 
 /** A region that has applied the entries, delivered in pieces of these sizes, over and over. */
@@ -77,6 +98,32 @@ describe('one log, however it is cut into batches', () => {
         },
       ),
       { numRuns: 150 },
+    )
+  })
+
+  it('makes the same where control records are among them', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        logArbitrary,
+        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 3, max: 5 })), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 }),
+        async (records, raises, sizes) => {
+          const entries = withRaises(entriesOf(records), raises)
+          const faults = { machineVersion: 5 }
+          const single = await applied(entries, [1], faults)
+          const random = await applied(entries, sizes, faults)
+          const whole = await applied(entries, [entries.length], faults)
+          const state = await replicatedState(single.store)
+          expect(await replicatedState(random.store)).toBe(state)
+          expect(await replicatedState(whole.store)).toBe(state)
+          const highest = Math.max(...raises.map(([, version]) => version))
+          expect(whole.engine.status().machineVersion).toBe(highest)
+        },
+      ),
+      { numRuns: 60 },
     )
   })
 
@@ -133,26 +180,32 @@ async function expectAsModel(
 
 describe('the state machine', () => {
   it('does what a model does that runs one transaction after the other', async () => {
-    const codes = { OK: 0, CONFLICT: 0 }
+    const guards = { range: isRangeGuard, columns: isColumnGuard }
+    const tried = new Map<string, number>()
     await fc.assert(
       fc.asyncProperty(logArbitrary, async (records) => {
         const model = await expectAsModel(records)
-        const reading = records
-          .flatMap(({ commands }) => commands)
-          .filter(({ reads }) => reads.some(isRangeGuard))
-          .map(({ txId }) => txId)
-        for (const { txId, code } of model.decisions) {
-          if (reading.includes(txId) && (code === 'OK' || code === 'CONFLICT')) codes[code] += 1
+        const commands = records.flatMap((record) => record.commands)
+        for (const [name, isOne] of Object.entries(guards)) {
+          const reading = commands.filter(({ reads }) => reads.some(isOne)).map((c) => c.txId)
+          for (const { txId, code } of model.decisions) {
+            if (!reading.includes(txId)) continue
+            tried.set(`${name} ${code}`, (tried.get(`${name} ${code}`) ?? 0) + 1)
+          }
         }
       }),
       { numRuns: 200 },
     )
-    // Otherwise no range was tried, or none ever held.
-    expect(Math.min(codes.OK, codes.CONFLICT)).toBeGreaterThan(10)
+    // Otherwise no guard of the kind was tried, or none ever held.
+    for (const what of ['range OK', 'range CONFLICT', 'columns OK', 'columns CONFLICT']) {
+      expect(tried.get(what), what).toBeGreaterThan(5)
+    }
   })
 
-  it('must fail: ranges that are not compared let phantoms through', async () => {
-    const faults = { rangeGuardIgnored: true }
+  it.each([
+    ['ranges that are not compared let phantoms through', { rangeGuardIgnored: true }],
+    ['columns that are not compared let lost updates through', { columnGuardIgnored: true }],
+  ])('must fail: %s', async (_name, faults) => {
     const result = await fc.check(
       fc.asyncProperty(logArbitrary, async (records) => {
         await expectAsModel(records, faults)

@@ -41,6 +41,9 @@ export async function runSeeds(options: BatchOptions): Promise<BatchReport> {
     done += 1
     counters.addAll(report.counters)
     if (report.violations.length === 0) continue
+    const checks = new Set(report.violations.map((violation) => violation.split(':', 1)[0]))
+    // Runs by what saw it: a mutant may be seen by several.
+    for (const check of checks) counters.add(`seen-by.${check}`)
     failed.push(report)
     options.onFailed?.(report)
   }

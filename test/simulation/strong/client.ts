@@ -16,13 +16,27 @@ import {
   update,
   upsert,
 } from '../../support/strong-region.ts'
+import { columnDigest } from '../../../src/session/column-digest.ts'
 import type { MachineClock } from '../world/process.ts'
-import type { Recorder } from './history.ts'
+import { ClientHistory, type Recorder } from './history.ts'
+import { RangeWork } from './range-work.ts'
+import { drawAgain, drawMops, onLists, type Mop } from './mops.ts'
 import type { Draft, Result, Session } from './session.ts'
 
 /** How often a client does what: weights. */
 export type Mix = Readonly<Record<Work, number>>
-export const WORKS = ['register', 'list', 'transfer', 'counter', 'unique', 'expiring'] as const
+export const WORKS = [
+  'register',
+  'list',
+  'transfer',
+  'counter',
+  'unique',
+  'expiring',
+  'range-list',
+  'queue',
+  'roster',
+  'slots',
+] as const
 export type Work = (typeof WORKS)[number]
 
 const REGISTERS = ['r0', 'r1', 'r2']
@@ -42,20 +56,20 @@ export interface ClientParts {
   readonly unique: () => number
 }
 
-type Mop = ['append' | 'r', string, number | number[] | null]
-
 const BALANCE = columnAt(accounts, 'balance')
 const NOTE = columnAt(accounts, 'note')
 
 export class Client {
   readonly #parts: ClientParts
-  #process: number
+  readonly #history: ClientHistory
+  readonly #ranges: RangeWork
   /** What it saw last of each register. */
   readonly #seen = new Map<string, number>()
 
   constructor(parts: ClientParts) {
     this.#parts = parts
-    this.#process = parts.recorder.newProcess()
+    this.#history = new ClientHistory(parts.recorder)
+    this.#ranges = new RangeWork(parts, this.#history)
   }
 
   /** One operation, from its call to its end. */
@@ -102,6 +116,14 @@ export class Client {
         return this.#unique()
       case 'expiring':
         return this.#expiring()
+      case 'range-list':
+        return this.#ranges.list()
+      case 'queue':
+        return this.#ranges.queue()
+      case 'roster':
+        return this.#ranges.roster()
+      case 'slots':
+        return this.#ranges.slots()
     }
   }
 
@@ -112,44 +134,64 @@ export class Client {
     if (choice < 0.5) return this.#readRegister(key)
     const value = unique()
     if (choice < 0.75) {
-      this.#invoke('registers', 'write', key, value)
+      this.#history.invoke('registers', 'write', key, value)
       const ops = [upsert(accounts, account(key, { balance: value }))]
-      return this.#end('registers', 'write', key, value, await session.commit(global(ops)))
+      return this.#history.end('registers', 'write', key, value, await session.commit(global(ops)))
     }
+    if (choice < 0.85) return this.#swap(key, value)
+    if (choice < 0.9) return this.#touch(key)
     const old = this.#seen.get(key) ?? 0
-    this.#invoke('registers', 'cas', key, [old, value])
+    this.#history.invoke('registers', 'cas', key, [old, value])
     const condition = { column: 'balance', op: '=', value: old } as const
     const ops = [update(accounts, key, { balance: put(value) }, [condition])]
-    this.#end('registers', 'cas', key, [old, value], await session.commit(global(ops)))
+    this.#history.end('registers', 'cas', key, [old, value], await session.commit(global(ops)))
     this.#seen.set(key, value)
   }
 
+  /** Compares and sets by what it read of that column alone. */
+  async #swap(key: string, value: number): Promise<void> {
+    const { session } = this.#parts
+    const found = await session.read('local', [key])
+    const row = found?.rows[0]
+    if (found === undefined || row === undefined) return
+    const old = Number(row[1 + BALANCE])
+    this.#history.invoke('registers', 'cas', key, [old, value])
+    const columns = [BALANCE]
+    const digest = columnDigest(accounts, columns, row.slice(1, -1))
+    const reads = [{ table: accounts.id, key: [key], columns, digest }]
+    const ops = [update(accounts, key, { balance: put(value) })]
+    const result = await session.commit({ ...global(ops), reads, basis: found.index })
+    this.#history.end('registers', 'cas', key, [old, value], result)
+  }
+
+  /** Writes another column of the register: those who read this one alone do not conflict. */
+  async #touch(key: string): Promise<void> {
+    await this.#parts.session.commit(global([update(accounts, key, { total: increment(1n) })]))
+  }
+
   async #readRegister(key: string): Promise<void> {
-    this.#invoke('registers', 'read', key, null)
+    this.#history.invoke('registers', 'read', key, null)
     const found = await this.#parts.session.read('strong', [key])
-    if (found === undefined) return this.#note('registers', 'fail', 'read', key, null)
+    if (found === undefined) return this.#history.note('registers', 'fail', 'read', key, null)
     const value = found.rows[0] === undefined ? null : Number(found.rows[0][1 + BALANCE])
     if (value !== null) this.#seen.set(key, value)
-    this.#note('registers', 'ok', 'read', key, value)
+    this.#history.note('registers', 'ok', 'read', key, value)
   }
 
   async #list(): Promise<void> {
     const { random, unique, session } = this.#parts
-    const wanted = Array.from({ length: 1 + random.below(3) }, (): Mop => {
-      const key = random.pick(LISTS)
-      return random.fraction() < 0.5 ? ['append', key, unique()] : ['r', key, null]
-    })
+    const wanted = drawMops(random, LISTS, unique)
     const keys = [...new Set(wanted.map(([, key]) => key))].toSorted()
-    this.#invoke('lists', 'txn', null, wanted)
+    this.#history.invoke('lists', 'txn', null, wanted)
     // Any state does: what is old shows when the transaction is applied.
     const appends = wanted.some(([f]) => f === 'append')
     const found = await session.read(appends && random.fraction() < 0.7 ? 'local' : 'strong', keys)
-    if (found === undefined) return this.#note('lists', 'fail', 'txn', null, wanted)
+    if (found === undefined) return this.#history.note('lists', 'fail', 'txn', null, wanted)
     const done = onRows(wanted, found.rows)
-    if (!appends) return this.#note('lists', 'ok', 'txn', null, done.mops)
+    if (!appends) return this.#history.note('lists', 'ok', 'txn', null, done.mops)
     const draft = { ...global(done.ops), reads: checks(keys, found.rows), basis: found.index }
     const result = await session.commit(draft)
-    this.#end('lists', 'txn', null, done.mops, result)
+    this.#history.end('lists', 'txn', null, done.mops, result)
     if (result.kind === 'refused' && result.code === 'CONFLICT')
       await this.#listAgain(wanted, result)
   }
@@ -160,14 +202,20 @@ export class Client {
     { idempotencyKey }: Result & { kind: 'refused' },
   ): Promise<void> {
     const { session, unique } = this.#parts
-    const wanted = before.map((mop): Mop => (mop[0] === 'r' ? mop : ['append', mop[1], unique()]))
+    const wanted = drawAgain(before, unique)
     const keys = [...new Set(wanted.map(([, key]) => key))].toSorted()
-    this.#invoke('lists', 'txn', null, wanted)
+    this.#history.invoke('lists', 'txn', null, wanted)
     const found = await session.read('strong', keys)
-    if (found === undefined) return this.#note('lists', 'fail', 'txn', null, wanted)
+    if (found === undefined) return this.#history.note('lists', 'fail', 'txn', null, wanted)
     const done = onRows(wanted, found.rows)
     const draft = { ...global(done.ops), reads: checks(keys, found.rows), basis: found.index }
-    this.#end('lists', 'txn', null, done.mops, await session.commit({ ...draft, idempotencyKey }))
+    this.#history.end(
+      'lists',
+      'txn',
+      null,
+      done.mops,
+      await session.commit({ ...draft, idempotencyKey }),
+    )
   }
 
   async #transfer(): Promise<void> {
@@ -176,20 +224,20 @@ export class Client {
     const [from, to] = random.shuffle([...BANK]) as [string, string]
     const amount = 1 + random.below(30)
     const value = { from, to, amount }
-    this.#invoke('transfers', 'transfer', null, value)
+    this.#history.invoke('transfers', 'transfer', null, value)
     const ops = [
       update(accounts, from, { balance: increment(-amount, 0) }),
       update(accounts, to, { balance: increment(amount) }),
     ]
-    this.#end('transfers', 'transfer', null, value, await session.commit(global(ops)))
+    this.#history.end('transfers', 'transfer', null, value, await session.commit(global(ops)))
   }
 
   async #readBank(): Promise<void> {
-    this.#invoke('transfers', 'read', null, null)
+    this.#history.invoke('transfers', 'read', null, null)
     const found = await this.#parts.session.read('strong', BANK)
-    if (found === undefined) return this.#note('transfers', 'fail', 'read', null, null)
+    if (found === undefined) return this.#history.note('transfers', 'fail', 'read', null, null)
     const held = found.rows.map((row) => [String(row[1]), Number(row[1 + BALANCE])] as const)
-    this.#note('transfers', 'ok', 'read', null, Object.fromEntries(held))
+    this.#history.note('transfers', 'ok', 'read', null, Object.fromEntries(held))
   }
 
   async #counter(): Promise<boolean> {
@@ -227,37 +275,7 @@ export class Client {
     const result = await session.commit({ tenant: 'acme', ops: [op], reads: [] })
     if (result.kind === 'unknown') await session.refresh()
   }
-
-  #invoke(history: HistoryName, f: string, key: string | null, value: unknown): void {
-    this.#note(history, 'invoke', f, key, value)
-  }
-
-  #end(
-    history: HistoryName,
-    f: string,
-    key: string | null,
-    value: unknown,
-    { kind }: Result,
-  ): void {
-    const type = kind === 'committed' ? 'ok' : kind === 'unknown' ? 'info' : 'fail'
-    this.#note(history, type, f, key, value)
-  }
-
-  #note(
-    history: HistoryName,
-    type: 'invoke' | 'ok' | 'fail' | 'info',
-    f: string,
-    key: string | null,
-    value: unknown,
-  ): void {
-    const { recorder } = this.#parts
-    recorder.note(history, this.#process, type, f, key, value)
-    // Whoever may still be at it does nothing else any more.
-    if (type === 'info') this.#process = recorder.newProcess()
-  }
 }
-
-type HistoryName = 'registers' | 'lists' | 'transfers'
 
 function global(ops: readonly WriteOp[]): Draft {
   return { tenant: '', ops, reads: [] }
@@ -269,16 +287,9 @@ function onRows(
   rows: readonly SqlRow[],
 ): { readonly mops: readonly Mop[]; readonly ops: readonly WriteOp[] } {
   const lists = new Map(rows.map((row) => [String(row[1]), decodeList(row[1 + NOTE])]))
-  const written = new Set<string>()
-  const mops = wanted.map(([f, key, value]): Mop => {
-    const list = lists.get(key)
-    if (f === 'r') return ['r', key, list ?? null]
-    lists.set(key, [...(list ?? []), value as number])
-    written.add(key)
-    return ['append', key, value]
-  })
-  const ops = [...written].map((key) =>
-    upsert(accounts, account(key, { note: encodeList(lists.get(key) ?? []) })),
+  const { mops, written } = onLists(wanted, lists)
+  const ops = Array.from(written, ([key, list]) =>
+    upsert(accounts, account(key, { note: encodeList(list) })),
   )
   return { mops, ops }
 }

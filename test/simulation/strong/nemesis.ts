@@ -6,6 +6,8 @@ import { RELIABLE, type SimNetwork } from '../world/network.ts'
 import type { MachineClock } from '../world/process.ts'
 import type { World } from '../world/world.ts'
 import type { EventKind, Plan } from './plan.ts'
+import type { ChangeConsumer } from './change-consumer.ts'
+import type { Neighbour } from './neighbour.ts'
 import type { SimRegion } from './region.ts'
 
 /** A region with its machine's parts. */
@@ -13,6 +15,8 @@ export interface Machine {
   readonly region: SimRegion
   readonly disk: SimDisk
   readonly clock: MachineClock
+  readonly consumer: ChangeConsumer
+  readonly neighbour: Neighbour
 }
 
 /** What a nemesis is made of. */
@@ -24,11 +28,14 @@ export interface NemesisParts {
   readonly machines: readonly Machine[]
 }
 
+const HOUR_MS = 3_600_000
+
 export class Nemesis {
   readonly #parts: NemesisParts
   readonly #random: SeededRandom
   /** Ends of the faults that are on. */
   readonly #ends = new Set<() => void>()
+  #isHourOff = false
   #isOver = false
 
   constructor(parts: NemesisParts) {
@@ -43,6 +50,10 @@ export class Nemesis {
       disk.rates = i === plan.liar ? plan.disk : { ...plan.disk, lieMs: 0 }
     }
     for (const [kind, meanMs] of plan.events) this.#schedule(kind, meanMs)
+    for (const [i, { region }] of machines.entries()) {
+      const atMs = plan.upgradesAtMs[i]
+      if (atMs !== undefined) this.#parts.world.scheduler.after(atMs, () => upgrade(region))
+    }
   }
 
   /** Ends every fault, and begins no other; but for one region, which stays down. */
@@ -52,7 +63,11 @@ export class Nemesis {
     world.note(`heal but ${downRegion}`)
     for (const end of [...this.#ends]) end()
     network.rates = RELIABLE
-    for (const { disk } of machines) disk.rates = SOUND
+    for (const { disk, clock, region } of machines) {
+      disk.rates = SOUND
+      clock.set()
+      upgrade(region)
+    }
     log.awayUntilMs = 0
     const down = machines[downRegion ?? -1]?.region
     if (down === undefined) return
@@ -70,7 +85,7 @@ export class Nemesis {
   }
 
   #strike(kind: EventKind): void {
-    if (kind !== 'crash') this.#parts.world.count(`fault.${kind}`)
+    if (kind !== 'crash' && kind !== 'clock-hour') this.#parts.world.count(`fault.${kind}`)
     switch (kind) {
       case 'one-way':
         return this.#oneWay()
@@ -84,6 +99,8 @@ export class Nemesis {
         return this.#crash()
       case 'clock-jump':
         return this.#jump()
+      case 'clock-hour':
+        return this.#hour()
       case 'slow-spell':
         return this.#slowSpell()
     }
@@ -129,7 +146,10 @@ export class Nemesis {
   }
 
   #crash(): void {
-    const { region, disk } = this.#machine()
+    // A seeding is short, and much may go wrong in it.
+    const seeding = this.#parts.machines.find(({ region }) => region.isSeeding())
+    const isWanted = seeding !== undefined && this.#random.fraction() < 0.7
+    const { region, disk } = isWanted ? seeding : this.#machine()
     const crash = (): void => {
       if (this.#isOver || region.isDown()) return
       this.#parts.world.count('fault.crash')
@@ -146,6 +166,21 @@ export class Nemesis {
     const ms = Math.floor((this.#random.fraction() - 0.5) * 8_000)
     this.#parts.world.note(`${region.name} clock ${ms}`)
     clock.jump(ms)
+  }
+
+  /** For a while a clock is an hour off; one at a time: most are right. */
+  #hour(): void {
+    const { clock, region } = this.#machine()
+    if (this.#isHourOff) return
+    this.#isHourOff = true
+    this.#parts.world.count('fault.clock-hour')
+    const ms = this.#random.fraction() < 0.5 ? HOUR_MS : -HOUR_MS
+    this.#parts.world.note(`${region.name} clock ${ms}`)
+    clock.jump(ms)
+    this.#endAfter(6_000, () => {
+      clock.set()
+      this.#isHourOff = false
+    })
   }
 
   #slowSpell(): void {
@@ -171,4 +206,13 @@ export class Nemesis {
   #places(): string[] {
     return [...this.#parts.machines.map(({ region }) => region.name), LOG_PLACE]
   }
+}
+
+/** A node of an older release ends, and one of this release starts in its place. */
+function upgrade(region: SimRegion): void {
+  if (!region.isOld()) return
+  region.upgrade()
+  if (region.isDown()) return
+  region.crash()
+  region.start()
 }

@@ -13,6 +13,7 @@ const EVENTS = [
   'pause',
   'crash',
   'clock-jump',
+  'clock-hour',
   'slow-spell',
 ] as const
 export type EventKind = (typeof EVENTS)[number]
@@ -46,6 +47,14 @@ export interface Plan {
   /** Clients that only read, all at one region, fast. */
   readonly readers: number
   readonly readersAt: number
+  /** The share of a region's writes that share their commit with those of others. */
+  readonly neighbours: number
+  /** How far a clock may be from those of most regions; undefined: nobody asks. */
+  readonly maxSkewMs: number | undefined
+  /** How far records may be ahead of the time; undefined: any, as where nodes do not hear each other. */
+  readonly mostAheadMs: number | undefined
+  /** Until when each region's node is of an older release; undefined: never. */
+  readonly upgradesAtMs: readonly (number | undefined)[]
 }
 
 /** Swarm testing (Groce et al., 2012): each run has some faults often, rather than all rarely. */
@@ -56,13 +65,14 @@ export function drawPlan(random: SeededRandom): Plan {
   const maxRetainedRecords = random.pick([undefined, 4, 8, 100_000])
   // A region that was left behind needs another that has what it reported to have.
   const mayLie = maxRetainedRecords === undefined || maxRetainedRecords > 1_000
+  const fast = random.below(4 * REGIONS.length)
   const events = new Map<EventKind, number>()
   for (const kind of EVENTS) if (random.fraction() < 0.5) events.set(kind, between(1_500, 6_000))
   return {
     clients: 3 + random.below(4),
-    thinkMs: random.pick([500, 1_000, 2_500]),
+    thinkMs: random.pick([600, 1_500, 3_000]),
     mix: drawMix(random),
-    safetyMs: between(20_000, 35_000),
+    safetyMs: between(13_000, 21_000),
     timeoutMs: random.pick([800, 2_000, 4_000]),
     maxAttempts: 2 + random.below(4),
     limits: {
@@ -73,8 +83,8 @@ export function drawPlan(random: SeededRandom): Plan {
     },
     sweepEveryMs: between(300, 1_500),
     prefix: random.pick([0, 0, 200, 240, 250]),
-    clocks: REGIONS.map(() => ({
-      rate: 1 + between(-0.02, 0.02),
+    clocks: REGIONS.map((_, i) => ({
+      rate: (i === fast ? 1.1 : 1) + between(-0.02, 0.02),
       errorMs: Math.floor(between(-200, 200)),
     })),
     delays: drawDelays(random),
@@ -101,13 +111,25 @@ export function drawPlan(random: SeededRandom): Plan {
     lateRegion: mayLie && random.fraction() < 0.5 ? random.below(REGIONS.length) : undefined,
     readers: random.pick([0, 0, 3]),
     readersAt: random.below(REGIONS.length),
+    neighbours: random.pick([0, 0, 0.3]),
+    maxSkewMs: random.pick([undefined, 500, 10_000]),
+    mostAheadMs: undefined,
+    upgradesAtMs: drawUpgrades(random),
   }
 }
 
 function drawMix(random: SeededRandom): Mix {
-  const weights = WORKS.map((work) => [work, random.fraction() < 0.7 ? random.fraction() : 0])
+  const weights = WORKS.map((work) => [work, random.fraction() < 0.5 ? random.fraction() : 0])
   const mix = Object.fromEntries(weights) as Mix
   return WORKS.some((work) => mix[work] > 0) ? mix : { ...mix, register: 1, list: 1 }
+}
+
+/** In most runs all nodes are of this release; in others some are upgraded, one after another. */
+function drawUpgrades(random: SeededRandom): (number | undefined)[] {
+  const isMixed = random.fraction() < 0.25
+  return REGIONS.map(() =>
+    isMixed && random.fraction() < 0.7 ? 1_000 + random.below(12_000) : undefined,
+  )
 }
 
 function drawDelays(random: SeededRandom): Map<string, number> {

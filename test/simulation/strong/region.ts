@@ -1,5 +1,6 @@
 /** A region: a machine with a disk and a clock, and on it a node that serves the strong engine. */
 import { createStrongEngine, type StrongEngine } from '../../../replication/strong/strong-engine.ts'
+import { ClockMonitor, tellClock } from '../../../replication/strong/clocks/clock-monitor.ts'
 import { createSnapshotServer } from '../../../replication/strong/snapshot-server.ts'
 import { startTrimmer } from '../../../replication/strong/trimmer.ts'
 import { createOutboxFeed } from '../../../cdc/capture/outbox-feed.ts'
@@ -7,13 +8,19 @@ import type { StrongFaults } from '../../../replication/strong/faults.ts'
 import { selectPosition, readPosition } from '../../../replication/strong/log-batch.ts'
 import type { LogGroupLimits } from '../../../replication/strong/log-group-options.ts'
 import { asMeridianError, MeridianError } from '../../../src/core/errors.ts'
+import type { ListQuery } from '../../../src/core/list-query.ts'
 import type { TransactionRequest } from '../../../src/core/operations.ts'
-import type { Store } from '../../../src/core/ports/store.ts'
+import type { Channel } from '../../../src/core/ports/transport.ts'
+import type { Statement, StatementResult, Store } from '../../../src/core/ports/store.ts'
 import { PROCESS_CALLER } from '../../../src/core/principal.ts'
 import type { SeededRandom } from '../../../src/core/seeded-random.ts'
 import { StoreClock } from '../../../src/core/store-clock.ts'
 import type { SqlRow } from '../../../src/core/values.ts'
+import type { CompiledTable } from '../../../src/schema/compiled.ts'
+import { selectList, takePage, type StoredRow } from '../../../src/sql/select.ts'
 import { accounts, schema } from '../../support/strong-region.ts'
+import type { ChangeConsumer } from './change-consumer.ts'
+import type { Neighbour } from './neighbour.ts'
 import type { SimLog } from '../world/commit-log.ts'
 import type { SimDisk } from '../world/disk.ts'
 import type { PeerNetwork } from '../world/peer-network.ts'
@@ -33,12 +40,27 @@ export type NodeRequest =
       readonly ids: readonly string[]
       readonly timeoutMs: number
     }
+  | {
+      readonly kind: 'scan'
+      readonly level: 'strong' | 'local'
+      readonly table: CompiledTable
+      readonly tenant: string
+      readonly queries: readonly ListQuery[]
+      readonly timeoutMs: number
+    }
 
 /** What it answers. */
 export type NodeAnswer =
   | { readonly kind: 'committed'; readonly index: number; readonly updated: readonly SqlRow[] }
   /** Rows of one moment, and the index of that moment. */
   | { readonly kind: 'rows'; readonly index: number; readonly rows: readonly SqlRow[] }
+  /** Ranges of one moment; `nowMs`: what expiry was judged by. */
+  | {
+      readonly kind: 'pages'
+      readonly index: number
+      readonly nowMs: number
+      readonly pages: readonly (readonly StoredRow[])[]
+    }
   | { readonly kind: 'failed'; readonly error: MeridianError }
 
 /** What a region is made of. */
@@ -57,6 +79,12 @@ export interface RegionParts {
   readonly limits: Partial<LogGroupLimits>
   readonly faults: StrongFaults
   readonly sweepEveryMs: number
+  readonly consumer: ChangeConsumer
+  readonly neighbour: Neighbour
+  /** How far a clock may be from those of most regions; undefined: nobody asks. */
+  readonly maxSkewMs: number | undefined
+  /** What the node is at first; `upgrade` makes it of this release. Undefined: it is already. */
+  readonly firstMachineVersion: number | undefined
   /** Told when the group stopped: a correct run never does. */
   readonly onFailure: (error: unknown) => void
 }
@@ -65,13 +93,15 @@ const OPEN_AGAIN_MS = 100
 /** Small parts, so that much happens between them. */
 const PAGE_ROWS = 4
 const SEEDING = { creditBytes: 1_000, silenceTimeoutMs: 3_000, maxBackoffMs: 1_000 }
+const ASK_CLOCKS_MS = 5_000
 const TRIMMING = { reportIntervalMs: 700, trimIntervalMs: 1_500 }
 const ROW_COLUMNS = `tenant, ${accounts.physical.map((c) => c.name).join(', ')}, _ver`
 
 export class SimRegion {
   readonly name: string
   readonly #parts: RegionParts
-  #reseeds = 0
+  #wasSeeded = false
+  #machineVersion: number | undefined
   #process: SimProcess
   #engine: StrongEngine | undefined
   #store: Store | undefined
@@ -79,13 +109,14 @@ export class SimRegion {
   constructor(parts: RegionParts) {
     this.name = parts.name
     this.#parts = parts
+    this.#machineVersion = parts.firstMachineVersion
     this.#process = new SimProcess(parts.world.scheduler, parts.clock, parts.random)
     this.#process.kill()
   }
 
-  /** How often its copy was made from a peer's. */
-  reseeds(): number {
-    return this.#reseeds
+  /** Whether its copy may have been made from a peer's: one that crashes then may not say so. */
+  wasSeeded(): boolean {
+    return this.#wasSeeded
   }
 
   /** The last index that the running node has applied; undefined where none runs. */
@@ -93,6 +124,11 @@ export class SimRegion {
     if (this.#process.isKilled() || this.#engine === undefined) return undefined
     const { applied, reseeding } = this.#engine.status()
     return reseeding === undefined ? applied : undefined
+  }
+
+  /** Whether its copy is being made from a peer's. */
+  isSeeding(): boolean {
+    return !this.isDown() && this.#engine?.status().reseeding !== undefined
   }
 
   isRunning(): boolean {
@@ -109,7 +145,7 @@ export class SimRegion {
     this.#note('start')
     const process = new SimProcess(world.scheduler, clock, random)
     this.#process = process
-    this.#store = disk.open(process)
+    this.#store = this.#parts.neighbour.beside(disk.open(process))
     void this.#open(process, this.#store)
   }
 
@@ -131,6 +167,16 @@ export class SimRegion {
     this.#process.resume()
   }
 
+  isOld(): boolean {
+    return this.#machineVersion !== undefined
+  }
+
+  /** From the next start on its node is of this release. */
+  upgrade(): void {
+    this.#note('upgrade')
+    this.#machineVersion = undefined
+  }
+
   /** Handles a request that arrived; `answer` is called at most once, by a process that runs. */
   receive(request: NodeRequest, answer: (answer: NodeAnswer) => void): void {
     const process = this.#process
@@ -143,8 +189,12 @@ export class SimRegion {
   }
 
   async #open(process: SimProcess, store: Store): Promise<void> {
-    const { log, peers, faults, limits, onFailure } = this.#parts
+    const { log, peers, regions, faults, limits, onFailure } = this.#parts
     const name = this.name
+    this.#listen(process, (channel) => channel.close())
+    const monitor = this.#watchClock(process)
+    const machineVersion = this.#machineVersion
+    await monitor?.firstRound()
     try {
       const [row] = await store.read([{ sql: 'SELECT hlc FROM _tx', args: [] }])
       const engine = await createStrongEngine({
@@ -156,10 +206,12 @@ export class SimRegion {
         runtime: process.runtime,
         admit: () => Promise.resolve(),
         limits,
-        faults,
+        faults: machineVersion === undefined ? faults : { ...faults, machineVersion },
+        versions: { region: name, regions, support: log.support(name, process) },
+        ...(monitor === undefined ? {} : { requireInStep: () => monitor.requireInStep() }),
         seeding: {
           region: name,
-          peers: this.#parts.regions.filter((other) => other !== name),
+          peers: regions.filter((other) => other !== name),
           transport: peers.transport(name, process),
           retention: log.retention(name, process),
           onProgress: (_group, progress) => this.#noteReseed(progress?.peer),
@@ -177,20 +229,42 @@ export class SimRegion {
     }
   }
 
+  /** A node tells its clock from its start on, and has a snapshot when it is open. */
+  #listen(process: SimProcess, onSnapshot: (channel: Channel) => void): void {
+    this.#parts.peers.serve(this.name, process, (channel, service) => {
+      if (service === 'clock') tellClock(channel, process.runtime.clock)
+      else onSnapshot(channel)
+    })
+  }
+
+  #watchClock(process: SimProcess): ClockMonitor | undefined {
+    const { regions, maxSkewMs, peers, faults } = this.#parts
+    if (maxSkewMs === undefined) return undefined
+    const { runtime } = process
+    return new ClockMonitor({
+      peers: regions.filter((other) => other !== this.name),
+      regionCount: regions.length,
+      transport: peers.transport(this.name, process),
+      onChange: ({ isInStep }) => this.#note(`clock in step ${isInStep}`),
+      ...{ maxSkewMs, runtime, faults, intervalMs: ASK_CLOCKS_MS },
+    })
+  }
+
   /** Snapshots for the others, and a log no longer than all need. */
   #serve(process: SimProcess, store: Store, engine: StrongEngine): void {
-    const { log, peers, regions, maxRetainedRecords } = this.#parts
+    const { log, regions, maxRetainedRecords, consumer } = this.#parts
     const { name } = this
     const { runtime } = process
     const source = `${name}.1`
     const feed = createOutboxFeed({ store, schema, source })
+    consumer.follow(process, feed)
     const server = createSnapshotServer({
       source,
       regions: regions.filter((other) => other !== name),
       groups: [engine.offer(() => ({ feed, onPosition: () => undefined }), PAGE_ROWS)],
       runtime,
     })
-    peers.serve(name, process, (channel) => server.accept(channel, PROCESS_CALLER))
+    this.#listen(process, (channel) => server.accept(channel, PROCESS_CALLER))
     if (maxRetainedRecords === undefined) return
     startTrimmer({
       region: name,
@@ -205,7 +279,7 @@ export class SimRegion {
   }
 
   #noteReseed(peer: string | null | undefined): void {
-    if (peer === undefined) this.#reseeds += 1
+    this.#wasSeeded = true
     this.#parts.world.count(peer === undefined ? 'reseed.whole' : 'reseed.asked')
     this.#note(`reseed ${peer ?? 'whole'}`)
   }
@@ -224,6 +298,7 @@ export class SimRegion {
       const engine = this.#engine
       if (engine === undefined) throw refused(this.name)
       if (request.kind === 'read') return await this.#read(engine, request)
+      if (request.kind === 'scan') return await this.#scan(engine, request)
       const { timeoutMs } = request
       const result = await engine.commit(request.request, { timeoutMs })
       return { kind: 'committed', index: result.position.seq, updated: result.updated }
@@ -237,7 +312,30 @@ export class SimRegion {
     engine: StrongEngine,
     request: Extract<NodeRequest, { kind: 'read' }>,
   ): Promise<NodeAnswer> {
-    const { level, ids, timeoutMs } = request
+    const [rows, index] = await this.#select(engine, request, () => [byIds(request.ids)])
+    return { kind: 'rows', index, rows: rows[0]?.rows ?? [] }
+  }
+
+  async #scan(
+    engine: StrongEngine,
+    request: Extract<NodeRequest, { kind: 'scan' }>,
+  ): Promise<NodeAnswer> {
+    const { table, tenant, queries } = request
+    let nowMs = 0
+    const [results, index] = await this.#select(engine, request, () => {
+      nowMs = engine.logTimeMs()
+      return queries.map((query) => selectList(table, tenant, query, nowMs))
+    })
+    const pages = queries.map(({ limit }, i) => takePage(table, limit, results[i]?.rows ?? []).rows)
+    return { kind: 'pages', index, nowMs, pages }
+  }
+
+  /** Reads once the region is where the level asks for; the position is of the same moment. */
+  async #select(
+    engine: StrongEngine,
+    { level, timeoutMs }: Extract<NodeRequest, { kind: 'read' | 'scan' }>,
+    statements: () => readonly Statement[],
+  ): Promise<readonly [results: readonly StatementResult[], index: number]> {
     const checkWhole = engine.seal()
     if (level === 'strong') {
       const { clock } = this.#parts
@@ -245,9 +343,10 @@ export class SimRegion {
       const index = await engine.readIndex({ timeoutMs })
       await engine.waitApplied(index, { timeoutMs: deadlineMs - clock.elapsedMs() })
     }
-    const [position, rows] = await (this.#store as Store).read([selectPosition(GROUP), byIds(ids)])
+    const read = [selectPosition(GROUP), ...statements()]
+    const [position, ...results] = await (this.#store as Store).read(read)
     checkWhole()
-    return { kind: 'rows', index: readPosition(position).index, rows: rows?.rows ?? [] }
+    return [results, readPosition(position).index]
   }
 
   #note(what: string): void {

@@ -5,7 +5,10 @@
 import { isErrorCode } from '../../../src/core/errors.ts'
 import type { ErrorCode } from '../../../src/core/errors.ts'
 import type { ReadCheck, WriteOp } from '../../../src/core/operations.ts'
+import type { ListQuery } from '../../../src/core/list-query.ts'
 import type { SeededRandom } from '../../../src/core/seeded-random.ts'
+import type { StoredRow } from '../../../src/sql/select.ts'
+import type { CompiledTable } from '../../../src/schema/compiled.ts'
 import type { SqlRow } from '../../../src/core/values.ts'
 import type { SimNetwork } from '../world/network.ts'
 import type { World } from '../world/world.ts'
@@ -69,19 +72,37 @@ export class Session {
     level: 'strong' | 'local',
     ids: readonly string[],
   ): Promise<{ readonly index: number; readonly rows: readonly SqlRow[] } | undefined> {
-    const { recorder, timeoutMs, home } = this.#parts
-    const floor = recorder.floor()
-    for (let attempt = 0; attempt < 2; attempt++) {
-      const region = attempt === 0 ? home : this.#any()
-      const answer = await this.#call(region, { kind: 'read', level, ids, timeoutMs })
-      if (answer?.kind !== 'rows') continue
-      const { index, rows } = answer
-      this.#learn(index)
-      recorder.seen.push({ level, floor, index, ids, rows })
-      this.#parts.world.note(`${this.#parts.id} read ${level} ${index} ${rows.length}`)
-      return { index, rows }
+    const { recorder, timeoutMs } = this.#parts
+    const [floor, began] = [recorder.floor(), recorder.moment()]
+    const answer = await this.#ask('rows', { kind: 'read', level, ids, timeoutMs })
+    if (answer === undefined) return undefined
+    const { index, rows } = answer
+    recorder.seen.push({ level, began, floor, index, ids, rows })
+    this.#parts.world.note(`${this.#parts.id} read ${level} ${index} ${rows.length}`)
+    return { index, rows }
+  }
+
+  /** Ranges of a table at one moment; undefined where no region gave them. */
+  async scan(
+    level: 'strong' | 'local',
+    table: CompiledTable,
+    tenant: string,
+    queries: readonly ListQuery[],
+  ): Promise<
+    { readonly index: number; readonly pages: readonly (readonly StoredRow[])[] } | undefined
+  > {
+    const { recorder, timeoutMs } = this.#parts
+    const [floor, began] = [recorder.floor(), recorder.moment()]
+    const request = { kind: 'scan', level, table, tenant, queries, timeoutMs } as const
+    const answer = await this.#ask('pages', request)
+    if (answer === undefined) return undefined
+    const { index, nowMs, pages } = answer
+    for (const [i, query] of queries.entries()) {
+      const rows = pages[i] ?? []
+      recorder.ranges.push({ level, began, floor, index, table, tenant, query, nowMs, rows })
     }
-    return undefined
+    this.#parts.world.note(`${this.#parts.id} scan ${level} ${index} ${pages.map((p) => p.length)}`)
+    return { index, pages }
   }
 
   /** Commits; repeats through any region while it has no answer that decides it. */
@@ -90,13 +111,13 @@ export class Session {
     this.#made += 1
     const txId = `${id}-${this.#made}`
     const idempotencyKey = draft.idempotencyKey ?? txId
-    const floor = recorder.floor()
+    const [floor, began] = [recorder.floor(), recorder.moment()]
     const { tenant, ops, reads, basis = this.#known } = draft
     const request = {
       ...{ txId, tenant, ops, reads, idempotencyKey, contentHash: txId, basis, issuedAtMs: 0 },
     }
     const sent = (outcome: SentTransaction['outcome']): void => {
-      recorder.transactions.push({ txId, floor, outcome })
+      recorder.transactions.push({ txId, floor, began, ended: recorder.moment(), outcome })
       world.note(`${txId} ${JSON.stringify(outcome)}`)
     }
     let mayBeThere = false
@@ -115,7 +136,8 @@ export class Session {
       const error = answer?.kind === 'failed' ? answer.error : undefined
       const code = DECIDED.find((one) => one === error?.code)
       if (code !== undefined) {
-        sent({ kind: 'refused', code })
+        const reads = error?.details?.['reads'] as readonly number[] | undefined
+        sent({ kind: 'refused', code, ...(reads === undefined ? {} : { reads }) })
         return { kind: 'refused', code, idempotencyKey }
       }
       if (error?.retry !== 'safe') mayBeThere = true
@@ -134,6 +156,21 @@ export class Session {
   /** Reads where the log is, so that what is sent next is not too old. */
   async refresh(): Promise<void> {
     await this.read('local', [])
+  }
+
+  /** Of the client's region, or else of another. */
+  async #ask<K extends 'rows' | 'pages'>(
+    kind: K,
+    request: NodeRequest,
+  ): Promise<Extract<NodeAnswer, { kind: K }> | undefined> {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const region = attempt === 0 ? this.#parts.home : this.#any()
+      const answer = await this.#call(region, request)
+      if (answer?.kind !== kind) continue
+      this.#learn((answer as Extract<NodeAnswer, { index: number }>).index)
+      return answer as Extract<NodeAnswer, { kind: K }>
+    }
+    return undefined
   }
 
   /** Undefined: no answer in time. */

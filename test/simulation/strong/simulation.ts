@@ -1,7 +1,10 @@
 /** One run: three regions of the real strong engine through a seed's faults, then without any. */
-import { encodeRecord } from '../../../replication/strong/record.ts'
+import { decodeRecord, encodeRecord } from '../../../replication/strong/record.ts'
 import type { StrongFaults } from '../../../replication/strong/faults.ts'
-import type { Statement } from '../../../src/core/ports/store.ts'
+import { readOutbox } from '../../../cdc/capture/outbox-reader.ts'
+import { logSource, type Change } from '../../../src/core/change.ts'
+import type { LogEntry } from '../../../src/core/ports/commit-log.ts'
+import type { Statement, Store } from '../../../src/core/ports/store.ts'
 import { Connection } from '../../../src/drivers/store/connection.ts'
 import { createSchema } from '../../../src/schema/ddl.ts'
 import { SYSTEM_TABLES } from '../../../src/schema/system-tables.ts'
@@ -21,11 +24,14 @@ import { DatabasePool } from '../world/database-pool.ts'
 import { SimDisk, type DiskMutants } from '../world/disk.ts'
 import { SimNetwork } from '../world/network.ts'
 import { PeerNetwork } from '../world/peer-network.ts'
-import { MachineClock } from '../world/process.ts'
+import { EPOCH_MS, MachineClock } from '../world/process.ts'
 import { World } from '../world/world.ts'
+import { ChangeConsumer } from './change-consumer.ts'
 import { violationsOf, type FinalRegion } from './checks.ts'
 import { BANK, Client, COUNTER, OPENING_BALANCE } from './client.ts'
 import { Recorder } from './history.ts'
+import { Neighbour } from './neighbour.ts'
+import { KIND, ROSTER } from './range-work.ts'
 import { Nemesis, type Machine } from './nemesis.ts'
 import { drawPlan, REGIONS, type Plan } from './plan.ts'
 import { GROUP, SimRegion } from './region.ts'
@@ -65,6 +71,8 @@ export interface RunReport {
 /** After the last fault everything must be over by then. */
 const PROGRESS_MS = 60_000
 const PROBES = 2
+/** Of the release before control records. */
+const OLD_VERSION = 2
 const PROBE_PAUSE_MS = 200
 
 let pool: DatabasePool | undefined
@@ -202,10 +210,15 @@ class Run {
     const regions = await this.#finalRegions()
     const window = this.#plan.limits.outcomeWindowRecords as number
     const entries = this.#log.entries(GROUP)
-    violations.push(...this.#failures)
+    violations.push(...this.#failures, ...this.#ahead(entries))
     violations.push(...violationsOf(entries, window, this.#recorder, regions))
     for (const { group } of regions) trace.fold(group)
     counters.add('log.records', entries.length)
+    const raised = entries.filter(({ payload }) => decodeRecord(payload).kind === 'control')
+    counters.add('log.raised', raised.length)
+    for (const { emitted } of regions) counters.add('changes.told', emitted?.length ?? 0)
+    for (const { neighbour } of this.#machines)
+      counters.add('neighbour.written', neighbour.written())
     return {
       seed: this.#options.seed,
       hash: trace.hash(),
@@ -218,15 +231,38 @@ class Run {
     }
   }
 
+  /** Rule 15: no record carries a clock that is far ahead. */
+  #ahead(entries: readonly LogEntry[]): string[] {
+    const { mostAheadMs } = this.#plan
+    const appendedMs = this.#log.appendedMs(GROUP)
+    return entries.flatMap(({ index, payload }) => {
+      const aheadMs = decodeRecord(payload).nowMs - EPOCH_MS - (appendedMs[index - 1] as number)
+      return mostAheadMs === undefined || aheadMs <= mostAheadMs
+        ? []
+        : [`clock: record ${index} is ${Math.round(aheadMs)} ms ahead`]
+    })
+  }
+
   #finalRegions(): Promise<FinalRegion[]> {
-    const all = this.#machines.map(async ({ region, disk }) => {
+    const all = this.#machines.map(async ({ region, disk, consumer, neighbour }) => {
       const store = { read: async (statements: readonly Statement[]) => disk.inspect(statements) }
+      // It is read and nothing else.
+      const entries = await readOutbox(
+        store as Store,
+        schema,
+        `${region.name}.1`,
+        0,
+        Number.MAX_SAFE_INTEGER,
+      )
       return {
         name: region.name,
+        changes: entries.map(({ change }) => change),
+        emitted: disk.hasForgotten() ? undefined : consumer.emitted,
+        complaints: neighbour.complaints(disk),
         accounts: await rowsOf(store, accounts),
         sessions: await rowsOf(store, sessions),
         group: await groupState(store),
-        outbox: region.reseeds() === 0 ? await replicatedState(store) : undefined,
+        outbox: region.wasSeeded() ? undefined : await replicatedState(store),
       }
     })
     return Promise.all(all)
@@ -245,7 +281,11 @@ class Run {
   }
 
   async #openBooks(): Promise<void> {
-    const rows = [account(COUNTER), ...BANK.map((id) => account(id, { balance: OPENING_BALANCE }))]
+    const rows = [
+      account(COUNTER),
+      ...BANK.map((id) => account(id, { balance: OPENING_BALANCE })),
+      ...ROSTER.slice(0, 2).map((id) => account(id, { ratio: KIND.roster })),
+    ]
     const session = this.#session('books', 0)
     const draft = { tenant: '', ops: [insert(accounts, ...rows)], reads: [] }
     for (;;) {
@@ -280,6 +320,8 @@ class Run {
     const drawn = this.#plan.clocks[i] as Plan['clocks'][number]
     const clock = new MachineClock(this.#world.scheduler, drawn.rate, drawn.errorMs)
     const disk = new SimDisk(this.#world, name, databases, mutants.disk)
+    const consumer = new ChangeConsumer((last) => this.#toldOf(name, last))
+    const neighbour = new Neighbour(name, this.#plan.neighbours, this.#world.fork())
     const region = new SimRegion({
       ...{ name, world: this.#world, random: this.#world.fork(), clock, disk, log: this.#log },
       peers: this.#peers,
@@ -288,9 +330,17 @@ class Run {
       limits: this.#plan.limits,
       faults: mutants.engine ?? {},
       sweepEveryMs: this.#plan.sweepEveryMs,
+      ...{ consumer, neighbour, maxSkewMs: this.#plan.maxSkewMs },
+      firstMachineVersion: this.#plan.upgradesAtMs[i] === undefined ? undefined : OLD_VERSION,
       onFailure: (error) => this.#failures.push(`stopped: ${name}: ${String(error)}`),
     })
-    return { region, disk, clock }
+    return { region, disk, clock, consumer, neighbour }
+  }
+
+  /** Whoever is told of a change knows that the log has come to it. */
+  #toldOf(region: string, { origin, localSeq }: Change): void {
+    this.#world.note(`${region} told of ${localSeq}`)
+    if (origin.source === logSource(GROUP)) this.#recorder.told(origin.seq)
   }
 
   #client(i: number, unique: () => number, id = `c${i}`): Client {

@@ -10,6 +10,7 @@ import type {
   LogTail,
   LogTailHandlers,
 } from '../../../src/core/ports/commit-log.ts'
+import type { MachineSupport } from '../../../src/core/ports/machine-support.ts'
 import type { LogRetention } from '../../../src/core/ports/log-retention.ts'
 import type { SeededRandom } from '../../../src/core/seeded-random.ts'
 import type { SimNetwork } from './network.ts'
@@ -29,11 +30,15 @@ export interface LogMutants {
 
 interface Group {
   readonly entries: LogEntry[]
+  /** When each was appended, in virtual time. */
+  readonly appendedMs: number[]
   readonly indexById: Map<string, number>
   /** The first index that is kept. */
   first: number
   /** From where each region needs the group. */
   readonly reported: Map<string, number>
+  /** The machine's version that each region supports. */
+  readonly supported: Map<string, number>
 }
 
 const REQUEST_TIMEOUT_MS = 3_000
@@ -74,6 +79,7 @@ export class SimLog {
     }
     const index = log.entries.length + 1
     log.entries.push({ index, id, payload })
+    log.appendedMs.push(this.world.scheduler.nowMs())
     log.indexById.set(id, index)
     this.#revision += 1
     this.world.note(`${group} ${index} ${id}`)
@@ -83,6 +89,11 @@ export class SimLog {
 
   entries(group: string): readonly LogEntry[] {
     return this.#group(group).entries
+  }
+
+  /** When the entries were appended, in virtual time. */
+  appendedMs(group: string): readonly number[] {
+    return this.#group(group).appendedMs
   }
 
   end(group: string): number {
@@ -120,6 +131,20 @@ export class SimLog {
         }),
       reported: (group) =>
         this.ask(place, process, 'reported', 0, () => new Map(this.#group(group).reported)),
+    }
+  }
+
+  /** What regions said of the versions that they evaluate; kept beside the groups, too. */
+  support(place: string, process: SimProcess): MachineSupport {
+    return {
+      report: (group, region, version) =>
+        this.ask(place, process, 'support', COMMIT_MS, () => {
+          this.#revision += 1
+          const { supported } = this.#group(group)
+          supported.set(region, version)
+        }),
+      reported: (group) =>
+        this.ask(place, process, 'supported', 0, () => new Map(this.#group(group).supported)),
     }
   }
 
@@ -175,7 +200,10 @@ export class SimLog {
   #group(name: string): Group {
     let group = this.#groups.get(name)
     if (group === undefined) {
-      group = { entries: [], indexById: new Map(), first: 1, reported: new Map() }
+      group = {
+        ...{ entries: [], appendedMs: [], indexById: new Map(), first: 1 },
+        ...{ reported: new Map(), supported: new Map() },
+      }
       this.#groups.set(name, group)
     }
     return group

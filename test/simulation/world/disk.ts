@@ -43,6 +43,8 @@ export interface DiskMutants {
   readonly answerBeforeCommit?: boolean
   /** Rule 14: a transaction that fails takes those with it that share its commit. */
   readonly shareFate?: boolean
+  /** Rule 14: what a transaction did before it failed stays, in the commit of its neighbours. */
+  readonly keepFailed?: boolean
 }
 
 interface Pending {
@@ -69,6 +71,7 @@ export class SimDisk {
   #queue: Pending[] = []
   #isSyncing = false
   #life = 0
+  #hasForgotten = false
   #duringSync: (() => void) | undefined
   /** What was committed, to begin again without the end of it. */
   #committed: { readonly statements: readonly BoundStatement[]; readonly atMs: number }[] = []
@@ -90,6 +93,11 @@ export class SimDisk {
   /** Queries what is committed, at once and outside of the run. */
   inspect(statements: readonly Statement[]): readonly StatementResult[] {
     return statements.map((statement, i) => this.#connection.execute(bound(statement), i))
+  }
+
+  /** Whether it has lost what it had called synced. */
+  hasForgotten(): boolean {
+    return this.#hasForgotten
   }
 
   /** Runs `run` once, while the next write is on its way to the disk. */
@@ -185,6 +193,7 @@ export class SimDisk {
       this.#connection,
       group.map(({ statements }) => statements),
       'memory',
+      this.#mutants,
     )
     const failed = outcomes.find((outcome) => !outcome.ok)
     this.#world.note(`${this.#name} commit ${outcomes.map(({ ok }) => (ok ? 1 : 0)).join('')}`)
@@ -201,6 +210,7 @@ export class SimDisk {
     const fromMs = this.#world.scheduler.nowMs() - lieMs * this.#random.fraction()
     const kept = this.#committed.filter(({ atMs }) => atMs < fromMs)
     if (kept.length === this.#committed.length) return
+    this.#hasForgotten = true
     this.#world.count('disk.synced-write-lost', this.#committed.length - kept.length)
     const connection = this.#pool.take()
     for (const { statements } of kept) commitGroup(connection, [statements], 'memory')

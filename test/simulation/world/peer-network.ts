@@ -4,13 +4,13 @@
  * process that it is for.
  */
 import { MeridianError } from '../../../src/core/errors.ts'
-import type { Channel, Transport } from '../../../src/core/ports/transport.ts'
+import type { Channel, ChannelService, Transport } from '../../../src/core/ports/transport.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimProcess } from './process.ts'
 import type { World } from './world.ts'
 
 /** Takes channels over that others open. */
-export type Accept = (channel: Channel) => void
+export type Accept = (channel: Channel, service: ChannelService) => void
 
 interface Server {
   readonly process: SimProcess
@@ -40,11 +40,16 @@ export class PeerNetwork {
   transport(from: string, process: SimProcess): Transport {
     return {
       request: () => Promise.reject(unreachable(from, 'any')),
-      connect: (to) => this.#connect(from, process, to),
+      connect: (to, service) => this.#connect(from, process, to, service),
     }
   }
 
-  #connect(from: string, process: SimProcess, to: string): Promise<Channel> {
+  #connect(
+    from: string,
+    process: SimProcess,
+    to: string,
+    service: ChannelService,
+  ): Promise<Channel> {
     return new Promise((resolve, reject) => {
       if (process.isKilled()) return
       const near = new ChannelEnd(this, process, from, to)
@@ -58,7 +63,7 @@ export class PeerNetwork {
           const far = new ChannelEnd(this, server.process, to, from)
           near.join(far)
           far.join(near)
-          server.accept(far)
+          server.accept(far, service)
           far.carry(() =>
             process.enter(() => {
               cancel()

@@ -6,7 +6,8 @@ import type { CancelTimer, Runtime } from '../../../src/core/ports/runtime.ts'
 import type { SeededRandom } from '../../../src/core/seeded-random.ts'
 import type { Scheduler } from './scheduler.ts'
 
-const EPOCH_MS = 1_700_000_000_000
+/** What a clock that is right shows when a run begins. */
+export const EPOCH_MS = 1_700_000_000_000
 
 /** The clock of a machine. */
 export class MachineClock {
@@ -37,6 +38,11 @@ export class MachineClock {
   /** Moves the wall clock. */
   jump(ms: number): void {
     this.#errorMs += ms
+  }
+
+  /** Sets the wall clock right. Its rate stays. */
+  set(): void {
+    this.#errorMs = this.#scheduler.nowMs() - this.elapsedMs()
   }
 }
 

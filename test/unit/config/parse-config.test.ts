@@ -84,6 +84,7 @@ describe('parseConfig', () => {
         maxConnections: 10_000,
         maxConcurrentRequests: 1024,
         maxConcurrentPerPrincipal: 256,
+        maxClockSkewMs: 500,
         queryTimeoutMs: 5000,
         drainTimeoutMs: 10_000,
       },

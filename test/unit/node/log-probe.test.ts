@@ -10,8 +10,10 @@ const WHOLE: LogGroupStatus = {
   group: 'main',
   applied: 7,
   logEnd: 7,
+  machineVersion: 1,
   reseeding: undefined,
   error: null,
+  digests: { agreedIndex: null, verifiedIndex: null, differs: null, divergences: 0 },
 }
 
 function group(
@@ -46,11 +48,13 @@ describe('a group beside the log', () => {
       ...{ group: 'main', applied: 7, logEnd: 7, reseeding: null },
       retainedFrom: 5,
       leftBehind: ['mars'],
+      digests: WHOLE.digests,
     }
     expect(await probeGroup(group({ readIndex }), kept, runtime.clock)).toEqual({
       group: 'main',
       applied: 7,
       logEnd: 7,
+      machineVersion: 1,
       lagRecords: 0,
       lagMs: 0,
       readIndexMs: 80,
@@ -59,6 +63,7 @@ describe('a group beside the log', () => {
       reseeding: null,
       stopped: null,
       logError: null,
+      digests: WHOLE.digests,
     })
   })
 

@@ -2,12 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
+import { FULL_PRINCIPAL, type Caller } from '../../../src/core/principal.ts'
 import type { Network } from '../../../src/core/ports/transport.ts'
 import { createRemoteCommitLog } from '../../../src/drivers/commit-log/remote-commit-log.ts'
 import { systemRuntime } from '../../../src/drivers/runtime/system-runtime.ts'
 import { Closing } from '../../../src/node/closing.ts'
 import { openNodeCommitLog } from '../../../src/node/node-commit-log.ts'
 import { channelPair } from '../../support/channel-pair.ts'
+
+const EU_NODE: Caller = {
+  kind: 'node',
+  subject: 'eu',
+  principal: { ...FULL_PRINCIPAL, regions: ['eu'] },
+}
 
 it('another region appends to the log and reads it, and takes nothing away', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'meridian-log-'))
@@ -21,6 +28,7 @@ it('another region appends to the log and reads it, and takes nothing away', asy
       directory,
       leader: 'us',
       isHere: true,
+      regions: ['us', 'eu'],
       network: {} as Network,
       runtime: systemRuntime,
       writer: 'inline',
@@ -29,7 +37,7 @@ it('another region appends to the log and reads it, and takes nothing away', asy
   )
   const connect = async (): Promise<ReturnType<typeof channelPair>['peer']> => {
     const { channel, peer } = channelPair()
-    serve?.(channel)
+    serve?.(channel, EU_NODE)
     return peer
   }
   const remote = closing.add(createRemoteCommitLog({ connect, runtime: systemRuntime }))
@@ -43,4 +51,11 @@ it('another region appends to the log and reads it, and takes nothing away', asy
     })
   })
   expect(first).toBe('one')
+  // What regions support is kept beside the log, and each speaks for itself.
+  await remote.support.report('main', 'eu', 3)
+  expect([...(await remote.support.reported('main'))]).toEqual([['eu', 3]])
+  expect([...(await remote.support.reported('system'))]).toEqual([])
+  await expect(remote.support.report('main', 'us', 9)).rejects.toMatchObject({
+    code: 'PERMISSION_DENIED',
+  })
 })

@@ -137,6 +137,17 @@ function rangeRead(): Record<string, unknown> {
   return { table: 1, range, digest: 'd' }
 }
 
+/** A read that a node which does not know columns takes for a row without its version, and refuses. */
+function columnRead(): Record<string, unknown> {
+  return { table: 1, key: ['a'], columns: [1, 4], digest: 'd' }
+}
+
+/** A read that a node which does not know SQL takes for a row without its key, and refuses. */
+function sqlRead(): Record<string, unknown> {
+  const tables = [{ id: 1, name: 'accounts', columns: [[3, 'balance']] }]
+  return { table: 1, tables, sql: 'SELECT balance FROM accounts', args: [5n], digest: 'd' }
+}
+
 function commitReading(read: Record<string, unknown>): object {
   const body = request.body as BodyOf<'commit'>
   return { header, body: { ...body, request: { ...body.request, reads: [read] } } }
@@ -161,8 +172,11 @@ describe('a message', () => {
     )
   })
 
-  it('names rows and ranges that a transaction read', () => {
-    const read = rangeRead()
+  it.each([
+    ['ranges', rangeRead()],
+    ['columns', columnRead()],
+    ['no column, but that the row is there', { ...columnRead(), columns: [] }],
+  ])('names %s that a transaction read', (_what, read) => {
     expect(decodeRequest(encodeValue(commitReading(read)))).toEqual(commitReading(read))
   })
 
@@ -213,6 +227,33 @@ describe('a request is refused', () => {
     ['a read of a range without its digest', commitReading({ ...rangeRead(), digest: undefined })],
     ['a read of a range that is none', commitReading({ ...rangeRead(), range: { where: [] } })],
     ['a read of a range and a row', commitReading({ ...rangeRead(), key: ['a'], version: null })],
+    [
+      'a read of columns without their digest',
+      commitReading({ ...columnRead(), digest: undefined }),
+    ],
+    ['a read of columns by name', commitReading({ ...columnRead(), columns: ['amount'] })],
+    ['a read of columns without a key', commitReading({ ...columnRead(), key: undefined })],
+    ['a read of columns and a row', commitReading({ ...columnRead(), version: 'v' })],
+    ['a read of columns and a range', commitReading({ ...columnRead(), ...rangeRead() })],
+    ['a read of SQL without its digest', commitReading({ ...sqlRead(), digest: undefined })],
+    ['a read of SQL without its tables', commitReading({ ...sqlRead(), tables: undefined })],
+    [
+      'a read of SQL of columns by name',
+      commitReading({ ...sqlRead(), tables: [{ id: 1, name: 'x', columns: ['y'] }] }),
+    ],
+    [
+      'a read of SQL over too many tables',
+      commitReading({
+        ...sqlRead(),
+        tables: Array.from({ length: 9 }, (_, id) => ({ id, name: 'x', columns: [] })),
+      }),
+    ],
+    ['a read of SQL and a row', commitReading({ ...sqlRead(), key: ['a'], version: null })],
+    ['a read of SQL and a range', commitReading({ ...sqlRead(), ...rangeRead() })],
+    [
+      'SQL that is guarded by a number',
+      { header, body: { kind: 'query', tenant: '', sql: '', args: [], level, guarded: 1 } },
+    ],
     ['a read of a row without its key', commitReading({ table: 1, version: null })],
     [
       'a limit beyond all',

@@ -27,6 +27,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * node say `unknown-outcome` instead as soon as something was.
  */
 const NOT_SENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'CLOCK_SKEW',
   'DEADLINE_EXCEEDED',
   'LOG_UNAVAILABLE',
   'OVERLOADED',

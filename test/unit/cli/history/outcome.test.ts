@@ -19,6 +19,8 @@ describe('a write', () => {
     // Nobody can tell any more whether it took effect.
     ['IDEMPOTENCY_EXPIRED', 'info'],
     ['POSITION_LOST', 'info'],
+    // Of a transaction that was issued in the future; of a node that is out of step it says `safe`.
+    ['CLOCK_SKEW', 'info'],
     // It may be in the log, and wait for room.
     ['STORE_FULL', 'info'],
     ['CLOSED', 'info'],

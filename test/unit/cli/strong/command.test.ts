@@ -42,10 +42,15 @@ const ETCD = { etcd: { members: { a: [NOWHERE] } } }
 
 describe('a wrong command line ends with 2 and says what to do', () => {
   it.each([
-    [[], 'What to do is missing. There are: status, place-leader, cost.'],
+    [[], 'What to do is missing. There are: status, place-leader, skip, reseed, cost.'],
     [['stats'], 'There is no action `stats`.'],
-    [['status', 'a'], "Unexpected argument 'a'. Only place-leader takes a region."],
-    [['place-leader', 'a', 'b'], "Unexpected argument 'b'. Run `meridian strong --help`"],
+    [['status', 'a'], "Unexpected argument 'a'. place-leader and reseed take a region"],
+    [['place-leader', 'a', 'b'], "Unexpected argument 'b'. place-leader and reseed take a region"],
+    [['skip', 'main', '1', '2'], "Unexpected argument '2'. Run `meridian strong --help`"],
+    [['skip', 'main'], 'A log group and the index of a record are wanted.'],
+    [['skip', 'main', '1.5'], 'A log group and the index of a record are wanted.'],
+    [['skip', 'main', '0'], 'A log group and the index of a record are wanted.'],
+    [['reseed'], 'The region to seed again is missing.'],
     [['status'], 'The option `--config` is missing.'],
     [['place-leader', '--config', 'no/such.yaml'], 'There is no configuration file no/such.yaml.'],
     [['place-leader', '--timeout', '0'], 'Give it a whole number from 1 to 600000.'],
@@ -111,6 +116,7 @@ describe('status', () => {
     const group = {
       ...{ group: 'main', applied: 3, logEnd: 5, lagRecords: 2, lagMs: 7.25, readIndexMs: 81 },
       ...{ retainedFrom: null, leftBehind: [], reseeding: null, stopped: null, logError: null },
+      machineVersion: 3,
     }
     const leases = {
       ...{ group: 'local', remainingMs: 1200, applied: 9, stableIndex: 8, markedTransactions: 2 },
@@ -133,7 +139,7 @@ describe('status', () => {
     })
     const { code, stdout, stderr } = await run('status', '--config', config)
     expect(stdout).toContain('The commit log is a file of b')
-    expect(stdout).toMatch(/^a +main +3 +5 +2 +7\.3 +- +follows$/m)
+    expect(stdout).toMatch(/^a +main +3 +5 +2 +7\.3 +- +3 +follows$/m)
     expect(stdout).toMatch(/^a +1200 ms left +9 +8 +2 +a\.1$/m)
     expect(stdout).toMatch(/^b +no node that answers has it open$/m)
     expect(stderr).toContain(`http://${NOWHERE}: REGION_UNREACHABLE`)

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../../src/core/values.ts'
+import {
+  CONTROL_VERSION,
+  decodeControl,
+  encodeControl,
+  type Control,
+} from '../../../../replication/strong/control.ts'
 import { encodeOutcome } from '../../../../replication/strong/outcomes.ts'
 import {
   decodeRecord,
@@ -83,6 +89,14 @@ const FROZEN_RANGE_TRANSACTION =
   'c30392d30000000000000007a16bd920303031313232333334343535363637373838393961616262' +
   '63636464656566669602909001c0a16490'
 
+const FROZEN_CONTROLS: readonly (readonly [Control, string])[] = [
+  [{ type: 'machine-version', version: 3 }, '920003'],
+  [{ type: 'skip', index: 70_000 }, '9202ce00011170'],
+  [{ type: 'lease', record: Uint8Array.of(1, 2) }, '9203c4020102'],
+]
+
+const FROZEN_CONTROL_RECORD = '01950300cb4278bcfe568000000291c403920003'
+
 const FROZEN_OUTCOMES = [
   '930501de0002a474784964a174a77570646174656490',
   '940500a8434f4e464c494354de0001a57461626c6501',
@@ -95,6 +109,35 @@ describe('the bytes of the log', () => {
     expect(decodeRecord(encodeRecord(RECORD))).toEqual(RECORD)
     const tick: LogRecord = { ...RECORD, kind: 'tick', commands: [] }
     expect(decodeRecord(encodeRecord(tick))).toEqual(tick)
+  })
+
+  it.each(FROZEN_CONTROLS)('of a control never change: %j', (control, bytes) => {
+    expect(toHex(encodeControl(control))).toBe(bytes)
+    expect(decodeControl(encodeControl(control))).toEqual(control)
+  })
+
+  it('of a control record never change', () => {
+    const record: LogRecord = {
+      machineVersion: CONTROL_VERSION,
+      schemaVersion: 0,
+      nowMs: 1_700_000_000_000,
+      kind: 'control',
+      commands: [encodeControl({ type: 'machine-version', version: 3 })],
+    }
+    expect(toHex(encodeRecord(record))).toBe(FROZEN_CONTROL_RECORD)
+    expect(decodeRecord(encodeRecord(record))).toEqual(record)
+  })
+
+  it.each([
+    ['nothing', Uint8Array.of()],
+    ['no list', Uint8Array.of(0xc0)],
+    ['of an unknown code', Uint8Array.of(0x92, 9, 1)],
+    ['of no version', Uint8Array.of(0x92, 0, 0)],
+    ['of a lease that is no bytes', Uint8Array.of(0x92, 3, 1)],
+  ])('of a control that are %s are refused', (_name, bytes) => {
+    expect(() => decodeControl(bytes)).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
+    )
   })
 
   it('of a transaction never change', () => {

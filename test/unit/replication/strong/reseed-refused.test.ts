@@ -34,10 +34,13 @@ describe('a peer that does not fit', () => {
 describe('a peer of another version', () => {
   const whole = {
     group: 'main',
-    machineVersion: 1,
+    machineVersion: () => 1,
     schema,
     applied: () => 1_000,
     requireWhole: noop,
+    peerState: () => {
+      throw new Error('It is asked for a snapshot alone.')
+    },
     async *snapshot(): SnapshotStream {
       // Nothing of it may be asked for.
     },
@@ -73,7 +76,9 @@ describe('a peer of another version', () => {
   })
 
   it('is not taken, and nothing is written: a newer state machine', async () => {
-    expect(await refusalOf({ machineVersion: 9 })).toMatch(/state machine 9; this node has/)
+    expect(await refusalOf({ machineVersion: () => 9 })).toMatch(
+      /risen to version 9 of the state machine; the asking node has 3/,
+    )
   })
 
   it('is not taken: another schema, newer or of the same number', async () => {
