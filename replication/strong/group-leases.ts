@@ -8,7 +8,8 @@ import type { Runtime } from '../../src/core/ports/runtime.ts'
 import type { Statement, StatementResult, Store } from '../../src/core/ports/store.ts'
 import type { StoreClock } from '../../src/core/store-clock.ts'
 import { IndexWaiters } from './index-waiters.ts'
-import type { EvaluatedRecord, OutgoingTransaction } from './leases/lease-core.ts'
+import { outgoingOf } from './lease-effects.ts'
+import type { EvaluatedRecord } from './leases/lease-core.ts'
 import type { LeaseFaults } from './leases/lease-faults.ts'
 import type { LeaseMesh } from './leases/lease-mesh.ts'
 import { encodeLeaseRecord } from './leases/lease-record.ts'
@@ -17,7 +18,10 @@ import type { ReadScope } from './leases/read-scope.ts'
 import { readPosition, selectPosition, type LogPosition, type RecordLeases } from './log-batch.ts'
 import type { CallOptions } from './log-group-options.ts'
 import type { Control } from './control.ts'
+import type { AppliedRecord } from './applier.ts'
+import type { Proposer, ProposerOptions } from './proposer.ts'
 import { StableOutbox } from './stable-outbox.ts'
+import type { Command, StateMachine } from './state-machine.ts'
 
 /** What a group with local reads is opened with, besides what every group is. */
 export interface GroupLeaseOptions {
@@ -121,8 +125,13 @@ export class GroupLeases implements RecordLeases {
     this.#life?.stop()
   }
 
-  beforeAppend(transactions: readonly OutgoingTransaction[]): void {
-    this.#life?.beforeAppend(transactions)
+  /** What a proposer tells of records: their hints go out right before the append. */
+  hinting<C extends Command>(
+    machine: StateMachine<C>,
+  ): Required<Pick<ProposerOptions, 'beforeAppend'>> {
+    return {
+      beforeAppend: (commands) => this.#life?.beforeAppend(outgoingOf(machine, commands)),
+    }
   }
 
   evaluated(records: readonly EvaluatedRecord[]): Statement[] {
@@ -200,6 +209,19 @@ export class GroupLeases implements RecordLeases {
     this.#held = held.filter((one) => one.index > index)
     for (const one of held) if (one.index <= index) one.deliver()
     if (index >= this.#begunAt) this.#outbox.release(index)
+  }
+}
+
+/** Hands outcomes to those who wait for them; of a group with local reads once they are stable. */
+export function answerOnceStable<C>(
+  records: readonly AppliedRecord<C>[],
+  proposer: Pick<Proposer, 'deliver'>,
+  leases: Pick<GroupLeases, 'whenStable'> | undefined,
+): void {
+  for (const { placed, outcomes } of records) {
+    const deliver = (): void => proposer.deliver(placed.id, outcomes)
+    if (leases === undefined) deliver()
+    else leases.whenStable(placed.index, deliver)
   }
 }
 

@@ -10,9 +10,8 @@ import { Applier, type AppliedRecord } from './applier.ts'
 import { CONTROL_VERSION, controlRecord, type Control } from './control.ts'
 import { DivergenceGuard } from './digests/divergence-guard.ts'
 import { followLog } from './follow-log.ts'
-import { GroupLeases } from './group-leases.ts'
+import { answerOnceStable, GroupLeases } from './group-leases.ts'
 import { IndexWaiters } from './index-waiters.ts'
-import { outgoingOf } from './lease-effects.ts'
 import { loadAgain, loadGroup, type LoadedGroup } from './load-group.ts'
 import type { LogPosition } from './log-batch.ts'
 import {
@@ -353,16 +352,13 @@ export class LogGroup<C extends Command> {
 
   #newProposer(): Proposer {
     const { group, runtime, log, schemaVersion, machine } = this.#options
-    const { leases } = this
     return new Proposer({
       runtime,
       requireInStep: () => this.#requireInStep(),
       limits: this.#limits,
       schemaVersion,
       append: (id, payload) => log.append(group, id, payload),
-      ...(leases && {
-        beforeAppend: (commands) => leases.beforeAppend(outgoingOf(machine, commands)),
-      }),
+      ...this.leases?.hinting(machine),
     })
   }
 
@@ -415,7 +411,6 @@ export class LogGroup<C extends Command> {
     seeding.onProgress?.(this.group, null)
     if (wasStopped) this.#options.onResumed?.()
     this.#follow(position)
-    this.leases?.start()
   }
 
   /** The lease row of a new life comes before all that is read of the store (L4). */
@@ -424,7 +419,6 @@ export class LogGroup<C extends Command> {
     if (position !== known) this.#applier = this.#newApplier(position)
     this.#waiters.advance(position.index)
     this.#follow(position)
-    this.leases?.start()
   }
 
   #reseedingError(): MeridianError {
@@ -440,6 +434,7 @@ export class LogGroup<C extends Command> {
         else this.#fail(asMeridianError(error))
       },
     })
+    this.leases?.start()
   }
 
   /** A log never ends before what was applied, unless it is another one. */
@@ -462,12 +457,7 @@ export class LogGroup<C extends Command> {
     const commands = records.flatMap(({ placed }) => placed.commands)
     for (const listener of this.#listeners) listener(commands)
     this.#waiters.advance(this.#applier.applied())
-    const proposer = this.#proposer
-    for (const { placed, outcomes } of records) {
-      const deliver = (): void => proposer.deliver(placed.id, outcomes)
-      if (this.leases === undefined) deliver()
-      else this.leases.whenStable(placed.index, deliver)
-    }
+    answerOnceStable(records, this.#proposer, this.leases)
   }
 
   #fail(error: MeridianError): void {
@@ -506,7 +496,6 @@ export class LogGroup<C extends Command> {
     this.#waiters.resume(position.index)
     onResumed?.()
     this.#follow(position)
-    this.leases?.start()
   }
 
   /** `mayGoOn`: the group is only waiting for a word. */

@@ -99,20 +99,18 @@ export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
     onFailure: (error) => onFailure('system', error),
   })
   const directory = new Directory({ store, residency, log: system })
+  const admit = (tenant: string): Promise<void> => directory.requireEverywhere(tenant)
   const strong = await createStrongEngine({
     ...shared,
     ...told(STRONG_LOG_GROUP),
     store,
     schema,
     group: STRONG_LOG_GROUP,
-    admit: (tenant) => directory.requireEverywhere(tenant),
+    admit,
     onFailure: (error) => onFailure(STRONG_LOG_GROUP, error),
   })
   const localGroup = schema.tables.some(hasLocalReads)
-    ? await openLocalGroup({
-        ...parts,
-        admit: (tenant) => directory.requireEverywhere(tenant),
-      })
+    ? await openLocalGroup({ ...parts, admit })
     : undefined
   const local = localGroup?.engine
   const engines = local === undefined ? [strong] : [strong, local]
