@@ -213,6 +213,7 @@ function openGroups(
     requireInStep: () => clocks?.requireInStep(),
     versions: { region, regions: config.regions, support },
     onFailure,
+    ...(parts.digests === undefined ? {} : { digests: parts.digests }),
     onResumed: (group) => parts.onResumed?.(group),
     onDivergence: (group, error) => logDivergence(parts, group, error),
   })

@@ -85,8 +85,10 @@ describe('a wrong command line ends with 2 and says what to do', () => {
 it('help names the actions, the region and the options', async () => {
   const { code, stdout } = await run('--help')
   expect(code).toBe(0)
-  expect(stdout).toContain('Usage: meridian strong status|place-leader|cost [REGION] [options]')
-  for (const word of ['--dry-run', '--timeout MS', '--regions N[..M]', '[REGION]']) {
+  expect(stdout).toContain(
+    'Usage: meridian strong status|place-leader|skip|reseed|cost [REGION|GROUP] [INDEX] [options]',
+  )
+  for (const word of ['--dry-run', '--timeout MS', '--regions N[..M]', '[REGION|GROUP]']) {
     expect(stdout).toContain(word)
   }
 })
