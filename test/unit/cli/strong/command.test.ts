@@ -120,8 +120,15 @@ describe('status', () => {
       ...{ retainedFrom: null, leftBehind: [], reseeding: null, stopped: null, logError: null },
       machineVersion: 3,
     }
+    const leases = {
+      ...{ group: 'local', remainingMs: 1200, applied: 9, stableIndex: 8, markedTransactions: 2 },
+      holders: [
+        { region: 'a', databaseId: 'a.1', index: 7, isHeld: true },
+        { region: 'b', databaseId: 'b.1', index: 6, isHeld: false },
+      ],
+    }
     const a = await fakeNode({
-      regions: [{ region: 'a', groups: [group] }],
+      regions: [{ region: 'a', groups: [group], leases }],
       members: null,
       writes: [{ origin: 'a', total: 3, perSecond: 0.5 }],
     })
@@ -135,6 +142,7 @@ describe('status', () => {
     const { code, stdout, stderr } = await run('status', '--config', config)
     expect(stdout).toContain('The commit log is a file of b')
     expect(stdout).toMatch(/^a +main +3 +5 +2 +7\.3 +- +3 +follows$/m)
+    expect(stdout).toMatch(/^a +1200 ms left +9 +8 +2 +a\.1$/m)
     expect(stdout).toMatch(/^b +no node that answers has it open$/m)
     expect(stderr).toContain(`http://${NOWHERE}: REGION_UNREACHABLE`)
     expect(code).toBe(1)
