@@ -33,7 +33,7 @@ export interface DigestLimits {
 }
 
 /** What is left out. */
-export const DEFAULT_DIGEST_LIMITS: DigestLimits = {
+const DEFAULT_DIGEST_LIMITS: DigestLimits = {
   compareEveryMs: 10_000,
   verifyEveryMs: 60 * 60 * 1000,
   maxPageRows: 500,
