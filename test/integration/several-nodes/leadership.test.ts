@@ -259,8 +259,7 @@ describe('an answer that was lost on the way from the holder', () => {
     await layout.start('single')
     const b = await layout.start('b', { faults })
     const answer = ask(b.url)
-    // The head and the body of the request, besides the probe of the node.
-    await until(() => expect(holder.requests()).toBeGreaterThan(1))
+    await until(() => expect(holder.requests()).toBeGreaterThan(0))
     holder.end()
     if (faults.repeatUnknown !== true) return answer
     await resign()
@@ -285,7 +284,7 @@ describe('an answer that was lost on the way from the holder', () => {
     await layout.start('single')
     const b = await layout.start('b')
     const answer = ask(b.url)
-    await until(() => expect(holder.requests()).toBeGreaterThan(1))
+    await until(() => expect(holder.requests()).toBeGreaterThan(0))
     layout.role.expire()
     expect((await answer).response).toMatchObject({
       ok: false,
