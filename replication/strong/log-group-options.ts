@@ -62,6 +62,8 @@ export interface LogGroupStatus {
   readonly logEnd: number
   /** The version of the state machine that the log has risen to. */
   readonly machineVersion: number
+  /** The schema that records are evaluated by: the log's, or this node's where the log says none. */
+  readonly schemaVersion: number
   /** Undefined where the copy is whole. */
   readonly reseeding: ReseedProgress | undefined
   readonly error: MeridianError | null

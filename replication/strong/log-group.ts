@@ -10,6 +10,7 @@ import { Applier, type AppliedRecord } from './applier.ts'
 import { CONTROL_VERSION, controlRecord, type Control } from './control.ts'
 import { DivergenceGuard } from './digests/divergence-guard.ts'
 import { followLog } from './follow-log.ts'
+import { GroupSchema } from './group-schema.ts'
 import { IndexWaiters } from './index-waiters.ts'
 import { loadAgain, loadGroup, type LoadedGroup } from './load-group.ts'
 import type { LogPosition } from './log-batch.ts'
@@ -45,6 +46,7 @@ export class LogGroup<C extends Command> {
   readonly #options: LogGroupOptions<C>
   readonly #limits: LogGroupLimits
   readonly #versions: VersionAgreement
+  readonly #schema: GroupSchema<C>
   readonly #skips: SkipList
   readonly #guard: DivergenceGuard
   #skipWatch: SkipWatch | undefined
@@ -72,9 +74,11 @@ export class LogGroup<C extends Command> {
     const { machineVersion } = position
     const { version } = options.machine
     if (machineVersion > version) group.#fail(machineTooOld(name, machineVersion, version))
+    else if (!group.#loadSchema(position)) return group
     else if (!loaded.isMarked) group.#follow(position)
     else group.#reseed(halfSeeded(name))
     group.#versions.start()
+    group.#schema.start()
     group.#guard.start()
     return group
   }
@@ -85,9 +89,17 @@ export class LogGroup<C extends Command> {
     this.group = group
     this.#options = options
     this.#versions = new VersionAgreement(
-      { ...options, raise: (version) => this.control({ type: 'machine-version', version }) },
+      {
+        ...options,
+        supported: options.machine.version,
+        raise: (version) => this.control({ type: 'machine-version', version }),
+      },
       position.machineVersion,
     )
+    this.#schema = new GroupSchema({
+      ...options,
+      say: (schema) => this.control({ type: 'schema', schema }),
+    })
     this.#skips = new SkipList(group, position.skipped, faults?.skipIgnored === true)
     const onDiverged = (error: MeridianError, peers?: readonly string[]): void =>
       this.#reseed(error, peers)
@@ -116,12 +128,14 @@ export class LogGroup<C extends Command> {
     const version = machine.leastVersion?.(command) ?? machine.version
     // Most commands need no more than the first version: they share the record of their turn.
     const isReady = version <= this.machineVersion()
-    const call = isReady ? options : await this.#versions.require(version, options)
+    const ready = isReady ? options : await this.#versions.require(version, options)
+    const fitting = this.#schema.fit(command, ready)
+    const { command: sent, call } = fitting instanceof Promise ? await fitting : fitting
     const { outcome, index, logTimeMs } = await this.#proposer.propose(
-      machine.encode(command),
+      machine.encode(sent),
       version,
       call.timeoutMs,
-      machine.beginsBatch?.(command),
+      machine.beginsBatch?.(sent),
     )
     if (!outcome.ok) throw failureOf(this.group, machine, outcome.failure)
     return { value: outcome.value, index, logTimeMs }
@@ -133,11 +147,11 @@ export class LogGroup<C extends Command> {
    */
   async tick(options: CallOptions = {}): Promise<void> {
     this.requireWhole()
-    const { runtime, machine, schemaVersion, log } = this.#options
+    const { runtime, machine, log } = this.#options
     this.#requireInStep()
     const payload = encodeRecord({
       machineVersion: machine.leastVersion?.() ?? machine.version,
-      schemaVersion,
+      schemaVersion: this.#schema.version(),
       nowMs: runtime.clock.nowMs(),
       kind: 'tick',
       commands: [],
@@ -253,6 +267,7 @@ export class LogGroup<C extends Command> {
       applied: this.applied(),
       logEnd: this.#logEnd,
       machineVersion: this.machineVersion(),
+      schemaVersion: this.#schema.version(),
       reseeding: this.#reseeder?.progress(),
       error: this.#failure ?? null,
       digests: this.#guard.status(),
@@ -340,17 +355,28 @@ export class LogGroup<C extends Command> {
     return applier
   }
 
+  /** Whether this node can evaluate by the schema that its store has come to; else it has stopped. */
+  #loadSchema({ schema }: LogPosition): boolean {
+    try {
+      this.#schema.load(schema)
+      return true
+    } catch (error) {
+      this.#fail(asMeridianError(error))
+      return false
+    }
+  }
+
   #requireInStep(): void {
     if (this.#options.faults?.clockUnchecked !== true) this.#options.requireInStep?.()
   }
 
   #newProposer(): Proposer {
-    const { group, runtime, log, schemaVersion } = this.#options
+    const { group, runtime, log } = this.#options
     return new Proposer({
       runtime,
       requireInStep: () => this.#requireInStep(),
       limits: this.#limits,
-      schemaVersion,
+      schemaVersion: () => this.#schema.version(),
       append: (id, payload) => log.append(group, id, payload),
     })
   }
@@ -391,6 +417,7 @@ export class LogGroup<C extends Command> {
     await this.#applier.stop()
     const position = await reseeder.run()
     if (this.#failure !== undefined) return
+    this.#schema.load(position.schema)
     this.#skips.replace(position.skipped)
     this.#guard.reset(position)
     this.#applier = this.#newApplier(position)
@@ -435,6 +462,7 @@ export class LogGroup<C extends Command> {
     for (const { placed } of records) {
       const { control } = placed
       if (control?.type === 'machine-version') this.#versions.noteActive(control.version)
+      if (control?.type === 'schema') this.#schema.note(control.schema)
     }
     const commands = records.flatMap(({ placed }) => placed.commands)
     for (const listener of this.#listeners) listener(commands)
@@ -469,6 +497,7 @@ export class LogGroup<C extends Command> {
     const loaded = await loadAgain(store, this.group, runtime.timers, () => this.#isClosed)
     if (loaded === undefined || this.#reseeder !== undefined) return
     const { position, sums } = loaded
+    this.#schema.load(position.schema)
     this.#failure = undefined
     this.#guard.reset(position, sums)
     this.#applier = this.#newApplier(position)
@@ -483,6 +512,8 @@ export class LogGroup<C extends Command> {
     this.#failure ??= error
     this.#waiters.fail(error)
     this.#proposer.close(error)
-    if (!mayGoOn) this.#versions.stop(error)
+    if (mayGoOn) return
+    this.#versions.stop(error)
+    this.#schema.stop(error)
   }
 }

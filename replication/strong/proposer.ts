@@ -35,7 +35,8 @@ export const DEFAULT_PROPOSER_LIMITS: ProposerLimits = {
 export interface ProposerOptions {
   readonly runtime: Runtime
   readonly append: (id: string, payload: Uint8Array) => Promise<number>
-  readonly schemaVersion: number
+  /** Which schema a record is of that is sent now. */
+  readonly schemaVersion: () => number
   readonly limits: ProposerLimits
   /** Throws while no record may carry this node's clock. */
   readonly requireInStep: () => void
@@ -150,7 +151,7 @@ export class Proposer {
       this.#sent.set(id, record)
       const payload = encodeRecord({
         machineVersion: Math.max(...record.map((pending) => pending.machineVersion)),
-        schemaVersion: this.#options.schemaVersion,
+        schemaVersion: this.#options.schemaVersion(),
         nowMs: runtime.clock.nowMs(),
         kind: 'commands',
         commands: record.map((pending) => pending.bytes),

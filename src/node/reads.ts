@@ -52,7 +52,7 @@ export interface ReadParts {
   /** Hot rows of the region; reads go to the store where it is left out. */
   readonly cached?: CachedReads | undefined
   /** The log time that expiry of strong tables is judged at. */
-  readonly logTimeMs: () => number
+  readonly strongNowMs: (table: CompiledTable) => number
 }
 
 /** A read that was served here. */
@@ -294,7 +294,7 @@ export class Reads {
 
   /** The instant that expiry is judged at: it never goes back within a session. */
   #nowMs(table: CompiledTable, header: RequestHeader): number {
-    if (table.consistency === 'strong') return this.#parts.logTimeMs()
+    if (table.consistency === 'strong') return this.#parts.strongNowMs(table)
     const { clock, storeClock } = this.#parts
     return Math.max(clock.nowMs(), hlcMs(storeClock.last()), header.session.nowMs)
   }

@@ -73,7 +73,7 @@ export function createServing(parts: ServingParts): Serving {
     queries: new UserQueries({ schema, store, viewSource }),
     views: roles.views,
     cached,
-    logTimeMs: () => strong.logTimeMs(),
+    strongNowMs: (table) => strong.expiryNowMs(table),
   })
   const commits = new Commits({ region, schema, residency, engines: parts.engines.byMode })
   const handler = new RequestHandler({

@@ -34,10 +34,13 @@ export const newer: CompiledSchema = compileSchema(
         { ...columns, valid: boolean().default(true), note: text().optional() },
         { consistency: 'strong', scope: 'global', ttl: 'expiresAt' },
       ),
-      gates: table({ id: text().primaryKey(), code: text().unique() }, {
-        consistency: 'strong',
-        scope: 'global',
-      }),
+      gates: table(
+        { id: text().primaryKey(), code: text().unique() },
+        {
+          consistency: 'strong',
+          scope: 'global',
+        },
+      ),
     },
   }),
   before.lock,
@@ -58,4 +61,20 @@ export async function openSchemaNode(
   const store: Store = options.store ?? new MemoryStore()
   await prepareStore(store, schema, { random: systemRuntime.random })
   return pool.open(log, { ...options, schema, store })
+}
+
+/** What the log decides, in the columns that both schemas have. */
+export async function sharedState(store: Pick<Store, 'read'>): Promise<string> {
+  const columns = olderPasses.physical.map(({ name }) => name).join(', ')
+  const results = await store.read(
+    [
+      `SELECT tenant, ${columns}, _ver FROM ${passes.physicalName} ORDER BY 1, 2`,
+      'SELECT tx, log_index, hash, hex(outcome) FROM _strong_outcomes ORDER BY tx',
+      'SELECT * FROM _log_positions ORDER BY 1',
+      `SELECT * FROM _meta WHERE key LIKE 'machine-version:%' OR key LIKE 'active-schema:%' ORDER BY 1`,
+      `SELECT seq, origin_source, origin_seq, tx, schema_version, cause, table_id, op, tenant, key, ver
+        FROM _outbox ORDER BY seq`,
+    ].map((sql) => ({ sql, args: [] })),
+  )
+  return JSON.stringify(results.map(({ rows }) => rows))
 }

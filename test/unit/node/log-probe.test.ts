@@ -11,6 +11,7 @@ const WHOLE: LogGroupStatus = {
   applied: 7,
   logEnd: 7,
   machineVersion: 1,
+  schemaVersion: 1,
   reseeding: undefined,
   error: null,
   digests: { agreedIndex: null, verifiedIndex: null, differs: null, divergences: 0 },

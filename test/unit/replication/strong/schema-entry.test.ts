@@ -1,27 +1,202 @@
 /** Protocol rule 13: regions whose nodes are of two schemas evaluate one log alike. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { MachineSupport } from '../../../../src/core/ports/machine-support.ts'
+import type { WriteOp } from '../../../../src/core/operations.ts'
+import type { SqlValue } from '../../../../src/core/values.ts'
+import { createMemorySupport } from '../../../../src/drivers/commit-log/memory-support.ts'
+import type { CompiledSchema } from '../../../../src/schema/compiled.ts'
+import type { StrongFaults } from '../../../../replication/strong/faults.ts'
+import { decodeRecord } from '../../../../replication/strong/record.ts'
 import { MemoryCommitLog } from '../../../support/memory-commit-log.ts'
-import { insert, RegionPool, rowsOf, transaction, update, put } from '../../../support/strong-region.ts'
-import { newer, older, olderPasses, openSchemaNode, passes } from '../../../support/two-schemas.ts'
+import {
+  insert,
+  put,
+  RegionPool,
+  rowsOf,
+  transaction,
+  update,
+  upsert,
+  type Region,
+} from '../../../support/strong-region.ts'
+import {
+  gates,
+  newer,
+  older,
+  olderPasses,
+  openSchemaNode,
+  passes,
+  sharedState,
+} from '../../../support/two-schemas.ts'
+import { until } from '../../../support/until.ts'
 
+const NAMES = ['us', 'eu']
 const pool = new RegionPool()
 let log: MemoryCommitLog
+let support: MachineSupport
+
 beforeEach(() => {
   log = new MemoryCommitLog()
+  support = createMemorySupport(NAMES)
 })
 afterEach(() => pool.closeAll())
 
+type OpenOptions = Parameters<typeof openSchemaNode>[3]
+
+function openNode(region: string, schema: CompiledSchema, more: OpenOptions = {}): Promise<Region> {
+  const versions = { region, regions: NAMES, support }
+  return openSchemaNode(pool, log, schema, { versions, ...more })
+}
+
+/** The node's region goes on with another schema, as after a restart. */
+async function restart(
+  node: Region,
+  region: string,
+  schema: CompiledSchema,
+  faults: StrongFaults = {},
+): Promise<Region> {
+  await node.engine.close()
+  return openNode(region, schema, { store: node.store, wall: node.clock, faults })
+}
+
+const schemaOf = ({ engine }: Region): number => engine.status().schemaVersion
+
+/** Which schemas the log has said, in order. */
+function said(): number[] {
+  return (log.entries.get('main') ?? [])
+    .map(({ payload }) => decodeRecord(payload))
+    .filter(({ kind, schemaVersion }) => kind === 'control' && schemaVersion > 0)
+    .map(({ schemaVersion }) => schemaVersion)
+}
+
+/** Both regions at the schema before, and the log has said so. */
+async function deployed(): Promise<[us: Region, eu: Region]> {
+  const nodes = [await openNode('us', older), await openNode('eu', older)] as const
+  await until(() => expect(said()).toContain(older.version))
+  for (const { engine } of nodes) await engine.catchUp()
+  return [...nodes]
+}
+
+function commit(
+  { engine }: Region,
+  op: WriteOp,
+  timeoutMs?: number,
+): Promise<Awaited<ReturnType<typeof engine.commit>>> {
+  return engine.commit(transaction([op]), timeoutMs === undefined ? {} : { timeoutMs })
+}
+
+const narrow = (id: string, seat: string | null, uses: number, at: number | null): SqlValue[] => [
+  id,
+  seat,
+  uses,
+  at,
+]
+
+async function expectSame(nodes: readonly Region[]): Promise<void> {
+  for (const { engine } of nodes) await engine.catchUp()
+  const states = await Promise.all(nodes.map(({ store }) => sharedState(store)))
+  expect(new Set(states).size).toBe(1)
+}
+
+/** Writes that a TTL decides about: a row that has expired is in the way, or is not. */
+async function writeExpired(node: Region): Promise<unknown[]> {
+  const results: unknown[] = []
+  for (const op of [
+    insert(olderPasses, narrow('a', '1', 0, 1)),
+    insert(olderPasses, narrow('a', null, 1, null)),
+    insert(olderPasses, narrow('b', '1', 2, null)),
+    update(olderPasses, 'a', { uses: put(7) }),
+  ]) {
+    const result = await commit(node, op).catch((error: { code: string }) => error)
+    results.push('code' in result ? result.code : result.updated)
+  }
+  return results
+}
+
 describe('a table that gains a TTL', () => {
   it('has the same rows in a node of the schema before and in one of the schema with it', async () => {
-    const us = await openSchemaNode(pool, log, older)
-    const eu = await openSchemaNode(pool, log, newer)
-    await us.engine.commit(transaction([insert(olderPasses, ['a', null, 0, 1])]))
-    await us.engine
-      .commit(transaction([insert(olderPasses, ['a', null, 1, 1])]))
-      .catch(() => undefined)
-    await eu.engine.catchUp()
-    expect((await rowsOf(eu.store, olderPasses)).map(String)).toEqual(
-      (await rowsOf(us.store, olderPasses)).map(String),
-    )
+    const [us, old] = await deployed()
+    const eu = await restart(old, 'eu', newer)
+    const results = await writeExpired(us)
+    expect(results).toEqual([[], 'ALREADY_EXISTS', 'CONSTRAINT_VIOLATED', [narrow('a', '1', 7, 1)]])
+    await expectSame([us, eu])
+    expect((await rowsOf(eu.store, olderPasses)).map(String)).toEqual([
+      ',a,1,7,1,000000000006.0000',
+    ])
+  })
+
+  it('must fail: a node that goes by its own schema has other rows', async () => {
+    const [us, old] = await deployed()
+    const eu = await restart(old, 'eu', newer, { activeSchemaIgnored: true })
+    await writeExpired(us)
+    await expect(expectSame([us, eu])).rejects.toThrow('expected 2 to be 1')
+  })
+
+  it('expires rows from the entry on, which comes when all regions have it', async () => {
+    const [oldUs, oldEu] = await deployed()
+    const eu = await restart(oldEu, 'eu', newer)
+    await writeExpired(oldUs)
+    expect(eu.engine.expiryNowMs(passes)).toBe(Number.MIN_SAFE_INTEGER)
+    expect(said()).toEqual([older.version])
+    const us = await restart(oldUs, 'us', newer)
+    await until(() => expect([us, eu].map(schemaOf)).toEqual([newer.version, newer.version]))
+    await eu.engine.sweep()
+    await us.engine.catchUp()
+    expect(await rowsOf(us.store, passes)).toEqual([])
+    expect(eu.engine.expiryNowMs(passes)).toBe(eu.engine.logTimeMs())
+    await expectSame([us, eu])
+  })
+})
+
+describe('a column that is new', () => {
+  const wide = (id: string, valid: number, note: string | null): SqlValue[] => [
+    ...narrow(id, null, 0, null),
+    valid,
+    note,
+  ]
+
+  it('may be left at its default before all regions have it', async () => {
+    const [us, old] = await deployed()
+    const eu = await restart(old, 'eu', newer)
+    await commit(eu, insert(passes, wide('a', 1, null)))
+    const { updated } = await commit(eu, update(passes, 'a', { uses: put(3) }))
+    expect(updated).toEqual([['a', null, 3, null, 1, null]])
+    await expectSame([us, eu])
+    expect(us.failures).toEqual([])
+  })
+
+  it.each([
+    ['an insert', insert(passes, wide('b', 0, null))],
+    ['an upsert', upsert(passes, wide('a', 1, null))],
+    ['an update', update(passes, 'a', { note: put('new') })],
+    [
+      'a condition',
+      update(passes, 'a', { uses: put(1) }, [{ column: 'valid', op: '=', value: 1 }]),
+    ],
+    ['a new table', insert(gates, ['a', 'code'])],
+  ])('%s that uses it waits for the last region', async (_what, op) => {
+    const [us, old] = await deployed()
+    await commit(us, insert(olderPasses, narrow('a', null, 0, null)))
+    const eu = await restart(old, 'eu', newer)
+    await expect(commit(eu, op)).rejects.toMatchObject({
+      code: 'SCHEMA_INCOMPATIBLE',
+      retry: 'safe',
+      details: { behind: ['us'], active: older.version, needed: newer.version },
+    })
+    expect(us.failures).toEqual([])
+    const upgraded = restart(us, 'us', newer)
+    await until(() => commit(eu, op))
+    await expectSame([await upgraded, eu])
+  })
+
+  it('keeps what was written with it where the writer is of the schema before', async () => {
+    const [oldUs, oldEu] = await deployed()
+    const [us, eu] = [await restart(oldUs, 'us', newer), await restart(oldEu, 'eu', newer)]
+    await commit(us, insert(passes, wide('a', 0, 'kept')))
+    await commit(eu, upsert(olderPasses, narrow('a', 'x', 5, null)))
+    await us.engine.catchUp()
+    expect((await rowsOf(us.store, passes)).map((row) => row.slice(1, 7))).toEqual([
+      ['a', 'x', 5n, null, 0n, 'kept'],
+    ])
+    await expectSame([us, eu])
   })
 })
