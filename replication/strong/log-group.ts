@@ -74,9 +74,10 @@ export class LogGroup<C extends Command> {
     const { machineVersion } = position
     const { version } = options.machine
     if (machineVersion > version) group.#fail(machineTooOld(name, machineVersion, version))
-    else if (!group.#loadSchema(position)) return group
-    else if (!loaded.isMarked) group.#follow(position)
-    else group.#reseed(halfSeeded(name))
+    else if (group.#loadSchema(position)) {
+      if (loaded.isMarked) group.#reseed(halfSeeded(name))
+      else group.#follow(position)
+    }
     group.#versions.start()
     group.#schema.start()
     group.#guard.start()

@@ -56,6 +56,7 @@ describe('a group beside the log', () => {
       applied: 7,
       logEnd: 7,
       machineVersion: 1,
+      schemaVersion: 1,
       lagRecords: 0,
       lagMs: 0,
       readIndexMs: 80,

@@ -6,13 +6,20 @@ import type { SqlValue } from '../../../../src/core/values.ts'
 import { createMemorySupport } from '../../../../src/drivers/commit-log/memory-support.ts'
 import type { CompiledSchema } from '../../../../src/schema/compiled.ts'
 import type { StrongFaults } from '../../../../replication/strong/faults.ts'
-import { decodeRecord } from '../../../../replication/strong/record.ts'
+import { activeSchemaOf, type ActiveSchema } from '../../../../replication/strong/active-schema.ts'
+import { controlRecord } from '../../../../replication/strong/control.ts'
+import { readPosition, selectPosition } from '../../../../replication/strong/log-batch.ts'
+import { decodeRecord, encodeRecord } from '../../../../replication/strong/record.ts'
+import type { Store } from '../../../../src/core/ports/store.ts'
+import { leftBehind, sameAs, trimAll } from '../../../support/left-behind.ts'
+import { SeedWorld } from '../../../support/reseed-world.ts'
 import { MemoryCommitLog } from '../../../support/memory-commit-log.ts'
 import {
   insert,
   put,
   RegionPool,
   rowsOf,
+  schema as accountSchema,
   transaction,
   update,
   upsert,
@@ -184,7 +191,7 @@ describe('a column that is new', () => {
     })
     expect(us.failures).toEqual([])
     const upgraded = restart(us, 'us', newer)
-    await until(() => commit(eu, op))
+    await until(async () => void (await commit(eu, op)))
     await expectSame([await upgraded, eu])
   })
 
@@ -198,5 +205,129 @@ describe('a column that is new', () => {
       ['a', 'x', 5n, null, 0n, 'kept'],
     ])
     await expectSame([us, eu])
+  })
+})
+
+describe('a node of the schema before', () => {
+  const stopped = expect.objectContaining({
+    code: 'SCHEMA_INCOMPATIBLE',
+    message: expect.stringMatching(/Start this (node|region) with the schema/),
+  })
+
+  it('stops at the entry, with everything before it applied, and goes on as the others', async () => {
+    const [us, old] = await deployed()
+    await support.report('schema:main', 'us', newer.version)
+    await us.engine.close()
+    const eu = await restart(old, 'eu', newer)
+    await until(() => expect(schemaOf(eu)).toBe(newer.version))
+    const back = await openNode('us', older, { store: us.store })
+    await until(() => expect(back.failures).toEqual([stopped]))
+    expect(back.engine.applied()).toBe(eu.engine.applied() - 1)
+    await expectSame([await restart(back, 'us', newer), eu])
+  })
+
+  it('stops before it follows a log whose entry it had applied when it was newer', async () => {
+    const [oldUs, oldEu] = await deployed()
+    const nodes = [await restart(oldUs, 'us', newer), await restart(oldEu, 'eu', newer)]
+    await until(() => expect(nodes.map(schemaOf)).toEqual([newer.version, newer.version]))
+    const back = await restart(nodes[0] as Region, 'us', older)
+    expect(back.failures).toEqual([stopped])
+    await expect(commit(back, insert(olderPasses, narrow('a', null, 0, null)))).rejects.toEqual(
+      stopped,
+    )
+  })
+
+  it('must fail: a log that changes its schema without asking stops it', async () => {
+    const [us, old] = await deployed()
+    await restart(old, 'eu', newer, { raiseWithoutAsking: true })
+    await until(() => expect(us.failures).toEqual([stopped]))
+  })
+})
+
+describe('an entry', () => {
+  const say = (schema: CompiledSchema, id: string): Promise<number> => {
+    const control = { type: 'schema', schema: activeSchemaOf(schema, 'main') } as const
+    return log.append('main', id, encodeRecord(controlRecord(control, 0)))
+  }
+
+  it('of an older schema, or the same once more, changes nothing', async () => {
+    const us = await openSchemaNode(pool, log, newer)
+    await say(newer, 'one')
+    await say(older, 'two')
+    await say(newer, 'three')
+    await us.engine.catchUp()
+    expect(schemaOf(us)).toBe(newer.version)
+    await commit(us, insert(gates, ['a', 'code']))
+  })
+
+  it('of other tables under the same version stops the group before it', async () => {
+    const us = await openSchemaNode(pool, log, newer)
+    await say({ ...older, version: newer.version }, 'forked')
+    await until(() =>
+      expect(us.failures).toEqual([expect.objectContaining({ code: 'SCHEMA_INCOMPATIBLE' })]),
+    )
+    expect(us.engine.applied()).toBe(0)
+  })
+
+  it('is what a log begins without: the first node goes by its own schema at once', async () => {
+    const us = await openNode('us', newer)
+    await commit(us, insert(gates, ['a', 'code']))
+    expect(said()).toEqual([])
+    const eu = await openNode('eu', newer)
+    await until(() => expect(said()).toContain(newer.version))
+    await expectSame([us, eu])
+  })
+
+  it('is known to a node after a restart, also where it has nobody to ask', async () => {
+    await say(older, 'first')
+    const us = await openSchemaNode(pool, log, older)
+    await us.engine.catchUp()
+    await us.engine.close()
+    const again = await openSchemaNode(pool, log, newer, { store: us.store })
+    await until(() => expect(schemaOf(again)).toBe(newer.version))
+    expect(again.failures).toEqual([])
+  })
+})
+
+describe('digests', () => {
+  it('follow rows that are written before the log has all of their columns', async () => {
+    const [us, old] = await deployed()
+    await old.engine.close()
+    const digests = { compareEveryMs: 10, verifyEveryMs: 20, share: 1 }
+    const eu = await openNode('eu', newer, { store: old.store, digests })
+    const verified = async (): Promise<void> => {
+      const index = eu.engine.applied()
+      await until(() => expect(eu.engine.status().digests.verifiedIndex).toBe(index))
+    }
+    await verified()
+    await writeExpired(us)
+    await eu.engine.catchUp()
+    await verified()
+    expect(eu.engine.status().digests.divergences).toBe(0)
+    expect(eu.failures).toEqual([])
+  })
+})
+
+describe('a region that is seeded', () => {
+  it('has the active schema of its peer', async () => {
+    const world = new SeedWorld(['us', 'eu', 'ap'])
+    try {
+      const { us, store } = await leftBehind(world)
+      const schema: ActiveSchema = activeSchemaOf(accountSchema, 'main')
+      const record = encodeRecord(controlRecord({ type: 'schema', schema }, 0))
+      await world.log.append('main', 'said', record)
+      await us.engine.catchUp()
+      await trimAll(world)
+      const ap = await world.open('ap', { store })
+      await sameAs(ap, us)
+      const keptBy = async ({ store: of }: { store: Store }): Promise<unknown> => {
+        const [result] = await of.read([selectPosition('main')])
+        return readPosition(result).schema
+      }
+      expect(await keptBy(us)).toEqual(schema)
+      expect(await keptBy(ap)).toEqual(schema)
+    } finally {
+      await world.closeAll()
+    }
   })
 })
