@@ -40,7 +40,11 @@ export function activeSchemaOf(schema: CompiledSchema, group: string): ActiveSch
     tables: tables.map(({ id, ttl, columns }) => ({
       id,
       ttl: ttl?.id ?? null,
-      columns: columns.map((column) => ({ id: column.id, default: column.default })),
+      columns: columns.map(({ id: column, encrypted, default: value }) => ({
+        id: column,
+        // Those of encrypted columns are known in clients alone.
+        default: encrypted === null ? value : undefined,
+      })),
     })),
   }
 }

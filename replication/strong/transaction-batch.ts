@@ -64,14 +64,13 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   #rangeReads = 0
 
   constructor(tables: ActiveTables, group: string, faults: StrongFaults) {
-    const schema = tables.schema()
     this.#tables = tables
-    this.#schema = schema
+    this.#schema = tables.schema()
     this.#group = group
     this.#faults = faults
     this.#rows = new RowView(faults.ignoreOverlay === true)
     this.#ranges = new RangeView(this.#rows, faults.rangeGuardWithoutOverlay === true)
-    this.#sql = new SqlView(schema, group)
+    this.#sql = new SqlView(this.#schema, group)
   }
 
   announce(command: TransactionCommand, logTimeMs: number, place: number): void {

@@ -46,6 +46,19 @@ export const newer: CompiledSchema = compileSchema(
   before.lock,
 ).compiled
 
+/** The schema before with a unique column that its stores do not have. */
+export const withUnique: CompiledSchema = compileSchema(
+  defineSchema({
+    tables: {
+      passes: table(
+        { ...columns, code: text().unique().optional() },
+        { consistency: 'strong', scope: 'global' },
+      ),
+    },
+  }),
+  before.lock,
+).compiled
+
 /** `passes` as each of them has it, and what the later one added. */
 export const olderPasses = older.tableByName.get('passes') as CompiledTable
 export const passes = newer.tableByName.get('passes') as CompiledTable

@@ -33,6 +33,7 @@ import {
   openSchemaNode,
   passes,
   sharedState,
+  withUnique,
 } from '../../../support/two-schemas.ts'
 import { until } from '../../../support/until.ts'
 
@@ -205,6 +206,27 @@ describe('a column that is new', () => {
       ['a', 'x', 5n, null, 0n, 'kept'],
     ])
     await expectSame([us, eu])
+  })
+})
+
+describe('a new unique column', () => {
+  it('is refused by the store before the node starts: what is unique never changes', async () => {
+    const us = await openSchemaNode(pool, log, older)
+    const opened = openSchemaNode(pool, log, withUnique, { store: us.store })
+    await expect(opened).rejects.toMatchObject({
+      code: 'SCHEMA_INCOMPATIBLE',
+      details: { differences: [expect.stringContaining('is new, and is unique')] },
+    })
+  })
+
+  it('of a new table holds from the entry on', async () => {
+    const [oldUs, oldEu] = await deployed()
+    const nodes = [await restart(oldUs, 'us', newer), await restart(oldEu, 'eu', newer)] as const
+    await commit(nodes[0], insert(gates, ['a', 'code']))
+    await expect(commit(nodes[1], insert(gates, ['b', 'code']))).rejects.toMatchObject({
+      code: 'CONSTRAINT_VIOLATED',
+    })
+    await expectSame(nodes)
   })
 })
 
