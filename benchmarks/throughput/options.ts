@@ -3,16 +3,16 @@ import { parseArgs } from 'node:util'
 import { MeridianError } from '../../src/core/errors.ts'
 
 /** What transactions do. */
-export const WORKS = ['rows', 'counter'] as const
+const WORKS = ['rows', 'counter'] as const
 export type Work = (typeof WORKS)[number]
 
 /** Where regions run: in this process; etcd and nodes alone; with Kafka, Redis and store servers. */
-export const ENGINES = ['embedded', 'lean', 'full'] as const
-export type Engines = (typeof ENGINES)[number]
+const ENGINES = ['embedded', 'lean', 'full'] as const
+type Engines = (typeof ENGINES)[number]
 
 /** What is between regions: nothing, or the distances of the topology. */
-export const NETWORKS = ['none', 'triangle'] as const
-export type NetworkKind = (typeof NETWORKS)[number]
+const NETWORKS = ['none', 'triangle'] as const
+type NetworkKind = (typeof NETWORKS)[number]
 
 /** A measurement. */
 export interface ThroughputOptions {

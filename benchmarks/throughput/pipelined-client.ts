@@ -14,7 +14,7 @@ export interface MessageClient {
 }
 
 /** Where the node is, and who asks. */
-export interface PipelinedClientOptions {
+interface PipelinedClientOptions {
   readonly url: string
   readonly region: string
   readonly token: string

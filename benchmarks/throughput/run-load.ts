@@ -16,7 +16,7 @@ export interface LoadResult {
 }
 
 /** Runs one transaction. */
-export type RunOne = () => Promise<Answered>
+type RunOne = () => Promise<Answered>
 
 /**
  * Runs `inFlight` of each at once; every one that ends is followed by the next until `seconds` are

@@ -5,7 +5,7 @@ import type { ThroughputOptions, Work } from './options.ts'
 import type { LoadResult } from './run-load.ts'
 
 /** Transactions a second that are to be had on two cores, by work. */
-export const TARGET_PER_SECOND: Readonly<Record<Work, number>> = { rows: 2000, counter: 1000 }
+const TARGET_PER_SECOND: Readonly<Record<Work, number>> = { rows: 2000, counter: 1000 }
 
 /** Bare puts to etcd in the same run. */
 export interface RawPuts {

@@ -7,8 +7,7 @@ import type { Change } from '../../src/core/change.ts'
 import type { ChangeFeed } from '../../src/core/ports/changes.ts'
 import type { Store } from '../../src/core/ports/store.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
-import { LAST_LOCAL_SEQ } from '../../src/schema/system-tables.ts'
-import { readOutbox, type OutboxEntry } from './outbox-reader.ts'
+import { lastSeqOf, readOutbox, type OutboxEntry, type OutboxName } from './outbox-reader.ts'
 
 const READ_CHANGES = 1000
 const DEFAULT_TAIL_CHANGES = 20_000
@@ -22,6 +21,8 @@ export interface OutboxFeedOptions {
   readonly schema: CompiledSchema
   /** `<region>.<incarnation>` of the store. */
   readonly source: string
+  /** Default: that of the store's changes. */
+  readonly outbox?: OutboxName
   /** Bounds of the decoded tail: changes (default 20,000) and bytes (default 32 MiB). */
   readonly tailChanges?: number
   readonly tailBytes?: number
@@ -36,6 +37,7 @@ class OutboxFeed implements ChangeFeed {
   readonly source: string
   readonly #store: Store
   readonly #schema: CompiledSchema
+  readonly #outbox: OutboxName
   readonly #maxChanges: number
   readonly #maxBytes: number
   /** The last changes that were read, without a gap; `#tailEnd` is the last one's localSeq. */
@@ -54,6 +56,7 @@ class OutboxFeed implements ChangeFeed {
     this.source = options.source
     this.#store = options.store
     this.#schema = options.schema
+    this.#outbox = options.outbox ?? '_outbox'
     this.#maxChanges = options.tailChanges ?? DEFAULT_TAIL_CHANGES
     this.#maxBytes = options.tailBytes ?? DEFAULT_TAIL_BYTES
     // A read that began before a commit may miss it: whoever the commit woke must not share it.
@@ -75,7 +78,7 @@ class OutboxFeed implements ChangeFeed {
     const known = this.#knownEnd()
     if (known !== undefined) return known
     const commits = this.#commits
-    const [result] = await this.#store.read([LAST_LOCAL_SEQ])
+    const [result] = await this.#store.read([lastSeqOf(this.#outbox)])
     const seq = Number(result?.rows[0]?.[0])
     this.#foundEnd = { seq, commits }
     return seq
@@ -91,7 +94,7 @@ class OutboxFeed implements ChangeFeed {
   }
 
   #load(afterSeq: number, maxChanges: number): Promise<readonly OutboxEntry[]> {
-    return readOutbox(this.#store, this.#schema, this.source, afterSeq, maxChanges)
+    return readOutbox(this.#store, this.#schema, this.source, afterSeq, maxChanges, this.#outbox)
   }
 
   /** Reads on from the tail's end, once for all readers that stand there. */

@@ -11,12 +11,20 @@ import type { Statement, Store } from '../../src/core/ports/store.ts'
 import type { SqlRow } from '../../src/core/values.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import { decodeImage, decodeKey } from '../../src/schema/image.ts'
-import { LAST_LOCAL_SEQ } from '../../src/schema/system-tables.ts'
+import { LAST_LOCAL_SEQ, LAST_UNSTABLE_SEQ } from '../../src/schema/system-tables.ts'
 
 /** A change and about how many bytes it takes in memory. */
 export interface OutboxEntry {
   readonly change: Change
   readonly bytes: number
+}
+
+/** The outbox of a store, or that of changes which are not yet stable. */
+export type OutboxName = '_outbox' | '_unstable_outbox'
+
+/** Reads the last seq of an outbox. */
+export function lastSeqOf(outbox: OutboxName): Statement {
+  return outbox === '_outbox' ? LAST_LOCAL_SEQ : LAST_UNSTABLE_SEQ
 }
 
 const COLUMNS = `seq, origin_source, origin_epoch, origin_seq, tx, hlc, schema_version, cause,
@@ -38,32 +46,36 @@ export async function readOutbox(
   source: string,
   afterSeq: number,
   maxChanges: number,
+  outbox: OutboxName = '_outbox',
 ): Promise<readonly OutboxEntry[]> {
   const [last, page, before] = await store.read([
-    LAST_LOCAL_SEQ,
+    lastSeqOf(outbox),
     {
-      sql: `SELECT ${COLUMNS} FROM _outbox WHERE seq > ? ORDER BY seq LIMIT ?`,
+      sql: `SELECT ${COLUMNS} FROM ${outbox} WHERE seq > ? ORDER BY seq LIMIT ?`,
       args: [afterSeq, maxChanges],
     },
-    { sql: 'SELECT tx FROM _outbox WHERE seq = ?', args: [afterSeq] },
+    { sql: `SELECT tx FROM ${outbox} WHERE seq = ?`, args: [afterSeq] },
   ])
   const rows = [...(page?.rows ?? [])]
   checkStart(afterSeq, Number(last?.rows[0]?.[0]), rows[0])
   if (rows.length === 0) return []
-  if (rows.length === maxChanges) rows.push(...(await readRest(store, rows.at(-1) as SqlRow)))
+  if (rows.length === maxChanges) {
+    rows.push(...(await readRest(store, outbox, rows.at(-1) as SqlRow)))
+  }
   checkDense(rows)
   const cutTx = before?.rows[0]?.[0]
-  const missed = cutTx === rows[0]?.[TX] ? await countHead(store, afterSeq, String(cutTx)) : 0
+  const missed =
+    cutTx === rows[0]?.[TX] ? await countHead(store, outbox, afterSeq, String(cutTx)) : 0
   return decodeRows(schema, source, rows, missed)
 }
 
 /** The rows after `row` that belong to its transaction. */
-async function readRest(store: Store, row: SqlRow): Promise<readonly SqlRow[]> {
+async function readRest(store: Store, outbox: OutboxName, row: SqlRow): Promise<readonly SqlRow[]> {
   const seq = Number(row[SEQ])
   const tx = row[TX] as string
   const statement: Statement = {
-    sql: `SELECT ${COLUMNS} FROM _outbox WHERE seq > ? AND seq < coalesce(
-        (SELECT seq FROM _outbox WHERE seq > ? AND tx <> ? ORDER BY seq LIMIT 1),
+    sql: `SELECT ${COLUMNS} FROM ${outbox} WHERE seq > ? AND seq < coalesce(
+        (SELECT seq FROM ${outbox} WHERE seq > ? AND tx <> ? ORDER BY seq LIMIT 1),
         9223372036854775807)
       ORDER BY seq`,
     args: [seq, seq, tx],
@@ -73,11 +85,16 @@ async function readRest(store: Store, row: SqlRow): Promise<readonly SqlRow[]> {
 }
 
 /** How many changes of the transaction `tx` lie at or before `seq`: a reader stopped within it. */
-async function countHead(store: Store, seq: number, tx: string): Promise<number> {
+async function countHead(
+  store: Store,
+  outbox: OutboxName,
+  seq: number,
+  tx: string,
+): Promise<number> {
   const [result] = await store.read([
     {
-      sql: `SELECT count(*) FROM _outbox WHERE seq <= ? AND seq > coalesce(
-        (SELECT seq FROM _outbox WHERE seq < ? AND tx <> ? ORDER BY seq DESC LIMIT 1), 0)`,
+      sql: `SELECT count(*) FROM ${outbox} WHERE seq <= ? AND seq > coalesce(
+        (SELECT seq FROM ${outbox} WHERE seq < ? AND tx <> ? ORDER BY seq DESC LIMIT 1), 0)`,
       args: [seq, seq, tx],
     },
   ])

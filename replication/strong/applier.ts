@@ -177,6 +177,7 @@ export class Applier<C extends Command> {
     digests.settle()
     this.#applied = (records.at(-1) as PlacedRecord<C>).index
     this.#logTimeMs = batch.logTimeMs()
+    this.#options.leases?.committed(this.#applied)
     const outcomes = batch.outcomes()
     this.#options.onApplied(records.map((placed, i) => ({ placed, outcomes: outcomes[i] ?? [] })))
   }

@@ -13,6 +13,8 @@ import { OutcomeBatch, type DecidedOutcome } from './outcomes.ts'
 import type { Control } from './control.ts'
 import { FIRST_MACHINE_VERSION, machineVersionKey, raiseMachineVersion } from './machine-version.ts'
 import type { RecordEffects } from './digests/group-sums.ts'
+import { effectsOf } from './lease-effects.ts'
+import type { EvaluatedRecord as LeaseEffects } from './leases/lease-core.ts'
 import type { LogRecord } from './record.ts'
 import { readSkips, SKIPPED, skipsKey, type SkipList } from './skips.ts'
 import type {
@@ -45,6 +47,16 @@ export interface LogBatchOptions<C extends Command> {
   /** Test-only, as `StrongFaults`. */
   readonly logTimeOfRecord?: boolean
   readonly skips: SkipList
+  /** Of a group with local reads: told what records did, right before they are committed. */
+  readonly leases?: RecordLeases
+}
+
+/** The leases of a group with local reads, as what applies its records sees them. */
+export interface RecordLeases {
+  /** What goes into the store transaction of these records besides their rows. */
+  evaluated(records: readonly LeaseEffects[]): Statement[]
+  /** The records through `index` are durable, and readers see them. */
+  committed(index: number): void
 }
 
 /** Rows that a tick deletes at most; the next tick goes on. */
@@ -72,11 +84,14 @@ export class LogBatch<C extends Command> {
   #readsOutcomes: boolean
   #writes: RecordWrites[] = []
   #decided: DecidedOutcome[][] = []
+  readonly #options: LogBatchOptions<C>
+  #leaseEffects: LeaseEffects[] = []
   #logTimeMs = 0
 
   /** `records`: in index order, without a gap, at least one; `logTimeMs`: the log's time so far. */
   constructor(options: LogBatchOptions<C>, records: readonly PlacedRecord<C>[], logTimeMs: number) {
     this.#group = options.group
+    this.#options = options
     this.#skips = options.skips
     this.#records = records
     this.#previousLogTimeMs = logTimeMs
@@ -132,6 +147,7 @@ export class LogBatch<C extends Command> {
     this.#logTimeMs = this.#previousLogTimeMs
     this.#writes = []
     this.#evaluated = []
+    this.#leaseEffects = []
     this.#decided = this.#records.map((placed) => this.#evaluateRecord(placed))
   }
 
@@ -180,6 +196,7 @@ export class LogBatch<C extends Command> {
     }
     if (first.control !== undefined) statements.push(...this.#controlWrites(first))
     if (first.isSkipped === true) statements.push(this.#skips.store(first.index))
+    statements.push(...(this.#options.leases?.evaluated(this.#leaseEffects) ?? []))
     statements.push(...this.#outcomes.takeWrites(first.index, last.index))
     statements.push(setPosition(this.#group, last.index, this.#logTimeMs))
     statements.push(setLastRecord(this.#group, last.index, last.id))
@@ -204,6 +221,8 @@ export class LogBatch<C extends Command> {
         this.#skips.requireSkipped(control.index, index)
         return []
       case 'lease':
+        // What it does is among what the leases were told.
+        if (this.#options.leases !== undefined) return []
         // Passed over, the log would mean something else here.
         throw new MeridianError(
           'SCHEMA_INCOMPATIBLE',
@@ -230,6 +249,11 @@ export class LogBatch<C extends Command> {
     const rows = this.#machine.effects()
     const outcomes = this.#outcomes.takeEffects()
     this.#evaluated.push({ placed, rows, outcomes, logTimeMs: this.#logTimeMs })
+    const { machine, leases } = this.#options
+    if (leases !== undefined) {
+      const written = this.#machine.writtenRows?.() ?? []
+      this.#leaseEffects.push(effectsOf(machine, placed, decided, written))
+    }
     return decided
   }
 

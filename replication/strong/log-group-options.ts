@@ -7,6 +7,7 @@ import type { Store } from '../../src/core/ports/store.ts'
 import type { StoreClock } from '../../src/core/store-clock.ts'
 import type { StrongFaults } from './faults.ts'
 import type { DigestLimits, DigestStatus } from './digests/divergence-guard.ts'
+import type { GroupLeaseOptions } from './group-leases.ts'
 import { DEFAULT_PROPOSER_LIMITS, type ProposerLimits } from './proposer.ts'
 import type { ReseedProgress, Seeding } from './reseeder.ts'
 import type { SchemaOf } from './snapshot-messages.ts'
@@ -44,6 +45,8 @@ export interface LogGroupOptions<C extends Command> {
   readonly onDivergence?: (error: MeridianError | null) => void
   readonly digests?: Partial<DigestLimits>
   readonly limits?: Partial<LogGroupLimits>
+  /** Of a group whose tables have local strong reads. */
+  readonly localReads?: GroupLeaseOptions
   /** Test-only. */
   readonly faults?: StrongFaults
 }

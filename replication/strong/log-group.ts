@@ -10,6 +10,7 @@ import { Applier, type AppliedRecord } from './applier.ts'
 import { CONTROL_VERSION, controlRecord, type Control } from './control.ts'
 import { DivergenceGuard } from './digests/divergence-guard.ts'
 import { followLog } from './follow-log.ts'
+import { answerOnceStable, GroupLeases } from './group-leases.ts'
 import { GroupSchema } from './group-schema.ts'
 import { IndexWaiters } from './index-waiters.ts'
 import { loadAgain, loadGroup, type LoadedGroup } from './load-group.ts'
@@ -53,6 +54,8 @@ export class LogGroup<C extends Command> {
   #isClosed = false
   #applier: Applier<C>
   #proposer: Proposer
+  /** Of a group whose tables have local strong reads. */
+  readonly leases: GroupLeases | undefined
   readonly #readIndex: SharedReadIndex
   readonly #waiters: IndexWaiters
   readonly #listeners = new Set<(commands: readonly C[]) => void>()
@@ -76,7 +79,7 @@ export class LogGroup<C extends Command> {
     if (machineVersion > version) group.#fail(machineTooOld(name, machineVersion, version))
     else if (group.#loadSchema(position)) {
       if (loaded.isMarked) group.#reseed(halfSeeded(name))
-      else group.#follow(position)
+      else await group.#beginToFollow(position)
     }
     group.#versions.start()
     group.#schema.start()
@@ -106,6 +109,7 @@ export class LogGroup<C extends Command> {
       this.#reseed(error, peers)
     this.#guard = new DivergenceGuard({ ...options, ...this.#limits }, onDiverged, position, sums)
     this.#waiters = new IndexWaiters(runtime.timers, position.index)
+    this.leases = options.localReads && new GroupLeases(options.localReads, options, this)
     this.#applier = this.#newApplier(position)
     this.#proposer = this.#newProposer()
     this.#readIndex = new SharedReadIndex(
@@ -331,6 +335,7 @@ export class LogGroup<C extends Command> {
     await Promise.all([this.#tail?.stop(), this.#skipWatch?.stop(), this.#guard.stop()])
     await applied
     await this.#reseeding
+    await this.leases?.end()
   }
 
   #newApplier(position: LogPosition): Applier<C> {
@@ -338,6 +343,7 @@ export class LogGroup<C extends Command> {
       {
         ...this.#options,
         ...this.#limits,
+        ...(this.leases && { leases: this.leases }),
         ignoreBasis: this.#options.faults?.ignoreBasis === true,
         logTimeOfRecord: this.#options.faults?.logTimeOfRecord === true,
         skips: this.#skips,
@@ -372,13 +378,14 @@ export class LogGroup<C extends Command> {
   }
 
   #newProposer(): Proposer {
-    const { group, runtime, log } = this.#options
+    const { group, runtime, log, machine } = this.#options
     return new Proposer({
       runtime,
       requireInStep: () => this.#requireInStep(),
       limits: this.#limits,
       schemaVersion: () => this.#schema.version(),
       append: (id, payload) => log.append(group, id, payload),
+      ...this.leases?.hinting(machine),
     })
   }
 
@@ -416,8 +423,10 @@ export class LogGroup<C extends Command> {
   async #runReseed(reseeder: Reseeder, seeding: Seeding, wasStopped: boolean): Promise<void> {
     await Promise.all([this.#tail?.stop(), this.#skipWatch?.stop()])
     await this.#applier.stop()
-    const position = await reseeder.run()
+    await this.leases?.end()
+    const seeded = await reseeder.run()
     if (this.#failure !== undefined) return
+    const position = (await this.leases?.begin()) ?? seeded
     this.#schema.load(position.schema)
     this.#skips.replace(position.skipped)
     this.#guard.reset(position)
@@ -429,6 +438,14 @@ export class LogGroup<C extends Command> {
     this.#waiters.resume(position.index)
     seeding.onProgress?.(this.group, null)
     if (wasStopped) this.#options.onResumed?.()
+    this.#follow(position)
+  }
+
+  /** The lease row of a new life comes before all that is read of the store (L4). */
+  async #beginToFollow(known: LogPosition): Promise<void> {
+    const position = (await this.leases?.begin()) ?? known
+    if (position !== known) this.#applier = this.#newApplier(position)
+    this.#waiters.advance(position.index)
     this.#follow(position)
   }
 
@@ -445,6 +462,7 @@ export class LogGroup<C extends Command> {
         else this.#fail(asMeridianError(error))
       },
     })
+    this.leases?.start()
   }
 
   /** A log never ends before what was applied, unless it is another one. */
@@ -468,7 +486,7 @@ export class LogGroup<C extends Command> {
     const commands = records.flatMap(({ placed }) => placed.commands)
     for (const listener of this.#listeners) listener(commands)
     this.#waiters.advance(this.#applier.applied())
-    for (const { placed, outcomes } of records) this.#proposer.deliver(placed.id, outcomes)
+    answerOnceStable(records, this.#proposer, this.leases)
   }
 
   #fail(error: MeridianError): void {
@@ -495,9 +513,11 @@ export class LogGroup<C extends Command> {
   async #goOn(): Promise<void> {
     const { store, runtime, onResumed } = this.#options
     await Promise.all([this.#tail?.stop(), this.#skipWatch?.stop(), this.#applier.stop()])
+    await this.leases?.end()
     const loaded = await loadAgain(store, this.group, runtime.timers, () => this.#isClosed)
     if (loaded === undefined || this.#reseeder !== undefined) return
-    const { position, sums } = loaded
+    const { sums } = loaded
+    const position = (await this.leases?.begin()) ?? loaded.position
     this.#schema.load(position.schema)
     this.#failure = undefined
     this.#guard.reset(position, sums)
@@ -513,6 +533,7 @@ export class LogGroup<C extends Command> {
     this.#failure ??= error
     this.#waiters.fail(error)
     this.#proposer.close(error)
+    this.leases?.fail(error)
     if (mayGoOn) return
     this.#versions.stop(error)
     this.#schema.stop(error)

@@ -15,6 +15,8 @@ export interface DecidedOutcome {
   readonly contentHash: string
   readonly logTimeMs: number
   readonly outcome: Outcome
+  /** As it is stored, once that is known: `encodedOutcome`. */
+  bytes?: Uint8Array
 }
 
 /** What became of an id: the outcome that is remembered instead of `before`. */
@@ -68,8 +70,8 @@ export class OutcomeBatch {
         contentHash: contentHash as string,
         logTimeMs,
         outcome,
+        bytes: bytes as Uint8Array,
       }
-      encoded.set(decided, bytes as Uint8Array)
       this.#stored.set(id as string, decided)
     }
   }
@@ -149,16 +151,10 @@ export function lastPrunedIndex(index: number): number {
   return index - (index % PRUNE_EVERY_RECORDS)
 }
 
-const encoded = new WeakMap<DecidedOutcome, Uint8Array>()
-
 /** The bytes of a decided outcome, as they are stored: made once. */
 export function encodedOutcome(decided: DecidedOutcome): Uint8Array {
-  let bytes = encoded.get(decided)
-  if (bytes === undefined) {
-    bytes = encodeOutcome(decided)
-    encoded.set(decided, bytes)
-  }
-  return bytes
+  decided.bytes ??= encodeOutcome(decided)
+  return decided.bytes
 }
 
 /** The bytes of an outcome: MessagePack of `[logTimeMs, 1, value]` or `[logTimeMs, 0, code, details]`. */

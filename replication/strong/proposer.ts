@@ -35,6 +35,8 @@ export const DEFAULT_PROPOSER_LIMITS: ProposerLimits = {
 export interface ProposerOptions {
   readonly runtime: Runtime
   readonly append: (id: string, payload: Uint8Array) => Promise<number>
+  /** Told of the commands of a record right before it is appended. */
+  readonly beforeAppend?: (commands: readonly Uint8Array[]) => void
   /** Which schema a record is of that is sent now. */
   readonly schemaVersion: () => number
   readonly limits: ProposerLimits
@@ -157,6 +159,7 @@ export class Proposer {
         commands: record.map((pending) => pending.bytes),
       })
       this.#appending += 1
+      this.#options.beforeAppend?.(record.map((pending) => pending.bytes))
       void this.#append(id, payload, record).finally(() => {
         this.#appending -= 1
         this.#flush()

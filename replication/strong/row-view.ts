@@ -88,10 +88,10 @@ export class RowView {
 
   /** Applies a change. `before`: the row that it replaces or deletes. */
   change(change: RowChange, before: Row | undefined): void {
-    const { table, row } = change
+    const { table, kind, cause, row } = change
     if (before !== undefined) this.#setRow(table, before, null)
-    if (change.kind !== 'delete') this.#setRow(table, row, row)
-    this.#changes.push({ ...change, before })
+    if (kind !== 'delete') this.#setRow(table, row, row)
+    this.#changes.push({ table, kind, cause, row, before })
     this.#undo.push(() => this.#changes.pop())
   }
 

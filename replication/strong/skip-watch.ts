@@ -1,5 +1,5 @@
 /** Reads a log ahead of a record that stopped its group, for an operator's word that it is skipped. */
-import { MeridianError, isErrorCode } from '../../src/core/errors.ts'
+import { isErrorCode, type MeridianError } from '../../src/core/errors.ts'
 import type { CommitLog, LogEntry, LogTail } from '../../src/core/ports/commit-log.ts'
 import { decodeControl } from './control.ts'
 import { decodeRecord } from './record.ts'
@@ -29,7 +29,7 @@ export class SkipWatch {
       },
       onFailure: (error) => {
         const isCompacted = isErrorCode(error, 'LOG_COMPACTED')
-        if (isCompacted) this.#end(() => this.#handlers.onCompacted(error as MeridianError))
+        if (isCompacted) this.#end(() => this.#handlers.onCompacted(error))
       },
     })
   }

@@ -44,6 +44,10 @@ export interface SnapshotSourceOptions {
 /** Where the changes of user tables are read, and what of them is still needed. */
 export interface SnapshotChanges {
   readonly feed: ChangeFeed
+  /** Reads the position of the last change. Default: that of the store's outbox. */
+  readonly last?: Statement
+  /** A table that is read as a whole, at the end: it is small, and no outbox tells of it. */
+  readonly whole?: SnapshotTable
   /** Told up to where changes were read; `undefined`: none are needed any more. */
   readonly onPosition: (seq: number | undefined) => void
 }
@@ -52,6 +56,8 @@ export interface SnapshotChanges {
 export type SnapshotStream = AsyncGenerator<SnapshotPart | SnapshotMark | SnapshotEnd, void, void>
 
 const MAX_PAGE_ROWS = 2_000
+/** Rows of a table that is read as a whole. */
+const MAX_WHOLE = 100_000
 /** A page that is longer is read again with fewer rows. */
 const MAX_PAGE_BYTES = 1024 * 1024
 const MAX_CHANGES = 500
@@ -74,15 +80,15 @@ export async function* tableSnapshot(
 async function* tableParts(
   options: SnapshotSourceOptions,
   tables: readonly SnapshotTable[],
-  { feed, onPosition }: SnapshotChanges,
+  { feed, onPosition, last = LAST_LOCAL_SEQ, whole }: SnapshotChanges,
 ): SnapshotStream {
   const { group, store } = options
   const pages = new Pages(options)
   const byId = new Map(tables.map((table) => [table.compiled?.id, table]))
-  const [first] = await store.read([LAST_LOCAL_SEQ])
+  const [first] = await store.read([last])
   let sent = lastSeq(first)
   onPosition(sent)
-  const heads = [selectPosition(group), LAST_LOCAL_SEQ]
+  const heads = [selectPosition(group), last]
   const changesUpTo = async function* (seq: number): AsyncGenerator<SnapshotPart, void, void> {
     onPosition(sent)
     yield* changesBetween(feed, byId, sent, seq)
@@ -104,17 +110,27 @@ async function* tableParts(
       after = upTo
     } while (after !== null)
   }
+  const ends =
+    whole === undefined ? heads : [...heads, selectPage(whole, null, MAX_WHOLE, undefined)]
   let after: OutcomePlace | null = null
   for (;;) {
-    const page: Page = await pages.read(heads, (limit, bytes) =>
+    const page: Page = await pages.read(ends, (limit, bytes) =>
       selectOutcomes(group, after, limit, bytes),
     )
     yield* changesUpTo(lastSeq(page.heads[1]))
-    const { part, last } = outcomesPart(after, page)
+    const { part, last: place } = outcomesPart(after, page)
     yield part
-    if (page.isLast) return yield endAt(readPosition(page.heads[0]))
-    after = last
+    if (page.isLast) {
+      if (whole !== undefined) yield wholePart(whole, page.heads[2])
+      return yield endAt(readPosition(page.heads[0]))
+    }
+    after = place
   }
+}
+
+function wholePart(table: SnapshotTable, result: StatementResult | undefined): SnapshotPart {
+  const rows = (result?.rows ?? []).map((row) => cellsOf(table, row))
+  return { kind: 'range', table: table.name, after: null, upTo: null, rows: JSON.stringify(rows) }
 }
 
 /** The group of the directory, as its snapshot needs it. */

@@ -77,6 +77,22 @@ export const DIRECTORY_TABLES: readonly SnapshotTable[] = [
   },
 ]
 
+/** The lease table of a group with local reads: small, and part of what the log has made. */
+export const LEASE_TABLE: SnapshotTable = {
+  name: '_leases',
+  columns: [
+    textColumn('region'),
+    textColumn('database_id'),
+    ...['log_index', 'incarnation', 'seq', 'is_live'].map((name): CellColumn => ({
+      name,
+      storage: 'INTEGER',
+      wide: false,
+    })),
+  ],
+  keyWidth: 2,
+  uniques: [],
+}
+
 /** Reads the `limit` rows behind a key, in key order. */
 export function selectPage(
   table: SnapshotTable,

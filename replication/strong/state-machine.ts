@@ -7,6 +7,7 @@ import type { ErrorCode, MeridianError } from '../../src/core/errors.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import type { SqlValue } from '../../src/core/values.ts'
 import type { ActiveSchema } from './active-schema.ts'
+import type { RowKey } from './leases/read-scope.ts'
 
 /** What every command says of itself. */
 export interface Command {
@@ -94,6 +95,8 @@ export interface MachineBatch<C> {
   takeWrites(): Statement[]
   /** The changes of rows that the last `takeWrites` made statements of, in order. */
   effects(): readonly RowEffect[]
+  /** The rows that the last `takeWrites` writes or deletes. Left out: the group has no local reads. */
+  writtenRows?(): readonly RowKey[]
 }
 
 /** The schema that a machine evaluates by: the node's own, or what the log has come to of it. */
@@ -130,6 +133,11 @@ export interface StateMachine<C extends Command> {
   beginBatch(): MachineBatch<C>
   /** What an operator is told of a command: names and numbers, never values of rows. */
   describe?(command: C): Readonly<Record<string, unknown>>
+  /**
+   * All rows that the command may write, from its content alone; null: they are known only when it
+   * is applied. Left out: the group has no local reads.
+   */
+  writeSet?(command: C): readonly RowKey[] | null
   /** The error that tells a caller of a failure. */
   explain(failure: Failure): MeridianError
 }

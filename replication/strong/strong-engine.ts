@@ -26,6 +26,7 @@ import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts
 import { isColumnList, normalizeRange } from '../../src/schema/range.ts'
 import type { ActiveTables } from './active-tables.ts'
 import { dedupeIdOf } from './dedupe-id.ts'
+import type { GroupLeases } from './group-leases.ts'
 import { LogGroup } from './log-group.ts'
 import type { CallOptions, LogGroupOptions, LogGroupStatus } from './log-group-options.ts'
 import { selectAnyExpired } from './row-reads.ts'
@@ -34,7 +35,7 @@ import { queryError } from '../../src/sql/scope-query.ts'
 import type { OperatedGroup } from './operated-group.ts'
 import type { OfferedGroup } from './snapshot-server.ts'
 import { tableSnapshot, type SnapshotChanges } from './snapshot-source.ts'
-import { snapshotTable } from './snapshot-tables.ts'
+import { LEASE_TABLE, snapshotTable } from './snapshot-tables.ts'
 import { groupTables, type TransactionValue } from './transaction-batch.ts'
 import { TransactionMachine } from './transaction-machine.ts'
 import type { TransactionCommand } from './transaction-codec.ts'
@@ -58,7 +59,8 @@ export interface StrongEngineOptions extends Omit<
 export async function createStrongEngine(options: StrongEngineOptions): Promise<StrongEngine> {
   const { schema, group, faults } = options
   const machine = new TransactionMachine(schema, group, faults)
-  const state = { schema, tables: groupTables(schema, group).map(snapshotTable) }
+  const rows = groupTables(schema, group).map(snapshotTable)
+  const state = { schema, tables: options.localReads === undefined ? rows : [...rows, LEASE_TABLE] }
   const log = await LogGroup.open({ ...options, machine, schemaVersion: schema.version, state })
   return new StrongEngine(options, log, machine.schemas)
 }
@@ -201,9 +203,15 @@ export class StrongEngine implements TransactionEngine {
     return this.#log
   }
 
-  /** Stops following the log. */
-  close(): Promise<void> {
-    return this.#log.close()
+  /** Of a group whose strong reads are local. */
+  get leases(): GroupLeases | undefined {
+    return this.#log.leases
+  }
+
+  /** Returns the lease, if there is one, and stops following the log. */
+  async close(): Promise<void> {
+    await this.#log.leases?.release()
+    await this.#log.close()
   }
 
   /** Outcomes are as wide as the log's tables, answers as this node's. */
@@ -292,7 +300,7 @@ export class StrongEngine implements TransactionEngine {
       throw new MeridianError(
         'MODE_MISMATCH',
         `Table '${table.name}' is not in the log group '${this.#options.group}'.`,
-        { fix: 'Write the tables of one consistency in one transaction.' },
+        { fix: 'Write tables of one consistency, with the same `reads`, in one transaction.' },
       )
     }
     if ((table.scope === 'tenant') === (tenant !== '')) return

@@ -25,8 +25,10 @@ import { rangeDigest } from '../../src/session/range-digest.ts'
 import type { ActiveTables } from './active-tables.ts'
 import type { StrongFaults } from './faults.ts'
 import { changeCells, requireConditions } from './cell-rules.ts'
+import type { RowKey } from './leases/read-scope.ts'
 import { RangeView } from './range-view.ts'
 import { Refused, refusedAt } from './refused.ts'
+import { rowKeyOf } from './row-keys.ts'
 import type { Row } from './row-reads.ts'
 import { RowView, type MadeChange, type RowChange } from './row-view.ts'
 import { SqlView } from './sql-view.ts'
@@ -132,6 +134,13 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
       before: before === undefined ? null : this.#asStored(table, before),
       after: kind === 'delete' ? null : this.#asStored(table, row),
     }))
+  }
+
+  writtenRows(): readonly RowKey[] {
+    return this.#changes.map(({ table, row }) => {
+      const key = factsOf(table).key.map((place) => row.image[place] ?? null)
+      return rowKeyOf(table, row.tenant, key)
+    })
   }
 
   #asStored(table: CompiledTable, row: Row): Row {

@@ -10,6 +10,8 @@ import type { CompiledSchema } from '../../src/schema/compiled.ts'
 import { ActiveTables } from './active-tables.ts'
 import { CONTROL_VERSION } from './control.ts'
 import type { StrongFaults } from './faults.ts'
+import type { RowKey } from './leases/read-scope.ts'
+import { writeSetOf } from './row-keys.ts'
 import type { Failure, StateMachine } from './state-machine.ts'
 import { TransactionBatch } from './transaction-batch.ts'
 import {
@@ -94,6 +96,10 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
 
   beginBatch(): TransactionBatch {
     return new TransactionBatch(this.schemas, this.#group, this.#faults)
+  }
+
+  writeSet(command: TransactionCommand): readonly RowKey[] | null {
+    return writeSetOf(this.#schema, command)
   }
 
   explain(failure: Failure): MeridianError {

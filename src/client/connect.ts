@@ -50,7 +50,6 @@ export interface ConnectOptions<S extends Schema> {
 }
 
 const BASIS_MAX_AGE_MS = 60_000
-const STRONG_LOG = logSource('main')
 
 /**
  * Connects a service to a deployment.
@@ -98,10 +97,10 @@ function logBasis(
   schemaFingerprint: string,
 ): {
   refresh(): Promise<void>
-  readonly current: (session: Session) => Promise<number>
+  readonly current: (session: Session, group: string) => Promise<number>
 } {
   const { clock } = connection.runtime
-  let index = 0
+  const indexes = new Map<string, number>()
   let knownAtMs = 0
   const refresh = async (): Promise<void> => {
     const call = connection.begin('connect', new Session(), undefined)
@@ -110,12 +109,15 @@ function logBasis(
         connection.send(connection.region, { kind: 'hello', schemaFingerprint }, call),
       ),
     )
-    index = Math.max(index, value.positions[STRONG_LOG] ?? 0)
+    for (const [source, index] of Object.entries(value.positions)) {
+      indexes.set(source, Math.max(index, indexes.get(source) ?? 0))
+    }
     knownAtMs = clock.monotonicMs()
   }
-  const current = async (session: Session): Promise<number> => {
+  const current = async (session: Session, group: string): Promise<number> => {
     if (clock.monotonicMs() - knownAtMs > BASIS_MAX_AGE_MS) await refresh()
-    return Math.max(index, session.state().positions[STRONG_LOG] ?? 0)
+    const source = logSource(group)
+    return Math.max(indexes.get(source) ?? 0, session.state().positions[source] ?? 0)
   }
   return { refresh, current }
 }

@@ -7,6 +7,7 @@ import { textProblem, toHex } from '../core/values.ts'
 import { encodeValue } from '../protocol/codec.ts'
 import type { BodyOf, ReadBody, ReadLevel, ResponseValues } from '../protocol/messages.ts'
 import type { CompiledSchema, Consistency } from '../schema/compiled.ts'
+import { STRONG_LOG_GROUP } from '../schema/log-group-names.ts'
 import { readWishes, type Consistency as ReadConsistency } from '../session/levels.ts'
 import type { Session } from '../session/session.ts'
 import type { CallOptions, Receipt } from './call.ts'
@@ -26,8 +27,8 @@ export interface ClientParts {
   readonly connection: Connection
   readonly router: Router
   readonly session: ClientSession
-  /** The index of the strong log that this client knew at its latest look. */
-  readonly strongBasis: (context: Session) => Promise<number>
+  /** The index of a log group that this client knew at its latest look. */
+  readonly strongBasis: (context: Session, group: string) => Promise<number>
 }
 
 /** A transaction before it becomes a message. */
@@ -139,9 +140,16 @@ export class ClientContext {
         // A key made here is never used for other content: it stands for the content.
         contentHash: idempotencyKey === undefined ? txId : await hashOf(await draft.content()),
         issuedAtMs: clock.nowMs(),
-        basis: draft.mode === 'strong' ? await this.parts.strongBasis(session) : 0,
+        basis: await this.#basis(draft, session),
       },
     }
+  }
+
+  async #basis({ mode, ops, reads }: Draft, session: Session): Promise<number> {
+    if (mode !== 'strong') return 0
+    const [first] = [...ops, ...reads]
+    const table = first && this.parts.schema.tableById.get(first.table)
+    return this.parts.strongBasis(session, table?.logGroup ?? STRONG_LOG_GROUP)
   }
 
   async #requirePermitted(tenant: string, call: CallContext): Promise<void> {

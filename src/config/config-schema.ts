@@ -110,6 +110,7 @@ export interface ConfigFile {
   readonly commitLog: {
     readonly leader?: string | undefined
     readonly etcd?: EtcdConfig | undefined
+    readonly leaseDurationMs: number
   }
   readonly data: { readonly directory: string }
   readonly residency?: { readonly classes: Readonly<Record<string, readonly string[]>> } | undefined
@@ -152,6 +153,16 @@ export const configSchema: z.ZodType<ConfigFile> = z
           .optional()
           .describe('The region that orders strong writes; by default the most central one.'),
         etcd: etcdSchema.optional(),
+        leaseDurationMs: z
+          .int()
+          .min(500)
+          .max(60_000)
+          .default(6_000)
+          .describe(
+            "How long a region may answer strong reads of tables with `reads: 'local'` without " +
+              'hearing of the log, ms. A region that dies holds up writes to such tables for so ' +
+              'long. Longer than a failover of the log; the same in every region.',
+          ),
       })
       .prefault({}),
     data: z

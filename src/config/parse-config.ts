@@ -30,7 +30,12 @@ export interface Config {
   /** Keys in etcd and Redis and topics in Kafka begin with it. */
   readonly name: string
   /** `etcd: null`: a file of the leader's node. */
-  readonly commitLog: { readonly leader: string; readonly etcd: EtcdConfig | null }
+  readonly commitLog: {
+    readonly leader: string
+    readonly etcd: EtcdConfig | null
+    /** Of the leases of tables with local strong reads, ms. */
+    readonly leaseDurationMs: number
+  }
   readonly data: { readonly directory: string }
   /** Allowed regions of each tenant class; `default` is always there. */
   readonly residency: Readonly<Record<string, readonly string[]>>
@@ -93,7 +98,11 @@ function checkConfig(source: ConfigSource): Config {
     regions: raw.regions,
     topology,
     name: raw.name,
-    commitLog: { leader, etcd: raw.commitLog.etcd ?? null },
+    commitLog: {
+      leader,
+      etcd: raw.commitLog.etcd ?? null,
+      leaseDurationMs: raw.commitLog.leaseDurationMs,
+    },
     data: raw.data,
     residency: checkResidency(source, raw.regions, raw.residency?.classes),
     keys: raw.keys ?? null,

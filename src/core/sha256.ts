@@ -12,3 +12,8 @@ const encoder = new TextEncoder()
 export function sha256Hex(text: string): string {
   return toHex(sha256(encoder.encode(text)))
 }
+
+/** The SHA-256 of bytes, as 64 hexadecimal digits. */
+export function sha256Bytes(bytes: Uint8Array): string {
+  return toHex(sha256(bytes))
+}

@@ -13,6 +13,7 @@ import type { Store } from '../core/ports/store.ts'
 import type { SqlValue } from '../core/values.ts'
 import type { Positions, ReadLevel } from '../protocol/messages.ts'
 import type { CompiledSchema, CompiledTable } from '../schema/compiled.ts'
+import { hasLocalReads } from '../schema/log-group-names.ts'
 import { Milestones } from '../session/milestones.ts'
 import type { SeenKinds } from '../session/positions.ts'
 import type { StoredRow } from '../sql/select.ts'
@@ -254,7 +255,9 @@ export class CachedReads {
 }
 
 /** Whether a cache can answer such a read at all. */
-function isCacheable({ level, kinds, keys }: CachedGet): boolean {
+function isCacheable({ level, kinds, keys, table }: CachedGet): boolean {
+  // Their changes reach the cache behind the rows' positions, once they are stable.
+  if (hasLocalReads(table)) return false
   if (level === 'strong' || keys.length === 0 || keys.length > MAX_KEYS) return false
   // While a region is seeded again, its strong rows are of different indexes: each is right alone.
   if (kinds.logs && keys.length > 1) return false

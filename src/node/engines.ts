@@ -38,6 +38,17 @@ export interface Engines {
   readonly eventual: EventualContext
 }
 
+/** A transaction goes to the log group of its first table, which refuses those of another. */
+function strongEngine(schema: CompiledSchema, groups: LogGroups): NodeEngine {
+  return {
+    commit(request, call) {
+      const [first] = [...request.ops, ...request.reads]
+      const table = first && schema.tableById.get(first.table)
+      return (table === undefined ? groups.strong : groups.strongOf(table)).commit(request, call)
+    },
+  }
+}
+
 export function openEngines(parts: EngineParts): Engines {
   const { region, source, store, clock, schema, runtime, groups } = parts
   const wallClock = runtime.clock
@@ -51,6 +62,7 @@ export function openEngines(parts: EngineParts): Engines {
     source,
     directory: groups.directory,
   })
-  const byMode = { pinned, strong: groups.strong, eventual: createEventualEngine(eventual) }
+  const strong = strongEngine(schema, groups)
+  const byMode = { pinned, strong, eventual: createEventualEngine(eventual) }
   return { byMode, eventual }
 }

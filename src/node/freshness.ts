@@ -3,7 +3,7 @@
  * what each read level means in each consistency mode.
  *
  *           | strong            | session                 | maxStalenessMs            | stale
- * strong    | read index        | wait for the log        | read index                | local
+ * strong    | lease, read index | wait for the log        | lease, read index         | local
  * pinned    | at home only      | home, or replica if met | home, or replica if fresh | local
  * eventual  | refused           | wait for all sources    | wait until all are fresh  | local
  *
@@ -14,6 +14,7 @@ import { MeridianError } from '../core/errors.ts'
 import type { Clock, Timers } from '../core/ports/runtime.ts'
 import type { Positions, ReadLevel, SessionState } from '../protocol/messages.ts'
 import type { CompiledTable, Consistency } from '../schema/compiled.ts'
+import { hasLocalReads, LOCAL_LOG_GROUP } from '../schema/log-group-names.ts'
 import type { PositionTracker } from '../session/positions.ts'
 
 /** Linearizable reads of the strong log, as this region sees it. */
@@ -29,6 +30,14 @@ export interface StrongReads {
   seal(): () => void
   /** Round trips between regions that a read index costs from here. */
   readonly readIndexRoundTrips: number
+}
+
+/** The same for tables with local strong reads, whose rows may be shown once they are stable. */
+export interface LocalStrongReads extends StrongReads {
+  /** Resolves once what a read of these tables saw is stable. @throws MeridianError `DEADLINE_EXCEEDED` */
+  settle(tables: readonly CompiledTable[], timeoutMs: number): Promise<void>
+  /** Resolves once changes are in the outbox: through an index, or all that is applied here. */
+  emitted(index: number | undefined, timeoutMs: number): Promise<void>
 }
 
 /** How fresh the copies of other regions' stores are here. */
@@ -64,6 +73,8 @@ export interface FreshnessParts {
   readonly region: string
   readonly positions: PositionTracker
   readonly strong: StrongReads
+  /** Where the schema has tables with local strong reads. */
+  readonly local?: LocalStrongReads | undefined
   readonly replicas: ReplicaFreshness
   readonly clock: Clock
   readonly timers: Timers
@@ -104,8 +115,41 @@ export class Freshness {
    * @throws MeridianError `LOG_UNAVAILABLE`; so does what it returns
    */
   seal(scope: ReadScope): () => void {
-    const isStrong = scope.tables.some((table) => table.consistency === 'strong')
-    return isStrong ? this.#parts.strong.seal() : () => undefined
+    const unseals = this.#logsOf(scope).map((log) => log.seal())
+    return () => {
+      for (const unseal of unseals) unseal()
+    }
+  }
+
+  /**
+   * Call it after the rows of a read at this level were read, before they are shown: a lease holder
+   * elsewhere might not see yet what a read that went to the log has seen.
+   *
+   * @throws MeridianError `DEADLINE_EXCEEDED`
+   */
+  async settle({ tables }: ReadScope, level: ReadLevel, timeoutMs: number): Promise<void> {
+    const { local } = this.#parts
+    if (local === undefined || level === 'session' || level === 'stale') return
+    const settled = tables.filter(hasLocalReads)
+    if (settled.length > 0) await local.settle(settled, timeoutMs)
+  }
+
+  /**
+   * Call it before views are asked how far they must be: changes of tables with local strong reads
+   * are in the outbox no sooner than they are stable.
+   *
+   * @throws MeridianError `DEADLINE_EXCEEDED`
+   */
+  async emitted(
+    { tables }: Pick<ReadScope, 'tables'>,
+    level: ReadLevel,
+    session: Pick<SessionState, 'positions'>,
+    timeoutMs: number,
+  ): Promise<void> {
+    const { local } = this.#parts
+    if (local === undefined || level === 'stale' || !tables.some(hasLocalReads)) return
+    const seen = session.positions[logSource(LOCAL_LOG_GROUP)] ?? 0
+    await local.emitted(level === 'session' ? seen : undefined, timeoutMs)
   }
 
   /** The part of a session that reads of these tables must have reached. */
@@ -174,16 +218,28 @@ export class Freshness {
     session: SessionState,
     timeoutMs: number,
   ): Promise<Admission> {
-    const { strong } = this.#parts
     if (level === 'session') {
       await this.#waitSession(this.required(scope, 'strong', session.positions), timeoutMs)
       return SERVE
     }
     // A bound on staleness has no cheaper proof than the index itself.
     const deadlineMs = this.#parts.clock.monotonicMs() + timeoutMs
-    const index = await strong.readIndex(timeoutMs)
-    await strong.waitApplied(index, deadlineMs - this.#parts.clock.monotonicMs())
-    return { kind: 'serve', stalenessMs: 0, roundTrips: strong.readIndexRoundTrips }
+    const logs = this.#logsOf(scope)
+    await Promise.all(
+      logs.map(async (log) => {
+        const index = await log.readIndex(timeoutMs)
+        await log.waitApplied(index, deadlineMs - this.#parts.clock.monotonicMs())
+      }),
+    )
+    return { kind: 'serve', stalenessMs: 0, roundTrips: this.#parts.strong.readIndexRoundTrips }
+  }
+
+  #logsOf({ tables }: ReadScope): StrongReads[] {
+    const { strong, local } = this.#parts
+    const ofStrong = tables.filter((table) => table.consistency === 'strong')
+    const isLocal = ofStrong.map((table) => local !== undefined && hasLocalReads(table))
+    const logs: StrongReads[] = isLocal.includes(false) ? [strong] : []
+    return local !== undefined && isLocal.includes(true) ? [...logs, local] : logs
   }
 
   async #admitEventual(

@@ -1,6 +1,6 @@
 /**
- * The two log groups of a region: the directory's, and that of strong tables. What other regions are
- * seeded from, and what is seeded from them.
+ * The log groups of a region: the directory's, that of strong tables, and that of tables with local
+ * strong reads where there are some. What other regions are seeded from, and what is seeded from them.
  */
 import { createOutboxFeed } from '../../cdc/capture/outbox-feed.ts'
 import type { DigestLimits } from '../../replication/strong/digests/divergence-guard.ts'
@@ -15,6 +15,7 @@ import {
 import type { RetainedGroup } from '../../replication/strong/trimmer.ts'
 import type { VersionReports } from '../../replication/strong/version-agreement.ts'
 import type { CommitLog } from '../core/ports/commit-log.ts'
+import { openLocalGroup } from './local-group.ts'
 import type { ProbedGroup } from './log-probe.ts'
 import type { Runtime } from '../core/ports/runtime.ts'
 import type { Store } from '../core/ports/store.ts'
@@ -22,14 +23,12 @@ import type { StoreClock } from '../core/store-clock.ts'
 import type { MeridianError } from '../core/errors.ts'
 import { createStrongEngine, type StrongEngine } from '../../replication/strong/strong-engine.ts'
 import { offerSystemGroup, openSystemGroup } from '../../replication/strong/system-group.ts'
-import type { Channel } from '../core/ports/transport.ts'
+import type { Channel, Network } from '../core/ports/transport.ts'
 import type { Caller } from '../core/principal.ts'
-import type { CompiledSchema } from '../schema/compiled.ts'
+import type { CompiledSchema, CompiledTable } from '../schema/compiled.ts'
+import { hasLocalReads, STRONG_LOG_GROUP } from '../schema/log-group-names.ts'
 import { Directory } from '../tenancy/directory.ts'
 import type { Residency } from '../tenancy/residency.ts'
-
-/** The log group of strong tables. */
-const MAIN_GROUP = 'main'
 
 /** What the groups run on. */
 export interface LogGroupParts {
@@ -45,6 +44,9 @@ export interface LogGroupParts {
   /** Throws while no record may carry this node's clock. */
   readonly requireInStep: () => void
   readonly versions: VersionReports
+  readonly network: Network
+  /** How long a lease of the group with local reads lasts, ms. */
+  readonly leaseDurationMs: number
   readonly onFailure: (group: string, error: MeridianError) => void
   readonly digests?: Partial<DigestLimits>
   /** A group that had stopped goes on. */
@@ -60,26 +62,32 @@ const SNAPSHOT_TAIL_CHANGES = 1_000
 export interface LogGroups {
   readonly directory: Directory
   readonly strong: StrongEngine
-  /** Both, as the log's trimmer knows them. */
+  /** Of tables with local strong reads, where the schema has some. */
+  readonly local: StrongEngine | undefined
+  /** The engine of a strong table. */
+  strongOf(table: Pick<CompiledTable, 'logGroup'>): StrongEngine
+  /** All, as the log's trimmer knows them. */
   readonly retained: readonly RetainedGroup[]
   /** Serves a region that is being seeded. */
   acceptSnapshot(channel: Channel, caller: Caller): void
+  /** Takes what another region's node tells of leases. */
+  acceptLeases(channel: Channel, caller: Caller): void
   /** Positions of the outbox behind which snapshots still read. */
   snapshotPositions(): readonly number[]
   status(): readonly LogGroupStatus[]
-  /** Both, as an operator acts on them. */
+  /** All, as an operator acts on them. */
   readonly operated: readonly OperatedGroup[]
-  /** Both, as an operator asks how far behind they are. */
+  /** All, as an operator asks how far behind they are. */
   readonly probed: readonly ProbedGroup[]
-  /** Resolves once this region has applied all that is in both logs now. */
+  /** Resolves once this region has applied, and emitted, all that is in the logs now. */
   catchUp(): Promise<void>
   close(): Promise<void>
 }
 
-/** Begins to follow both groups. */
+/** Begins to follow the groups. */
 export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
   const { residency, schema, store, source: _source, onFailure, ...rest } = parts
-  const { onResumed, onDivergence, ...shared } = rest
+  const { onResumed, onDivergence, network: _network, leaseDurationMs: _duration, ...shared } = rest
   const told = (group: string): Pick<LogGroupOptions<never>, 'onResumed' | 'onDivergence'> => ({
     onResumed: () => onResumed?.(group),
     onDivergence: (error) => onDivergence?.(group, error),
@@ -91,37 +99,58 @@ export async function openLogGroups(parts: LogGroupParts): Promise<LogGroups> {
     onFailure: (error) => onFailure('system', error),
   })
   const directory = new Directory({ store, residency, log: system })
+  const admit = (tenant: string): Promise<void> => directory.requireEverywhere(tenant)
   const strong = await createStrongEngine({
     ...shared,
-    ...told(MAIN_GROUP),
+    ...told(STRONG_LOG_GROUP),
     store,
     schema,
-    group: MAIN_GROUP,
-    admit: (tenant) => directory.requireEverywhere(tenant),
-    onFailure: (error) => onFailure(MAIN_GROUP, error),
+    group: STRONG_LOG_GROUP,
+    admit,
+    onFailure: (error) => onFailure(STRONG_LOG_GROUP, error),
   })
+  const localGroup = schema.tables.some(hasLocalReads)
+    ? await openLocalGroup({ ...parts, admit })
+    : undefined
+  const local = localGroup?.engine
+  const engines = local === undefined ? [strong] : [strong, local]
   const held = new Map<object, number>()
-  const offered = [offerSystemGroup(system, store), offerStrong(parts, strong, held)]
+  const offered = [
+    offerSystemGroup(system, store),
+    offerStrong(parts, strong, held),
+    ...(localGroup === undefined ? [] : [localGroup.offered]),
+  ]
   const snapshots = serveSnapshots(parts, offered)
   return {
     directory,
     strong,
+    local,
+    strongOf: (table) => (local !== undefined && hasLocalReads(table) ? local : strong),
     retained: [
       { group: system.group, retainFrom: () => system.retainFrom() },
-      { group: MAIN_GROUP, retainFrom: () => strong.retainFrom() },
+      ...engines.map((engine) => ({
+        group: engine.status().group,
+        retainFrom: () => engine.retainFrom(),
+      })),
     ],
+    acceptLeases: (channel, caller) => {
+      if (localGroup === undefined) channel.close()
+      else localGroup.mesh.accept(channel, caller)
+    },
     acceptSnapshot: (channel, caller) => snapshots.accept(channel, caller),
     snapshotPositions: () => [...held.values()],
-    status: () => [system.status(), strong.status()],
-    operated: [system, strong.operated()],
-    probed: [system, strong],
+    status: () => [system, ...engines].map((group) => group.status()),
+    operated: [system, ...engines.map((engine) => engine.operated())],
+    probed: [system, ...engines],
     async catchUp() {
-      await Promise.all([system.catchUp(), strong.catchUp()])
+      await Promise.all([system, ...engines].map((group) => group.catchUp()))
+      await local?.leases?.waitEmitted(local.applied())
     },
     async close() {
       snapshots.stop()
       directory.close()
-      await Promise.all([system.close(), strong.close()])
+      await Promise.all([system, ...engines].map((group) => group.close()))
+      localGroup?.mesh.close()
     },
   }
 }

@@ -71,7 +71,7 @@ export interface NodeHandlerParts {
 /** Below the time in which who opens a channel gives up, so that it learns why. */
 const CHANNEL_WAIT_MS = 4_000
 const RETRY_AFTER = { 'retry-after': '1' }
-const SERVICES: readonly ChannelService[] = ['stream', 'commit-log', 'snapshot', 'clock']
+const SERVICES: readonly ChannelService[] = ['stream', 'commit-log', 'snapshot', 'clock', 'leases']
 
 export function createNodeHandler(parts: NodeHandlerParts): HttpHandler {
   return new NodeHandler(parts)

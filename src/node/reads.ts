@@ -3,6 +3,8 @@
  * asked (`Freshness`), the rows, and what the session has then seen, in one snapshot.
  */
 import type { ViewRead } from '../../cdc/views/maintainer.ts'
+import type { GroupLeases } from '../../replication/strong/group-leases.ts'
+import { keyScope, tenantScope } from '../../replication/strong/row-keys.ts'
 import { MeridianError } from '../core/errors.ts'
 import { hlcMs } from '../core/hlc.ts'
 import { MAX_ROWS_BYTES } from '../core/limits.ts'
@@ -32,6 +34,7 @@ import {
   type SeenKinds,
 } from '../session/positions.ts'
 import { rowsByKey, selectByKeys, selectList, takePage } from '../sql/select.ts'
+import { hasLocalReads } from '../schema/log-group-names.ts'
 import type { CachedReads } from './cached-reads.ts'
 import { splitPosition, withPosition } from './positioned-row.ts'
 import type { Freshness, ReadScope } from './freshness.ts'
@@ -53,6 +56,8 @@ export interface ReadParts {
   readonly cached?: CachedReads | undefined
   /** The log time that expiry of strong tables is judged at. */
   readonly strongNowMs: (table: CompiledTable) => number
+  /** Of tables with local strong reads. */
+  readonly leases?: Pick<GroupLeases, 'readLocally'> | undefined
 }
 
 /** A read that was served here. */
@@ -71,6 +76,8 @@ interface Rows {
 }
 
 const MAX_ANSWER_MARGIN_MS = 50
+
+const SERVED_BY_LEASE = { kind: 'serve', stalenessMs: 0, roundTrips: 0 } as const
 
 const NOTHING_SEEN: SessionState = { positions: {}, nowMs: 0 }
 
@@ -96,10 +103,15 @@ export class Reads {
     const scope: ReadScope = { tables: this.#tablesOf(body), home }
     const timeoutMs = answerWithinMs(header.timeoutMs)
     const unseal = freshness.seal(scope)
-    const admission = await freshness.admit(scope, body.level, header.session, timeoutMs)
+    const byLease = await this.#rowsByLease(body, scope, header, timeoutMs)
+    const admission =
+      byLease === undefined
+        ? await freshness.admit(scope, body.level, header.session, timeoutMs)
+        : SERVED_BY_LEASE
     if (admission.kind === 'forward') return undefined
-    const rows = await this.#rows(body, scope, header)
+    const rows = byLease ?? (await this.#rows(body, scope, header))
     unseal()
+    if (byLease === undefined) await freshness.settle(scope, body.level, timeoutMs)
     return {
       value: rows.value,
       session: rows.seen,
@@ -158,6 +170,39 @@ export class Reads {
       isAtHome(kinds) && body.keys.length === 1 && body.level !== 'stale'
         ? await this.#readAtHome(select, nowMs)
         : await this.#readRows(select, scope, body.level, nowMs)
+    const rows = rowsByKey(table, body.keys.length, found)
+    return { value: { rows: rows.map((row) => row ?? null) }, seen }
+  }
+
+  /** A strong read by the region's lease; `undefined` where the log must be asked. */
+  async #rowsByLease(
+    body: ReadBody,
+    scope: ReadScope,
+    header: RequestHeader,
+    timeoutMs: number,
+  ): Promise<Rows | undefined> {
+    const { leases, freshness, region } = this.#parts
+    const table = scope.tables[0] as CompiledTable
+    const isRows = body.kind === 'get' || body.kind === 'list'
+    if (leases === undefined || !isRows || !hasLocalReads(table)) return undefined
+    if (body.level === 'session' || body.level === 'stale') return undefined
+    // The session may have seen rows that are not stable yet.
+    await freshness.admit(scope, 'session', header.session, timeoutMs)
+    const nowMs = this.#nowMs(table, header)
+    const isGet = body.kind === 'get'
+    const select = isGet
+      ? selectByKeys(table, body.tenant, body.keys, nowMs)
+      : selectList(table, body.tenant, body.query, nowMs)
+    const touched = isGet
+      ? body.keys.map((key) => keyScope(table, body.tenant, key))
+      : [tenantScope(table, body.tenant)]
+    const kinds = seenKinds(scope, region)
+    const statements = [{ ...select, maxBytes: MAX_ROWS_BYTES }, ...seenStatements(kinds)]
+    const results = await leases.readLocally(touched, statements, { timeoutMs })
+    if (results === undefined) return undefined
+    const found = results[0]?.rows ?? []
+    const seen = this.#seen(kinds, results.slice(1), scope, nowMs)
+    if (!isGet) return { value: takePage(table, body.query.limit, found), seen }
     const rows = rowsByKey(table, body.keys.length, found)
     return { value: { rows: rows.map((row) => row ?? null) }, seen }
   }
@@ -255,10 +300,13 @@ export class Reads {
     reads: readonly ViewRead[],
   ): Promise<void> {
     if (reads.length === 0) return
-    const { views, positions } = this.#parts
+    const { views, positions, freshness } = this.#parts
+    const timeoutMs = answerWithinMs(header.timeoutMs)
+    const tables = reads.map(({ view }) => view.source)
+    await freshness.emitted({ tables }, level, header.session, timeoutMs)
     const reached = level === 'stale' ? undefined : await positions.refresh()
     const seq = reached?.get(positions.source) ?? 0
-    await views.waitApplied(seq, answerWithinMs(header.timeoutMs), reads)
+    await views.waitApplied(seq, timeoutMs, reads)
   }
 
   /** Reads rows and, unless the level is stale, what the session has then seen. */

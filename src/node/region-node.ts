@@ -36,6 +36,8 @@ import { startRegionCache, type RegionCacheStatus } from './region-cache.ts'
 import { startRoles, type Roles, type RolesStatus } from './roles.ts'
 import type { RegionFiles } from './region-files.ts'
 import { createServing } from './serving.ts'
+import { leaseReport } from './local-group.ts'
+import type { LeaseReport } from './strong-report.ts'
 import type { SqlRegion } from './sql-endpoint/sql-region.ts'
 import type { ViewReads } from './view-reads.ts'
 
@@ -102,6 +104,8 @@ export interface RegionNode {
   readonly operated: readonly OperatedGroup[]
   /** How far its log groups are behind, by asking the log. Never rejects. */
   probeLog(): Promise<readonly LogGroupProbe[]>
+  /** The leases of its tables with local strong reads; null: there are none, or not now. */
+  leases(): LeaseReport | null
   /** localSeq of the store's last change. */
   end(): Promise<number>
   /**
@@ -169,6 +173,7 @@ async function open(parts: RegionNodeParts, clocks: ClockMonitor | undefined): P
     }),
     operated: groups.operated,
     probeLog: () => probeGroups(groups.probed, logGroupStatus(groups, retention), runtime.clock),
+    leases: () => leaseReport(groups.local),
     end: () => roles.end(),
     async catchUp(onLog) {
       onLog?.('commit log')
@@ -195,7 +200,7 @@ function openGroups(
   own: Pick<LogGroupParts, 'source' | 'clock' | 'residency'>,
   clocks: ClockMonitor | undefined,
 ): Promise<LogGroups> {
-  const { region, config, commitLog, store, runtime, schema, support, onFailure } = parts
+  const { region, config, commitLog, store, runtime, schema, support, network, onFailure } = parts
   return openLogGroups({
     ...own,
     log: commitLog,
@@ -203,9 +208,12 @@ function openGroups(
     runtime,
     schema,
     seeding: seedingOf(parts),
+    network,
+    leaseDurationMs: config.commitLog.leaseDurationMs,
     requireInStep: () => clocks?.requireInStep(),
     versions: { region, regions: config.regions, support },
     onFailure,
+    ...(parts.digests === undefined ? {} : { digests: parts.digests }),
     onResumed: (group) => parts.onResumed?.(group),
     onDivergence: (group, error) => logDivergence(parts, group, error),
   })
@@ -231,6 +239,7 @@ function acceptor(
     if (service === 'stream') roles.acceptChannel(channel, caller)
     else if (service === 'clock') tellClock(channel, runtime.clock)
     else if (service === 'snapshot') groups.acceptSnapshot(channel, caller)
+    else if (service === 'leases') groups.acceptLeases(channel, caller)
     else if (serveCommitLog === undefined) channel.close()
     else serveCommitLog(channel, caller)
   }

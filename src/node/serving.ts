@@ -1,6 +1,9 @@
 /** Builds what answers requests: reads, commits, and the handler in front of them. */
 import { oneWayMs } from '../config/topology.ts'
 import type { Config } from '../config/parse-config.ts'
+import type { GroupLeases } from '../../replication/strong/group-leases.ts'
+import { tableScope } from '../../replication/strong/leases/read-scope.ts'
+import type { StrongEngine } from '../../replication/strong/strong-engine.ts'
 import type { Cache } from '../core/ports/cache.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Network } from '../core/ports/transport.ts'
@@ -10,7 +13,7 @@ import type { QueryScope } from '../sql/scope-query.ts'
 import { CachedReads } from './cached-reads.ts'
 import { Commits } from './commits.ts'
 import type { EngineParts, Engines } from './engines.ts'
-import { Freshness } from './freshness.ts'
+import { Freshness, type LocalStrongReads, type StrongReads } from './freshness.ts'
 import { unobserved, type OnCommit, type RequestObserver } from './observe/request-observer.ts'
 import { Reads } from './reads.ts'
 import { RequestHandler } from './request-handler.ts'
@@ -43,7 +46,7 @@ export interface Serving {
 
 export function createServing(parts: ServingParts): Serving {
   const { region, schema, store, runtime, groups, positions, residency, roles, config } = parts
-  const { directory, strong } = groups
+  const { directory, strong, local } = groups
   const logRoundTrips = roundTripsToLog(config, region)
   const freshness = new Freshness({
     region,
@@ -51,12 +54,8 @@ export function createServing(parts: ServingParts): Serving {
     clock: runtime.clock,
     timers: runtime.timers,
     replicas: roles.replicas,
-    strong: {
-      readIndex: (timeoutMs) => strong.readIndex({ timeoutMs }),
-      waitApplied: (index, timeoutMs) => strong.waitApplied(index, { timeoutMs }),
-      seal: () => strong.seal(),
-      readIndexRoundTrips: logRoundTrips,
-    },
+    strong: strongReads(strong, logRoundTrips),
+    local: local && localStrongReads(local, logRoundTrips),
   })
   const viewSource: QueryScope['viewSource'] = (view, tenant, nowMs) =>
     roles.views.source(view, tenant, nowMs)
@@ -73,7 +72,8 @@ export function createServing(parts: ServingParts): Serving {
     queries: new UserQueries({ schema, store, viewSource }),
     views: roles.views,
     cached,
-    strongNowMs: (table) => strong.expiryNowMs(table),
+    leases: local?.leases,
+    strongNowMs: (table) => groups.strongOf(table).expiryNowMs(table),
   })
   const commits = new Commits({ region, schema, residency, engines: parts.engines.byMode })
   const handler = new RequestHandler({
@@ -105,6 +105,28 @@ export function createServing(parts: ServingParts): Serving {
     admitViews: (reader, views) => handler.admitSqlViews(reader, views),
   }
   return { handler, sql, cached }
+}
+
+function strongReads(engine: StrongEngine, readIndexRoundTrips: number): StrongReads {
+  return {
+    readIndex: (timeoutMs) => engine.readIndex({ timeoutMs }),
+    waitApplied: (index, timeoutMs) => engine.waitApplied(index, { timeoutMs }),
+    seal: () => engine.seal(),
+    readIndexRoundTrips,
+  }
+}
+
+function localStrongReads(engine: StrongEngine, readIndexRoundTrips: number): LocalStrongReads {
+  const leases = engine.leases as GroupLeases
+  return {
+    ...strongReads(engine, readIndexRoundTrips),
+    settle: (tables, timeoutMs) =>
+      leases.settleRead(
+        tables.map((table) => tableScope(table.id)),
+        { timeoutMs },
+      ),
+    emitted: (index, timeoutMs) => leases.waitEmitted(index ?? engine.applied(), { timeoutMs }),
+  }
 }
 
 /** To the leader and back, unless it is here; the leader's own round trip to a majority. */

@@ -42,13 +42,14 @@ async function skip(regions: readonly OperatedRegion[], fields: Fields): Promise
   if (name === undefined || !Number.isSafeInteger(index)) {
     throw invalid('A group and the index of a record are wanted')
   }
-  if (regions.length === 0) throw notHere('No region is open here')
   const groups = regions.map((one) => groupOf(one, name))
+  const [first] = groups
+  if (first === undefined) throw notHere('No region is open here')
   // Any of them asks all others; one that has stopped there has most to say.
   const stopped = groups.find((one) => one.peerState().stopped?.index === index)
   const without = namesOf(fields, 'without') ?? []
   const isDryRun = fields['dryRun'] === true
-  return (stopped ?? (groups[0] as OperatedGroup)).skip(index as number, { isDryRun, without })
+  return (stopped ?? first).skip(index as number, { isDryRun, without })
 }
 
 async function reseed(regions: readonly OperatedRegion[], fields: Fields): Promise<ReseedReport> {

@@ -9,6 +9,30 @@ import type { RegionNode } from './region-node.ts'
 export interface StrongRegionReport {
   readonly region: string
   readonly groups: readonly LogGroupProbe[]
+  /** Of tables with local strong reads; null, or left out by older nodes: there are none. */
+  readonly leases?: LeaseReport | null
+}
+
+/** The leases of a region's store, as it sees them. */
+export interface LeaseReport {
+  readonly group: string
+  /** How long local reads are still answered from here, ms; 0: they go to the log. */
+  readonly remainingMs: number
+  readonly applied: number
+  /** Through here no region answers with older rows; it is behind `applied` while one might. */
+  readonly stableIndex: number
+  /** Transactions whose rows local reads wait for. */
+  readonly markedTransactions: number
+  /** The stores that have taken leases, by the log. */
+  readonly holders: readonly {
+    readonly region: string
+    /** `<region>.<incarnation>` of the store. */
+    readonly databaseId: string
+    /** Where in the log its last LEASE or RELEASE is. */
+    readonly index: number
+    /** False: it has released its lease. One that is held may be over by time. */
+    readonly isHeld: boolean
+  }[]
 }
 
 /** The way from this process to a member of etcd. */
@@ -47,7 +71,11 @@ export async function strongReport(parts: StrongReportParts): Promise<StrongRepo
   // First how far they are, then the log: one does not wait behind the other.
   const members = await etcd?.roundTrips()
   const regions = await Promise.all(
-    Array.from(nodes, async ([region, node]) => ({ region, groups: await node.probeLog() })),
+    Array.from(nodes, async ([region, node]) => ({
+      region,
+      groups: await node.probeLog(),
+      leases: node.leases(),
+    })),
   )
   return {
     regions,

@@ -14,11 +14,9 @@ import { compileView } from './compile-view.ts'
 import { toStored } from './convert.ts'
 import type { Schema, Table } from './define.ts'
 import { fingerprint } from './fingerprint.ts'
+import { LOCAL_LOG_GROUP, STRONG_LOG_GROUP } from './log-group-names.ts'
 import { EMPTY_LOCK, type SchemaLock, type TableLock } from './lock.ts'
 import { assignIds } from './assign-ids.ts'
-
-/** The log group of strong tables. */
-const STRONG_LOG_GROUP = 'main'
 
 const STORAGE: Readonly<Record<ColumnType, StorageType>> = {
   text: 'TEXT',
@@ -89,7 +87,7 @@ function compileTable(name: string, table: Table, lock: SchemaLock): CompiledTab
     formerNames: namesOf(lock.renamed, ids.id),
     consistency: table.consistency,
     scope: table.scope,
-    logGroup: table.consistency === 'strong' ? STRONG_LOG_GROUP : null,
+    logGroup: logGroupOf(table),
     onConcurrentDelete: table.onConcurrentDelete,
     physicalName: `t${ids.id}`,
     columns,
@@ -104,6 +102,11 @@ function compileTable(name: string, table: Table, lock: SchemaLock): CompiledTab
     columnByName,
     columnById: new Map(columns.map((column) => [column.id, column])),
   }
+}
+
+function logGroupOf({ consistency, reads }: Table): string | null {
+  if (consistency !== 'strong') return null
+  return reads === 'local' ? LOCAL_LOG_GROUP : STRONG_LOG_GROUP
 }
 
 function compileColumn(

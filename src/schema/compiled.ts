@@ -10,6 +10,9 @@ export type Consistency = 'strong' | 'pinned' | 'eventual'
 /** Whether a table's rows belong to tenants or to everybody. */
 export type Scope = 'tenant' | 'global'
 
+/** Where strong reads of a strong table are answered. */
+export type ReadsOption = 'log' | 'local'
+
 /** What a column holds, as the user declared it. */
 export type ColumnType =
   | 'text'
@@ -78,7 +81,7 @@ export interface CompiledTable {
   readonly formerNames: readonly string[]
   readonly consistency: Consistency
   readonly scope: Scope
-  /** The commit-log group of a strong table. */
+  /** The commit-log group of a strong table: `main`, or `local` where its reads are. */
   readonly logGroup: string | null
   /** Eventual tables: which wins when a row is deleted and updated concurrently. */
   readonly onConcurrentDelete: 'deleteWins' | 'updateWins'

@@ -4,6 +4,8 @@ import { toHex, type SqlValue } from '../core/values.ts'
 import type { CompiledColumn, CompiledSchema, CompiledTable, PhysicalColumn } from './compiled.ts'
 import { imageSql, keySql, realToJson } from './image.ts'
 import { createIndex, tableIndexes } from './indexes.ts'
+import { hasLocalReads } from './log-group-names.ts'
+import { LOCAL_READ_TABLES } from './system-tables.ts'
 
 /** Columns of an eventual table besides the user's: merge state, and Yjs state of text cells. */
 export const MERGE_STATE_COLUMN = '_crdt'
@@ -15,7 +17,9 @@ export function textStateColumn(columnId: number): string {
 
 /** All statements that create a table with its indexes and triggers. */
 export function createTable(table: CompiledTable): string[] {
-  return [tableSql(table), ...tableIndexes(table).map(createIndex), ...captureTriggers(table)]
+  const system = hasLocalReads(table) ? LOCAL_READ_TABLES : []
+  const indexes = tableIndexes(table).map(createIndex)
+  return [...system, tableSql(table), ...indexes, ...captureTriggers(table)]
 }
 
 function tableSql(table: CompiledTable): string {
@@ -111,13 +115,14 @@ function literalSql(column: PhysicalColumn, value: Exclude<SqlValue, null>): str
  */
 export function captureTriggers(table: CompiledTable): string[] {
   const image = { old: imageSql(table, 'old'), new: imageSql(table, 'new') }
+  const outbox = hasLocalReads(table) ? '_unstable_outbox' : '_outbox'
   const trigger = (op: (typeof CHANGE_OPS)[number], row: 'old' | 'new'): string => {
     const before = op === 'insert' ? 'NULL' : image.old
     const after = op === 'delete' ? 'NULL' : image.new
     return `CREATE TRIGGER IF NOT EXISTS ${table.physicalName}_${op} AFTER ${op.toUpperCase()} ON ${table.physicalName}
       WHEN (SELECT capture FROM _tx) = 1
       BEGIN
-        INSERT INTO _outbox (origin_source, origin_epoch, origin_seq, tx, hlc, schema_version, cause,
+        INSERT INTO ${outbox} (origin_source, origin_epoch, origin_seq, tx, hlc, schema_version, cause,
           table_id, op, tenant, key, before, after, ver)
         SELECT origin_source, epoch, origin_seq, tx, hlc, schema_version, cause,
           ${table.id}, ${CHANGE_OPS.indexOf(op)}, ${row}.tenant, ${keySql(table, row)}, ${before}, ${after}, ${row}._ver

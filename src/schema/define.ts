@@ -1,6 +1,6 @@
 /** Declares tables and schemas: `table(columns, options)` and `defineSchema({ tables, views })`. */
 import type { Column, ColumnFlagsOf, ColumnTypeOf } from './columns.ts'
-import type { Consistency, Scope } from './compiled.ts'
+import type { Consistency, ReadsOption, Scope } from './compiled.ts'
 import { validateTables, validateViews } from './validate.ts'
 import { createViewSource, type View, type ViewFactory } from './view-builder.ts'
 
@@ -17,6 +17,13 @@ export interface TableOptions<C extends Columns, M extends Consistency, S extend
   readonly ttl?: TtlColumnName<C>
   /** Secondary indexes, each a list of columns. */
   readonly indexes?: readonly (readonly IndexableColumnName<C>[])[]
+  /**
+   * Strong tables: where strong reads are answered. `'log'` (the default): by asking the log how far
+   * it is, a round trip. `'local'`: by each region's own store under a lease, without a message;
+   * writes then wait until no region answers with older rows. Not with `ttl`; a transaction has
+   * tables of one kind.
+   */
+  readonly reads?: M extends 'strong' ? ReadsOption : never
   /** Eventual tables: what wins when a row is deleted and updated at once; `'deleteWins'`. */
   readonly onConcurrentDelete?: M extends 'eventual' ? 'deleteWins' | 'updateWins' : never
   /** Keeps the data of a table that had this name before. */
@@ -33,6 +40,7 @@ export interface Table<
   readonly consistency: M
   readonly scope: S
   readonly ttl: string | null
+  readonly reads: ReadsOption
   readonly indexes: readonly (readonly string[])[]
   readonly onConcurrentDelete: 'deleteWins' | 'updateWins'
   readonly renamedFrom: string | null
@@ -89,6 +97,7 @@ export function table<
     consistency: options.consistency,
     scope: options.scope ?? 'tenant',
     ttl: options.ttl ?? null,
+    reads: options.reads ?? 'log',
     indexes: options.indexes ?? [],
     onConcurrentDelete: options.onConcurrentDelete ?? 'deleteWins',
     renamedFrom: options.renamedFrom ?? null,

@@ -69,6 +69,7 @@ class Comparison implements SchemaDiff {
     this.#compareNames(where, stored, table)
     this.#compare(where, '`consistency`', stored.consistency, wanted.consistency)
     this.#compare(where, '`scope`', stored.scope, wanted.scope)
+    this.#compare(where, '`reads`', stored.reads ?? 'log', wanted.reads ?? 'log')
     this.#compare(
       where,
       '`onConcurrentDelete`',

@@ -1,6 +1,7 @@
 /** A short text that stands for the content of a schema: equal exactly when nothing differs. */
 import { toHex, type SqlValue } from '../core/values.ts'
 import type { CompiledTable, CompiledView } from './compiled.ts'
+import { hasLocalReads } from './log-group-names.ts'
 
 /** The fingerprint of everything that tables and views declare. */
 export function fingerprint(
@@ -16,6 +17,7 @@ export function fingerprint(
       t.onConcurrentDelete,
       t.primaryKey.map((c) => c.id),
       t.ttl?.id ?? null,
+      ...(hasLocalReads(t) ? [{ reads: 'local' }] : []),
       t.indexes.map((index) => [index.columns, index.unique]),
       t.columns.map((c) => [
         c.id,

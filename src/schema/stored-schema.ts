@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { MeridianError } from '../core/errors.ts'
 import type { CompiledColumn, CompiledSchema, CompiledTable } from './compiled.ts'
+import { hasLocalReads } from './log-group-names.ts'
 
 const id = z.int().min(1)
 const columnForm = z.object({
@@ -21,6 +22,8 @@ const tableForm = z.object({
   formerNames: z.array(z.string()),
   consistency: z.string(),
   scope: z.string(),
+  /** Where strong reads are answered, if not by the log. */
+  reads: z.literal('local').optional(),
   onConcurrentDelete: z.string(),
   primaryKey: z.array(id),
   ttl: id.nullable(),
@@ -47,6 +50,7 @@ export interface StoredTable {
   readonly formerNames: string[]
   readonly consistency: string
   readonly scope: string
+  readonly reads?: 'local' | undefined
   readonly onConcurrentDelete: string
   readonly primaryKey: number[]
   readonly ttl: number | null
@@ -87,6 +91,7 @@ export function describeTable(table: CompiledTable): StoredTable {
     formerNames: [...table.formerNames],
     consistency: table.consistency,
     scope: table.scope,
+    ...(hasLocalReads(table) ? { reads: 'local' } : {}),
     onConcurrentDelete: table.onConcurrentDelete,
     primaryKey: table.primaryKey.map((column) => column.id),
     ttl: table.ttl?.id ?? null,

@@ -89,6 +89,39 @@ export const SYSTEM_TABLES: readonly string[] = [
   ) STRICT, WITHOUT ROWID`,
 ]
 
+/**
+ * DDL of what tables with local strong reads need, in stores that have one. Their changes wait in an
+ * outbox of their own until they are stable; the columns are those of `_outbox`.
+ */
+export const LOCAL_READ_TABLES: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS _unstable_outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    origin_source TEXT, origin_epoch INTEGER NOT NULL, origin_seq INTEGER,
+    tx TEXT NOT NULL, hlc TEXT NOT NULL, schema_version INTEGER NOT NULL, cause INTEGER NOT NULL,
+    table_id INTEGER NOT NULL, op INTEGER NOT NULL, tenant TEXT NOT NULL, key TEXT NOT NULL,
+    before TEXT, after TEXT, ver TEXT NOT NULL, delta BLOB
+  ) STRICT`,
+  // Up to which seq of it changes are in _outbox.
+  `CREATE TABLE IF NOT EXISTS _unstable_released (
+    one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL
+  ) STRICT`,
+  `INSERT OR IGNORE INTO _unstable_released VALUES (1, 0)`,
+
+  // The leases that the log has granted: part of the replicated state.
+  `CREATE TABLE IF NOT EXISTS _leases (
+    region TEXT NOT NULL, database_id TEXT NOT NULL, log_index INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL, seq INTEGER NOT NULL, is_live INTEGER NOT NULL,
+    PRIMARY KEY (region, database_id)
+  ) STRICT, WITHOUT ROWID`,
+  // Of this store alone: its own lease, with the clocks before it was sent, and the stable index.
+  `CREATE TABLE IF NOT EXISTS _lease_row (
+    database_id TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, seq INTEGER NOT NULL, sent TEXT
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS _stable_index (
+    database_id TEXT PRIMARY KEY, log_index INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID`,
+]
+
 /** The number that stands for a cause in `_tx` and `_outbox`. */
 export function causeCode(cause: Cause): number {
   return CAUSES.indexOf(cause)
@@ -131,6 +164,12 @@ export function beginContext(context: TransactionContext): Statement {
 /** Changes the cause within a transaction: an expired row that a user's insert replaces. */
 export function setCause(cause: Cause): Statement {
   return { sql: 'UPDATE _tx SET cause = ?', args: [causeCode(cause)] }
+}
+
+/** The last seq of the outbox in which changes wait to be stable. */
+export const LAST_UNSTABLE_SEQ: Statement = {
+  sql: `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = '_unstable_outbox'), 0)`,
+  args: [],
 }
 
 /** The localSeq of the store's last change; 0 when there is none. Inside a write: its own last. */

@@ -52,6 +52,7 @@ function validateTable(name: string, table: Table): void {
       "Give 'deleteWins' or 'updateWins'.",
     )
   }
+  validateReads(name, table)
   const columnNames = Object.keys(table.columns)
   checkDistinct(columnNames, 'column')
   for (const column of columnNames) validateColumn(name, table, column, columnNames)
@@ -97,6 +98,24 @@ function validateColumn(
     }
   }
   checkRename('column', name, definition.renamedFrom, names)
+}
+
+function validateReads(name: string, table: Table): void {
+  if (!['log', 'local'].includes(table.reads)) {
+    throw invalid(`Table \`${name}\` has an unknown \`reads\`.`, "Give 'log' or 'local'.")
+  }
+  if (table.reads === 'log') return
+  if (table.consistency !== 'strong') {
+    throw invalid(
+      `Table \`${name}\` is ${table.consistency} and has \`reads: 'local'\`.`,
+      'Leave `reads` out: it says where strong reads of strong tables are answered.',
+    )
+  }
+  if (table.ttl === null) return
+  throw invalid(
+    `Table \`${name}\` has \`reads: 'local'\` and a \`ttl\`.`,
+    'Rows that expire go by the log: leave `reads` or `ttl` out.',
+  )
 }
 
 function validateTtl(name: string, table: Table): void {

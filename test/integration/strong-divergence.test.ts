@@ -84,7 +84,7 @@ it('a record that the stores of all regions refuse is skipped at an operator’s
   const write = us?.plans.insert({ ...plan(2), id: 'poison' })
   await expect(write).rejects.toMatchObject({ code: 'INTERNAL', retry: 'unknown-outcome' })
   await until(() => expect(nodes.failures).toHaveLength(REGIONS.length))
-  await expect(pricesIn(eu)).rejects.toThrow()
+  await expect(pricesIn(eu)).rejects.toMatchObject({ code: 'INTERNAL' })
   const index = (statusOf(opened[0] as RegionNode)?.applied ?? 0) + 1
   const act = (region: RegionNode | undefined, fields: object) =>
     strongAction(

@@ -85,9 +85,11 @@ export class SerialModel {
     record.commands.forEach((command, place) => this.#command(command, index, place))
   }
 
-  /** Rows as `rowsOf` gives them. */
-  rows(table: CompiledTable): SqlRow[] {
-    const rows = this.#rows.filter((row) => row.table === table)
+  /** Rows as `rowsOf` gives them; `ids`: of these alone. */
+  rows(table: CompiledTable, ids?: readonly string[]): SqlRow[] {
+    const rows = this.#rows.filter(
+      (row) => row.table === table && (ids === undefined || ids.includes(row.id)),
+    )
     rows.sort((a, b) => (a.tenant + a.id < b.tenant + b.id ? -1 : 1))
     return rows.map((row) => [row.tenant, ...row.image.map(asBigint), row.version])
   }

@@ -62,7 +62,7 @@ export function budgetRows(input: BudgetInput): readonly BudgetRow[] {
 
 const NOT_BUILT = {
   verdict: 'not built',
-  reason: 'local strong reads need leases on the log, which do not exist yet',
+  reason: 'no workload has a table with local strong reads yet',
   measures: [],
 } as const
 

@@ -83,8 +83,10 @@ export class PeerClocks {
   observe(region: string, { peerMs, sentMs, receivedMs }: ClockReading, own: OwnClocks): void {
     const atMs = receivedMs
     const ownMs = own.wallMs - own.bootMs
-    let leastMs = peerMs - receivedMs
-    let mostMs = peerMs + GRAIN_MS - sentMs
+    // The clocks part on the way, too.
+    const partedMs = (receivedMs - sentMs) * MAX_DRIFT
+    let leastMs = peerMs - receivedMs - partedMs
+    let mostMs = peerMs + GRAIN_MS - sentMs + partedMs
     if (this.#options.faults?.clockRoundTripIgnored === true) mostMs = leastMs
     const before = this.#bounds.get(region)
     if (before !== undefined) {

@@ -8,7 +8,7 @@ import type { GroupPeerState } from '../snapshot-messages.ts'
 const TIMEOUT_MS = 5_000
 
 /** One region's answer. @throws MeridianError what it refuses with, `REGION_UNREACHABLE` */
-export async function askState(
+async function askState(
   { transport, region }: Pick<Seeding, 'transport' | 'region'>,
   timers: Timers,
   peer: string,

@@ -5,7 +5,7 @@ import type { CompiledTable } from '../../../src/schema/compiled.ts'
 import { factsOf } from '../../../src/schema/table-facts.ts'
 import { rowColumns, hasWideColumns } from '../../../src/sql/select.ts'
 import { readRows } from '../row-reads.ts'
-import type { SnapshotTable } from '../snapshot-tables.ts'
+import { LEASE_TABLE, type SnapshotTable } from '../snapshot-tables.ts'
 import type { HashedRow } from './row-hash.ts'
 
 /** The key of a row: tenant first. */
@@ -18,6 +18,11 @@ export interface DigestTable {
   select(after: RowKey | null, limit: number): Statement
   read(result: StatementResult | undefined): readonly HashedRow[]
   keyOf(row: HashedRow): RowKey
+}
+
+/** All but the lease table: its entries are made of control records, which no effects tell of. */
+export function digestedTables(tables: readonly SnapshotTable[]): readonly SnapshotTable[] {
+  return tables.filter(({ name }) => name !== LEASE_TABLE.name)
 }
 
 /** The table as digests see it. Its rows are those that `MachineBatch.effects` tells changes of. */

@@ -15,7 +15,7 @@ import type { SnapshotTable } from '../snapshot-tables.ts'
 import { askStates } from './ask-state.ts'
 import { DigestScan } from './digest-scan.ts'
 import { DIGEST_FORMAT, readStoredSums, type DigestKind } from './digest-store.ts'
-import { digestTable, type DigestTable } from './digest-tables.ts'
+import { digestedTables, digestTable, type DigestTable } from './digest-tables.ts'
 import { DigestTracker } from './digest-tracker.ts'
 import { GroupSums } from './group-sums.ts'
 import { differing, judge, type Verdict } from './judge.ts'
@@ -33,7 +33,7 @@ export interface DigestLimits {
 }
 
 /** What is left out. */
-export const DEFAULT_DIGEST_LIMITS: DigestLimits = {
+const DEFAULT_DIGEST_LIMITS: DigestLimits = {
   compareEveryMs: 10_000,
   verifyEveryMs: 60 * 60 * 1000,
   maxPageRows: 500,
@@ -106,7 +106,7 @@ export class DivergenceGuard {
     const { group, state, outcomeWindowRecords: windowRecords, faults } = options
     const keepsPruned = faults?.digestWithoutPruning === true
     this.#kind = { group, fingerprint: state.schema.fingerprint, windowRecords, keepsPruned }
-    this.#tables = state.tables.map(digestTable)
+    this.#tables = digestedTables(state.tables).map(digestTable)
     this.#tracker = this.#newTracker(position, stored)
   }
 
@@ -282,7 +282,7 @@ export class DivergenceGuard {
     stored: StatementResult | undefined,
   ): DigestTracker {
     const { state } = this.#options
-    const tables = state.tables.map(({ name }) => name)
+    const tables = digestedTables(state.tables).map(({ name }) => name)
     const schemaVersion = schema?.version ?? 0
     const head = { index, lastId, logTimeMs, machineVersion, schemaVersion, skipped }
     // A group that has applied nothing has no rows.

@@ -6,16 +6,7 @@
 import type { DigestKind } from './digest-store.ts'
 import { encodedOutcome, PRUNE_EVERY_RECORDS, type OutcomeEffect } from '../outcomes.ts'
 import type { RowEffect } from '../state-machine.ts'
-import {
-  fromDigits,
-  hashRow,
-  hashValues,
-  minus,
-  NO_ROWS,
-  plus,
-  toDigits,
-  type HashSum,
-} from './row-hash.ts'
+import { fromDigits, hashRow, hashValues, NO_ROWS, toDigits, type HashSum } from './row-hash.ts'
 
 /** What a record did to the state of its group. */
 export interface RecordEffects {
@@ -34,12 +25,12 @@ export interface RecordEffects {
 }
 
 /** The first stretch whose outcomes are remembered behind the record at `index`. */
-export function firstStretch(index: number): number {
+function firstStretch(index: number): number {
   return Math.floor(index / PRUNE_EVERY_RECORDS)
 }
 
 /** The stretch of an outcome that was decided at `index`. */
-export function stretchOf(index: number, windowRecords: number): number {
+function stretchOf(index: number, windowRecords: number): number {
   return Math.floor((index + windowRecords) / PRUNE_EVERY_RECORDS)
 }
 
@@ -56,9 +47,9 @@ export function hashOutcome(
 export class GroupSums {
   readonly #windowRecords: number
   readonly #keepsPruned: boolean
-  readonly #tables: Map<string, HashSum>
-  readonly #stretches: Map<number, HashSum>
-  #outcomes: HashSum
+  readonly #tables: Map<string, OpenSum>
+  readonly #stretches: Map<number, OpenSum>
+  readonly #outcomes: OpenSum = { a: 0, b: 0 }
   #from: number
   /** Stretches that changed since `takeChanged`; those that are gone hold no rows. */
   #changed = new Set<number>()
@@ -74,9 +65,9 @@ export class GroupSums {
     this.#windowRecords = windowRecords
     this.#keepsPruned = keepsPruned
     this.#from = firstStretch(index)
-    this.#tables = new Map(tables)
-    this.#stretches = new Map(stretches)
-    this.#outcomes = [...this.#stretches.values()].reduce(plus, NO_ROWS)
+    this.#tables = new Map(Array.from(tables, ([name, sum]) => [name, { ...sum }]))
+    this.#stretches = new Map(Array.from(stretches, ([n, sum]) => [n, { ...sum }]))
+    for (const sum of this.#stretches.values()) add(this.#outcomes, sum, 1)
   }
 
   /** Moves the sums over a record. `counts`: which rows and outcomes they are of so far. */
@@ -84,24 +75,24 @@ export class GroupSums {
     for (const { table, before, after } of effects.rows) {
       const row = before ?? after
       if (row === null || !counts.row(table, row)) continue
-      if (before !== null) this.addRow(table, hashRow(before), minus)
+      if (before !== null) this.addRow(table, hashRow(before), -1)
       if (after !== null) this.addRow(table, hashRow(after))
     }
     for (const { id, before, after } of effects.outcomes) {
       if (before !== undefined && counts.outcome(before.index, id)) {
-        this.#addOutcome(before.index, hashOf(id, before), minus)
+        this.#addOutcome(before.index, hashOf(id, before), -1)
       }
-      if (counts.outcome(after.index, id)) this.#addOutcome(after.index, hashOf(id, after), plus)
+      if (counts.outcome(after.index, id)) this.#addOutcome(after.index, hashOf(id, after), 1)
     }
     this.#prune(firstStretch(effects.index))
   }
 
-  addRow(table: string, hash: HashSum, how: typeof plus = plus): void {
-    this.#tables.set(table, how(this.#tables.get(table) ?? NO_ROWS, hash))
+  addRow(table: string, hash: HashSum, times: 1 | -1 = 1): void {
+    add(sumIn(this.#tables, table), hash, times)
   }
 
   addOutcome(index: number, hash: HashSum): void {
-    this.#addOutcome(index, hash, plus)
+    this.#addOutcome(index, hash, 1)
   }
 
   /** The sums by name, in the order of names; `head`: what else belongs to the state. */
@@ -134,12 +125,12 @@ export class GroupSums {
     return [stretch, toDigits(this.#stretches.get(stretch) ?? NO_ROWS)]
   }
 
-  #addOutcome(index: number, hash: HashSum, how: typeof plus): void {
+  #addOutcome(index: number, hash: HashSum, times: 1 | -1): void {
     const stretch = stretchOf(index, this.#windowRecords)
     // It is gone, whether this store has deleted it yet or not.
     if (stretch < this.#from) return
-    this.#stretches.set(stretch, how(this.#stretches.get(stretch) ?? NO_ROWS, hash))
-    this.#outcomes = how(this.#outcomes, hash)
+    add(sumIn(this.#stretches, stretch), hash, times)
+    add(this.#outcomes, hash, times)
     this.#changed.add(stretch)
   }
 
@@ -148,12 +139,32 @@ export class GroupSums {
     this.#from = from
     for (const [stretch, sum] of this.#stretches) {
       if (stretch >= from) continue
-      this.#outcomes = minus(this.#outcomes, sum)
+      add(this.#outcomes, sum, -1)
       this.#stretches.delete(stretch)
       this.#changed.delete(stretch)
       this.#gone.push(stretch)
     }
   }
+}
+
+/** A sum that is being moved: of its own, so that no step allocates one. */
+interface OpenSum {
+  a: number
+  b: number
+}
+
+function sumIn<K>(sums: Map<K, OpenSum>, name: K): OpenSum {
+  let sum = sums.get(name)
+  if (sum === undefined) {
+    sum = { a: 0, b: 0 }
+    sums.set(name, sum)
+  }
+  return sum
+}
+
+function add(sum: OpenSum, { a, b }: HashSum, times: 1 | -1): void {
+  sum.a = (sum.a + times * a) >>> 0
+  sum.b = (sum.b + times * b) >>> 0
 }
 
 /** A part of the state, and the digits of its sum. */
@@ -162,8 +173,8 @@ export type DigestPart = readonly [name: string, digits: string]
 /** A stretch of the log, and the digits of its outcomes. */
 export type StretchDigits = readonly [stretch: number, digits: string]
 
-export const OUTCOMES_PART = 'outcomes'
-export const HEAD_PART = 'head'
+const OUTCOMES_PART = 'outcomes'
+const HEAD_PART = 'head'
 
 /** What a sum is of while it is being made. */
 export interface Counts {

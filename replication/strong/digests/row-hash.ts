@@ -6,7 +6,7 @@
  */
 import type { SqlValue } from '../../../src/core/values.ts'
 
-/** A sum of hashes: two lanes, each modulo 2^32. Never changed in place. */
+/** A sum of hashes: two lanes, each modulo 2^32. */
 export interface HashSum {
   readonly a: number
   readonly b: number
@@ -44,18 +44,6 @@ export function hashValues(values: readonly SqlValue[]): HashSum {
   begin()
   for (const value of values) addValue(value)
   return end()
-}
-
-export function plus(sum: HashSum, other: HashSum): HashSum {
-  return { a: (sum.a + other.a) >>> 0, b: (sum.b + other.b) >>> 0 }
-}
-
-export function minus(sum: HashSum, other: HashSum): HashSum {
-  return { a: (sum.a - other.a) >>> 0, b: (sum.b - other.b) >>> 0 }
-}
-
-export function isSame(sum: HashSum, other: HashSum): boolean {
-  return sum.a === other.a && sum.b === other.b
 }
 
 /** 16 hexadecimal digits. */

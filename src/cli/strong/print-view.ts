@@ -4,7 +4,7 @@ import { renderTable, type TableColumn } from '../table.ts'
 import { TOKEN_FIX } from '../status/nodes-to-ask.ts'
 import type { Terminal } from '../terminal.ts'
 import type { LeaderCost } from './choose-leader.ts'
-import type { GroupView, MemberView, StrongView } from './strong-view.ts'
+import type { GroupView, LeaseView, MemberView, StrongView } from './strong-view.ts'
 
 export const left = (title: string): TableColumn => ({ title, align: 'left' })
 export const right = (title: string): TableColumn => ({ title, align: 'right' })
@@ -34,6 +34,15 @@ const GROUP_COLUMNS: readonly TableColumn[] = [
   left('state'),
 ]
 
+const LEASE_COLUMNS: readonly TableColumn[] = [
+  left('region'),
+  left('lease'),
+  right('applied'),
+  right('stable'),
+  right('marks'),
+  left('holders by the log'),
+]
+
 export function printStrongView(view: StrongView, terminal: Terminal): void {
   terminal.line(terminal.style('bold', headline(view)))
   if (view.members.length > 0) {
@@ -43,6 +52,10 @@ export function printStrongView(view: StrongView, terminal: Terminal): void {
   terminal.heading('Log groups')
   const silent = view.silentRegions.map((region) => [region, 'no node that answers has it open'])
   printTable(terminal, GROUP_COLUMNS, [...view.groups.map(groupRow), ...silent])
+  if (view.leases.length > 0) {
+    terminal.heading('Leases of tables with local strong reads')
+    printTable(terminal, LEASE_COLUMNS, view.leases.map(leaseRow))
+  }
   if (view.latency.length > 0) printLatency(view, terminal)
   for (const { url, error } of view.nodes) {
     if (error === undefined) continue
@@ -92,6 +105,19 @@ function groupRow(group: GroupView): readonly string[] {
     String(group.machineVersion ?? '?'),
     group.schemaVersion === 0 ? '-' : String(group.schemaVersion ?? '?'),
     stateOf(group),
+  ]
+}
+
+function leaseRow(lease: LeaseView): readonly string[] {
+  const { region, remainingMs, applied, stableIndex, markedTransactions, holders } = lease
+  const held = holders.filter((holder) => holder.isHeld)
+  return [
+    region,
+    remainingMs > 0 ? `${remainingMs} ms left` : 'none: reads go to the log',
+    String(applied),
+    String(stableIndex),
+    String(markedTransactions),
+    held.length === 0 ? '-' : held.map(({ databaseId }) => databaseId).join(', '),
   ]
 }
 

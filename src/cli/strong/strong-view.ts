@@ -6,7 +6,7 @@ import type { WireError } from '../../core/errors.ts'
 import type { EtcdMemberStatus } from '../../drivers/etcd/etcd-status.ts'
 import type { LogGroupProbe } from '../../node/log-probe.ts'
 import { ELSEWHERE } from '../../node/observe/strong-writes.ts'
-import type { StrongReport } from '../../node/strong-report.ts'
+import type { LeaseReport, StrongReport } from '../../node/strong-report.ts'
 import { chooseLeader, leaderCosts, type LeaderCost, type WriteMix } from './choose-leader.ts'
 import type { LogSites } from './latency-model.ts'
 
@@ -33,6 +33,11 @@ export interface GroupView extends LogGroupProbe {
   readonly retainedRecords: number | null
 }
 
+/** The leases of a region's store. */
+export interface LeaseView extends LeaseReport {
+  readonly region: string
+}
+
 /** A measured round trip. */
 export interface DistanceView {
   readonly from: string
@@ -48,6 +53,8 @@ export interface StrongView {
   readonly leader: string | null
   readonly members: readonly MemberView[]
   readonly groups: readonly GroupView[]
+  /** Of tables with local strong reads, by region; none where there are none. */
+  readonly leases: readonly LeaseView[]
   /** Regions of which no node that answers has the groups open. */
   readonly silentRegions: readonly string[]
   readonly distances: readonly DistanceView[]
@@ -85,6 +92,7 @@ export function strongView(facts: StrongFacts): StrongView {
     leader,
     members,
     groups,
+    leases: leasesOf(nodes),
     silentRegions: regions.filter((region) => !groups.some((one) => one.region === region)),
     distances,
     writesPerSecond: Object.fromEntries(mix),
@@ -124,6 +132,14 @@ function groupsOf(nodes: readonly NodeView[]): readonly GroupView[] {
     const from = Math.max(0, ...same.map(({ retainedFrom }) => retainedFrom ?? 0))
     return { ...one, logEnd, retainedRecords: from === 0 ? null : Math.max(0, logEnd - from + 1) }
   })
+}
+
+function leasesOf(nodes: readonly NodeView[]): readonly LeaseView[] {
+  return nodes.flatMap(({ report }) =>
+    (report?.regions ?? []).flatMap(({ region, leases }) =>
+      leases === null || leases === undefined ? [] : [{ region, ...leases }],
+    ),
+  )
 }
 
 /** The least that any process of a region measured to any member of another. */

@@ -2,7 +2,7 @@
 import type { Caller } from '../principal.ts'
 
 /** What a channel between two regions is for. */
-export type ChannelService = 'stream' | 'commit-log' | 'snapshot' | 'clock'
+export type ChannelService = 'stream' | 'commit-log' | 'snapshot' | 'clock' | 'leases'
 
 /** A duplex, ordered stream of messages. */
 export interface Channel {

@@ -73,6 +73,7 @@ export class SqlReads {
     await this.#catchUp(reads, nowMs)
     const rows = await this.#run(text, args, nowMs, this.#region.store)
     unseal()
+    await this.#settle(reads)
     return rows
   }
 
@@ -86,7 +87,9 @@ export class SqlReads {
     const text = pragmaQuery(sql) ?? sql
     const reads = await this.#admit(text)
     if (tablesOf(reads).some(({ consistency }) => consistency === 'strong')) this.#unsealSnapshot()
-    return this.#run(text, args, nowMs, snapshot)
+    const rows = await this.#run(text, args, nowMs, snapshot)
+    await this.#settle(reads)
+    return rows
   }
 
   /** Brings every view that the reader can read to an instant, before a snapshot is taken. */
@@ -145,6 +148,12 @@ export class SqlReads {
     })
   }
 
+  async #settle(reads: QueryReads): Promise<void> {
+    if (this.#consistency !== 'strong') return
+    const scope = { tables: tablesOf(reads), home: undefined }
+    await this.#region.freshness.settle(scope, 'strong', this.#timeoutMs)
+  }
+
   #seal(tables: readonly CompiledTable[]): () => void {
     return this.#region.freshness.seal({ tables, home: undefined })
   }
@@ -163,7 +172,11 @@ export class SqlReads {
   /** Views drop what has expired in steps of their own: a read waits for those that are due. */
   async #catchUp({ views }: QueryReads, nowMs: InstantOf): Promise<void> {
     if (views.length === 0) return
-    const { positions } = this.#region
+    const { positions, freshness } = this.#region
+    if (this.#consistency === 'strong') {
+      const tables = views.map((view) => view.source)
+      await freshness.emitted({ tables }, 'strong', NO_SESSION, this.#timeoutMs)
+    }
     const reached = this.#consistency === 'strong' ? await positions.refresh() : undefined
     const seq = reached?.get(positions.source) ?? 0
     const reads = views.map((view) => ({ view, nowMs: nowMs(view.source) }))

@@ -27,7 +27,7 @@ export interface SqlRegion {
   readonly region: string
   readonly schema: CompiledSchema
   readonly store: Store
-  readonly freshness: Pick<Freshness, 'admit' | 'seal'>
+  readonly freshness: Pick<Freshness, 'admit' | 'seal' | 'settle' | 'emitted'>
   readonly positions: Pick<PositionTracker, 'source' | 'refresh'>
   readonly views: Pick<ViewReads, 'waitApplied'>
   readonly viewSource: QueryScope['viewSource']

@@ -80,7 +80,9 @@ it('seeds a region again, and refuses to skip what was applied', async () => {
   expect(skip.stdout).toMatch(/has applied the record/)
   expect(skip.code).toBe(1)
   const refused = await strong('skip', 'main', String(at), '--yes')
-  expect(refused.stderr).toContain(`CONDITION_FAILED: Record ${at} of log group 'main' cannot be skipped`)
+  expect(refused.stderr).toContain(
+    `CONDITION_FAILED: Record ${at} of log group 'main' cannot be skipped`,
+  )
   expect(refused.code).toBe(1)
   expect((await strong('reseed', 'us-east')).stderr).toMatch(/Say `--yes`/)
   const reseed = await strong('reseed', 'us-east', '--from', 'ap-south', '--yes')

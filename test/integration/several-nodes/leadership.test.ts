@@ -228,12 +228,18 @@ describe('while nobody holds the region', () => {
 })
 
 describe('an answer that was lost on the way from the holder', () => {
-  /** A holder that takes requests and never answers, until it is gone. */
+  /** A holder that takes requests and never answers, until it is gone; nodes ask it for its clock, too. */
   async function silent(url: string): Promise<{ requests: () => number; end: () => void }> {
     let requests = 0
     const server = createTcpServer((socket) => {
       sockets.add(socket)
-      socket.on('error', () => undefined).on('data', () => requests++)
+      let path = ''
+      socket
+        .on('error', () => undefined)
+        .on('data', (chunk) => {
+          path ||= chunk.toString('latin1').split(' ')[1] ?? ''
+          if (path === REQUEST_PATH) requests++
+        })
     })
     const sockets = new Set<import('node:net').Socket>()
     await listen(server, url)

@@ -111,7 +111,7 @@ function readViolations(seen: SeenRows, model: SerialModel): string[] {
   if (level === 'strong' && index < floor) {
     found.push(`stale-read: ${ids.join()} read at ${index}; ${floor} was acknowledged before it`)
   }
-  const expected = model.rows(accounts).filter((row) => ids.includes(String(row[1])))
+  const expected = model.rows(accounts, ids)
   if (!sameRows(rows, expected)) {
     found.push(`wrong-read: ${ids.join()} at ${index} are ${show(rows)}, not ${show(expected)}`)
   }

@@ -72,7 +72,7 @@ function expiring(plan: Plan): Plan {
 function wrongClocks(plan: Plan): Plan {
   return {
     ...plan,
-    ...{ maxSkewMs: 500, mostAheadMs: 1_000, events: new Map([['clock-hour', 5_000]]) },
+    ...{ maxSkewMs: 500, mostAheadMs: 1_500, events: new Map([['clock-hour', 5_000]]) },
     clocks: plan.clocks.map(({ errorMs }) => ({ rate: 1, errorMs })),
   }
 }

@@ -72,7 +72,7 @@ export function drawPlan(random: SeededRandom): Plan {
     clients: 3 + random.below(4),
     thinkMs: random.pick([600, 1_500, 3_000]),
     mix: drawMix(random),
-    safetyMs: between(13_000, 21_000),
+    safetyMs: between(11_000, 18_000),
     timeoutMs: random.pick([800, 2_000, 4_000]),
     maxAttempts: 2 + random.below(4),
     limits: {

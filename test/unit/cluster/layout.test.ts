@@ -14,7 +14,7 @@ const config: Config = {
   ...defaultConfig(),
   regions: REGIONS,
   topology: { regions: REGIONS, oneWayMs: { 'a/b': 10 } },
-  commitLog: { leader: 'b', etcd: null },
+  commitLog: { leader: 'b', etcd: null, leaseDurationMs: 6000 },
   residency: { default: REGIONS, local: ['a'] },
 }
 

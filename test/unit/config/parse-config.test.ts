@@ -72,7 +72,7 @@ describe('parseConfig', () => {
         oneWayMs: { 'eu-west/us-east': 40, 'ap-south/us-east': 95, 'ap-south/eu-west': 60 },
       },
       name: 'meridian',
-      commitLog: { leader: 'us-east', etcd: null },
+      commitLog: { leader: 'us-east', etcd: null, leaseDurationMs: 6000 },
       data: { directory: './data' },
       residency: { default: ['us-east', 'eu-west', 'ap-south'], 'eu-only': ['eu-west'] },
       keys: { kind: 'keyring', file: './keyring.json' },

@@ -1,7 +1,12 @@
 import { expect, it } from 'vitest'
 import { parseConfig } from '../../../src/config/parse-config.ts'
 import type { RegionNode } from '../../../src/node/region-node.ts'
-import { shareReports, strongReport, type StrongReport } from '../../../src/node/strong-report.ts'
+import {
+  shareReports,
+  strongReport,
+  type LeaseReport,
+  type StrongReport,
+} from '../../../src/node/strong-report.ts'
 
 const ETCD = JSON.stringify({
   regions: ['a', 'b'],
@@ -9,7 +14,17 @@ const ETCD = JSON.stringify({
   commitLog: { etcd: { members: { a: ['h:1', 'h:2'], b: ['h:3'] } } },
 })
 const GROUP = { group: 'main' } as StrongReport['regions'][number]['groups'][number]
-const nodes = new Map([['a', { probeLog: async () => [GROUP] } as unknown as RegionNode]])
+const LEASES: LeaseReport = {
+  group: 'local',
+  remainingMs: 5,
+  applied: 9,
+  stableIndex: 8,
+  markedTransactions: 1,
+  holders: [{ region: 'a', databaseId: 'a.1', index: 7, isHeld: true }],
+}
+const nodes = new Map([
+  ['a', { probeLog: async () => [GROUP], leases: () => LEASES } as unknown as RegionNode],
+])
 const writes = (): StrongReport['writes'] => [{ origin: 'b', total: 2, perSecond: 0.5 }]
 
 it('names the region of each member that was probed', async () => {
@@ -19,7 +34,7 @@ it('names the region of each member that was probed', async () => {
   }
   const config = parseConfig(ETCD, 'test')
   expect(await strongReport({ config, nodes, etcd, writes })).toEqual({
-    regions: [{ region: 'a', groups: [GROUP] }],
+    regions: [{ region: 'a', groups: [GROUP], leases: LEASES }],
     members: [
       { address: 'h:1', region: 'a', roundTripMs: 0 },
       { address: 'h:2', region: 'a', roundTripMs: 1 },

@@ -85,8 +85,10 @@ describe('a wrong command line ends with 2 and says what to do', () => {
 it('help names the actions, the region and the options', async () => {
   const { code, stdout } = await run('--help')
   expect(code).toBe(0)
-  expect(stdout).toContain('Usage: meridian strong status|place-leader|cost [REGION] [options]')
-  for (const word of ['--dry-run', '--timeout MS', '--regions N[..M]', '[REGION]']) {
+  expect(stdout).toContain(
+    'Usage: meridian strong status|place-leader|skip|reseed|cost [REGION|GROUP] [INDEX] [options]',
+  )
+  for (const word of ['--dry-run', '--timeout MS', '--regions N[..M]', '[REGION|GROUP]']) {
     expect(stdout).toContain(word)
   }
 })
@@ -119,8 +121,15 @@ describe('status', () => {
       machineVersion: 3,
       schemaVersion: 2,
     }
+    const leases = {
+      ...{ group: 'local', remainingMs: 1200, applied: 9, stableIndex: 8, markedTransactions: 2 },
+      holders: [
+        { region: 'a', databaseId: 'a.1', index: 7, isHeld: true },
+        { region: 'b', databaseId: 'b.1', index: 6, isHeld: false },
+      ],
+    }
     const a = await fakeNode({
-      regions: [{ region: 'a', groups: [group] }],
+      regions: [{ region: 'a', groups: [group], leases }],
       members: null,
       writes: [{ origin: 'a', total: 3, perSecond: 0.5 }],
     })
@@ -134,6 +143,7 @@ describe('status', () => {
     const { code, stdout, stderr } = await run('status', '--config', config)
     expect(stdout).toContain('The commit log is a file of b')
     expect(stdout).toMatch(/^a +main +3 +5 +2 +7\.3 +- +3 +2 +follows$/m)
+    expect(stdout).toMatch(/^a +1200 ms left +9 +8 +2 +a\.1$/m)
     expect(stdout).toMatch(/^b +no node that answers has it open$/m)
     expect(stderr).toContain(`http://${NOWHERE}: REGION_UNREACHABLE`)
     expect(code).toBe(1)

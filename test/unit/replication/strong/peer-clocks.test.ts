@@ -165,7 +165,7 @@ describe('whatever ways and clocks do', () => {
           nowMs += thereMs + backMs
           for (const { region, offsetMs, uncertaintyMs } of clocks.verdict(own(nowMs)).peers) {
             const trueMs = -aheadMs(Number(region), nowMs)
-            expect(Math.abs(offsetMs - trueMs)).toBeLessThanOrEqual(uncertaintyMs + 1e-3)
+            expect(Math.abs(offsetMs - trueMs)).toBeLessThanOrEqual(uncertaintyMs + 1e-6)
           }
         }
       }),
