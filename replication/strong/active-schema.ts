@@ -90,10 +90,11 @@ function restrictTable(
   group: string,
   active: ActiveSchema,
 ): CompiledTable {
-  const columns = said.columns.map((of) => {
-    const column = table.columnById.get(of.id)
-    if (column !== undefined) return withDefault(table, column, of.default)
-    throw incompatible(group, active, `column ${of.id} of table '${table.name}' is missing`)
+  const columns = said.columns.map((of, i) => {
+    const column = table.columns[i]
+    // Images begin alike, or cells would be taken for those of other columns.
+    if (column?.id === of.id) return withDefault(table, column, of.default)
+    throw incompatible(group, active, `column ${of.id} of table '${table.name}' is not column ${i}`)
   })
   const columnById = new Map(columns.map((column) => [column.id, column]))
   const ttl = said.ttl === null ? null : (columnById.get(said.ttl) ?? null)

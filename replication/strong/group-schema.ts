@@ -86,6 +86,11 @@ export class GroupSchema<C extends Command> {
     this.#agreement?.stop(reason)
   }
 
+  /** What the log has come to; null: it has not said any. */
+  said(): number | null {
+    return this.#active?.version ?? null
+  }
+
   /** What records are of that are appended now. */
   version(): number {
     return this.#active?.version ?? this.#options.schemaVersion

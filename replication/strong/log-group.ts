@@ -272,7 +272,7 @@ export class LogGroup<C extends Command> {
       applied: this.applied(),
       logEnd: this.#logEnd,
       machineVersion: this.machineVersion(),
-      schemaVersion: this.#schema.version(),
+      schemaVersion: this.#schema.said(),
       reseeding: this.#reseeder?.progress(),
       error: this.#failure ?? null,
       digests: this.#guard.status(),

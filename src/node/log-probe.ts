@@ -26,8 +26,8 @@ export interface LogGroupProbe {
   readonly readIndexMs: number | null
   /** The version of the state machine that the log has risen to; releases before it say nothing. */
   readonly machineVersion?: number
-  /** The schema that its records are evaluated by; 0: they depend on none. */
-  readonly schemaVersion?: number
+  /** The schema that the log has come to; null: it has said none. */
+  readonly schemaVersion?: number | null
   /** What of the log is kept from here on; null: this process has not trimmed it. */
   readonly retainedFrom: number | null
   /** Regions that the log does not wait for: they are seeded again when they return. */

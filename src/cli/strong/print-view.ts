@@ -103,7 +103,7 @@ function groupRow(group: GroupView): readonly string[] {
     msText(group.lagMs),
     group.retainedRecords === null ? '-' : String(group.retainedRecords),
     String(group.machineVersion ?? '?'),
-    group.schemaVersion === 0 ? '-' : String(group.schemaVersion ?? '?'),
+    group.schemaVersion === null ? '-' : String(group.schemaVersion ?? '?'),
     stateOf(group),
   ]
 }

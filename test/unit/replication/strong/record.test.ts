@@ -159,7 +159,10 @@ describe('the bytes of the log', () => {
     ['of a lease that is no bytes', Uint8Array.of(0x92, 3, 1)],
     ['of a schema without tables', Uint8Array.of(0x92, 1, 1)],
     ['of a schema whose table is no list', Uint8Array.of(0x93, 1, 1, 0x91, 1)],
-    ['of a schema with a column of no id', Uint8Array.of(0x93, 1, 1, 0x91, 0x93, 1, 0xc0, 0x91, 0x91, 0xc0)],
+    [
+      'of a schema with a column of no id',
+      Uint8Array.of(0x93, 1, 1, 0x91, 0x93, 1, 0xc0, 0x91, 0x91, 0xc0),
+    ],
   ])('of a control that are %s are refused', (_name, bytes) => {
     expect(() => decodeControl(bytes)).toThrow(
       expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),
