@@ -46,6 +46,19 @@ export const newer: CompiledSchema = compileSchema(
   before.lock,
 ).compiled
 
+/** Another schema behind the one before: a column more, which a store can go back from. */
+export const widened: CompiledSchema = compileSchema(
+  defineSchema({
+    tables: {
+      passes: table(
+        { ...columns, note: text().optional() },
+        { consistency: 'strong', scope: 'global' },
+      ),
+    },
+  }),
+  before.lock,
+).compiled
+
 /** The schema before with a unique column that its stores do not have. */
 export const withUnique: CompiledSchema = compileSchema(
   defineSchema({

@@ -104,7 +104,7 @@ const FROZEN_CONTROLS: readonly (readonly [Control, string])[] = [
             ttl: 3,
             columns: [
               { id: 1, default: undefined },
-              { id: 2, default: 5n },
+              { id: 2, default: 5 },
               { id: 3, default: null },
               { id: 4, default: Uint8Array.of(7) },
               { id: 5, default: 'x' },
@@ -114,7 +114,7 @@ const FROZEN_CONTROLS: readonly (readonly [Control, string])[] = [
         ],
       },
     },
-    'FROZEN',
+    '930102929301039591019202059203c09204c401079205a1789302c090',
   ],
 ]
 
