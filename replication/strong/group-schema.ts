@@ -96,21 +96,17 @@ export class GroupSchema<C extends Command> {
     return this.#active?.version ?? this.#options.schemaVersion
   }
 
-  /**
-   * The command as the log can take it; waits where it needs more than the log has come to. At once
-   * where it does not: commands of one turn share a record.
-   *
-   * @throws MeridianError as `VersionAgreement.require`
-   */
-  fit(command: C, call: CallOptions): FitCommand<C> | Promise<FitCommand<C>> {
+  /** The command as the log can take it now; undefined: it needs more than the log has come to. */
+  fit(command: C): C | undefined {
     const { schemas } = this.#options.machine
-    const fit = schemas === undefined ? command : schemas.fit(command)
-    return fit === undefined ? this.#wait(command, call) : { command: fit, call }
+    return schemas === undefined ? command : schemas.fit(command)
   }
 
-  async #wait(command: C, call: CallOptions): Promise<FitCommand<C>> {
-    const left = await this.#agreement?.require(this.#options.schemaVersion, call)
-    return { command, call: left ?? call }
+  /** Waits until the log can take it. @throws MeridianError as `VersionAgreement.require` */
+  async whenFit(command: C, call: CallOptions): Promise<FitCommand<C>> {
+    const fit = this.fit(command)
+    if (fit !== undefined || this.#agreement === undefined) return { command: fit ?? command, call }
+    return { command, call: await this.#agreement.require(this.#options.schemaVersion, call) }
   }
 
   #take(active: ActiveSchema | undefined): void {
