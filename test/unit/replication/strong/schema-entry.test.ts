@@ -1,7 +1,8 @@
 /** Protocol rule 13: regions whose nodes are of two schemas evaluate one log alike. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MachineSupport } from '../../../../src/core/ports/machine-support.ts'
-import type { WriteOp } from '../../../../src/core/operations.ts'
+import type { ReadCheck, WriteOp } from '../../../../src/core/operations.ts'
+import { readSql } from '../../../../src/sql/guarded/guarded-query.ts'
 import type { SqlValue } from '../../../../src/core/values.ts'
 import { createMemorySupport } from '../../../../src/drivers/commit-log/memory-support.ts'
 import type { CompiledSchema } from '../../../../src/schema/compiled.ts'
@@ -195,6 +196,36 @@ describe('a column that is new', () => {
     const upgraded = restart(us, 'us', newer)
     await until(async () => void (await commit(eu, op)))
     await expectSame([await upgraded, eu])
+  })
+
+  const sqlRead = (sql: string): ReadCheck => ({ ...readSql(newer, '', sql, []), digest: 'other' })
+  const columnRead = (column: number): ReadCheck => ({
+    ...{ table: passes.id, key: ['a'], columns: [column], digest: 'other' },
+  })
+  const rangeRead = (column: number): ReadCheck => ({
+    table: passes.id,
+    range: { where: [], orderBy: [{ column, descending: true }], limit: 1, after: null },
+    digest: 'other',
+  })
+
+  it.each([
+    ['columns', columnRead(2), columnRead(4)],
+    ['a range', rangeRead(2), rangeRead(4)],
+    ['SQL', sqlRead('SELECT uses FROM passes'), sqlRead('SELECT valid FROM passes')],
+    ['SQL of a new table', sqlRead('SELECT id FROM passes'), sqlRead('SELECT id FROM gates')],
+  ])('read by %s waits too, and what both schemas have does not', async (_what, known, ahead) => {
+    const [us, old] = await deployed()
+    const eu = await restart(old, 'eu', newer)
+    const reading = (read: ReadCheck): Promise<unknown> =>
+      eu.engine.commit(transaction([], { reads: [read] }))
+    await expect(reading(known)).rejects.toMatchObject({ code: 'CONFLICT' })
+    await expect(reading(ahead)).rejects.toMatchObject({
+      code: 'SCHEMA_INCOMPATIBLE',
+      details: { behind: ['us'] },
+    })
+    await expectSame([us, eu])
+    await restart(us, 'us', newer)
+    await until(() => expect(reading(ahead)).rejects.toMatchObject({ code: 'CONFLICT' }))
   })
 
   it('keeps what was written with it where the writer is of the schema before', async () => {
