@@ -16,7 +16,7 @@ import {
   type PlacedRecord,
 } from './log-batch.ts'
 import { decodeControl } from './control.ts'
-import { machineTooOld } from './log-group-errors.ts'
+import { machineTooOld, schemaTooOld } from './log-group-errors.ts'
 import { decodeRecord, type LogRecord } from './record.ts'
 import type { DigestTracker } from './digests/digest-tracker.ts'
 import type { DecidedOutcome } from './outcomes.ts'
@@ -285,6 +285,11 @@ export class Applier<C extends Command> {
       const control = decodeControl(record.commands[0] ?? NOTHING)
       if (control.type === 'machine-version' && control.version > machine.version) {
         throw machineTooOld(group, control.version, machine.version)
+      }
+      if (control.type === 'schema') {
+        const { version } = control.schema
+        if (version > schemaVersion) throw schemaTooOld(group, version, schemaVersion)
+        machine.schemas?.require(control.schema)
       }
       return { ...placed, commands: [], control }
     }

@@ -1,9 +1,10 @@
 /**
  * Control records change the log itself, not rows: MessagePack of `[0, version]` (machine version),
- * `[2, index]` (skip) or `[3, record]` (lease). Code 1 is kept for changes of the schema.
+ * `[1, version, tables]` (schema, see `schemaToWire`), `[2, index]` (skip) or `[3, record]` (lease).
  */
 import { Packr } from 'msgpackr'
 import { MeridianError } from '../../src/core/errors.ts'
+import { schemaFromWire, schemaToWire, type ActiveSchema } from './active-schema.ts'
 import type { LogRecord } from './record.ts'
 
 /** The version of the state machine from which on logs hold control records. */
@@ -13,6 +14,8 @@ export const CONTROL_VERSION = 3
 export type Control =
   /** From here on records may need this version of the state machine (protocol rule 13). */
   | { readonly type: 'machine-version'; readonly version: number }
+  /** From here on records are evaluated by this schema (protocol rule 13). */
+  | { readonly type: 'schema'; readonly schema: ActiveSchema }
   /** The record at `index` has no effect (protocol rule 25). */
   | { readonly type: 'skip'; readonly index: number }
   /** A lease is held, renewed or released; the bytes are those of `encodeLeaseRecord`. */
@@ -27,8 +30,8 @@ export function controlRecord(control: Control, nowMs: number): LogRecord {
       control.type === 'machine-version'
         ? Math.max(CONTROL_VERSION, control.version)
         : CONTROL_VERSION,
-    // What it does depends on no schema.
-    schemaVersion: 0,
+    // What others do depends on no schema.
+    schemaVersion: control.type === 'schema' ? control.schema.version : 0,
     nowMs,
     kind: 'control',
     commands: [encodeControl(control)],
@@ -44,6 +47,8 @@ function toWire(control: Control): readonly unknown[] {
   switch (control.type) {
     case 'machine-version':
       return [0, control.version]
+    case 'schema':
+      return [1, ...schemaToWire(control.schema)]
     case 'skip':
       return [2, control.index]
     case 'lease':
@@ -57,8 +62,10 @@ function toWire(control: Control): readonly unknown[] {
  * @throws MeridianError `PROTOCOL_MALFORMED`
  */
 export function decodeControl(bytes: Uint8Array): Control {
-  const [code, first] = unpack(bytes)
+  const [code, first, second] = unpack(bytes)
   if (code === 0 && isCount(first)) return { type: 'machine-version', version: first }
+  const schema = code === 1 ? schemaFromWire(first, second) : undefined
+  if (schema !== undefined) return { type: 'schema', schema }
   if (code === 2 && isCount(first)) return { type: 'skip', index: first }
   if (code === 3 && first instanceof Uint8Array) {
     return { type: 'lease', record: Uint8Array.from(first) }

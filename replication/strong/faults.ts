@@ -21,6 +21,8 @@ export interface StrongFaults {
   readonly columnGuardWithoutRow?: boolean
   /** Rule 13: the log rises to this node's version, whatever the other regions support. */
   readonly raiseWithoutAsking?: boolean
+  /** Rule 13: a node evaluates by its own schema, whatever the log has come to. */
+  readonly activeSchemaIgnored?: boolean
   /** No fault: a node of an older release, whose state machine ends at this version. */
   readonly machineVersion?: number
   /** Phantoms: the SQL that a transaction read is not compared. */

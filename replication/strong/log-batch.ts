@@ -7,6 +7,8 @@ import type { Hlc } from '../../src/core/hlc.ts'
 import { logSource } from '../../src/core/change.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import { beginContext } from '../../src/schema/system-tables.ts'
+import type { ActiveSchema } from './active-schema.ts'
+import { activeSchemaKey, raiseActiveSchema, readActiveSchema } from './active-schema-store.ts'
 import { OutcomeBatch, type DecidedOutcome } from './outcomes.ts'
 import type { Control } from './control.ts'
 import { FIRST_MACHINE_VERSION, machineVersionKey, raiseMachineVersion } from './machine-version.ts'
@@ -164,7 +166,8 @@ export class LogBatch<C extends Command> {
     return this.#evaluated.map(({ placed, rows, outcomes, logTimeMs }) => {
       const { index, id, control, isSkipped = false } = placed
       const raisesTo = control?.type === 'machine-version' ? control.version : 0
-      return { index, id, logTimeMs, raisesTo, isSkipped, rows, outcomes }
+      const schemaVersion = control?.type === 'schema' ? control.schema.version : 0
+      return { index, id, logTimeMs, raisesTo, schemaVersion, isSkipped, rows, outcomes }
     })
   }
 
@@ -212,6 +215,8 @@ export class LogBatch<C extends Command> {
         return []
       case 'machine-version':
         return [raiseMachineVersion(this.#group, control.version)]
+      case 'schema':
+        return [raiseActiveSchema(this.#group, control.schema)]
       case 'skip':
         this.#skips.requireSkipped(control.index, index)
         return []
@@ -277,6 +282,8 @@ export interface LogPosition {
   readonly lastId: string | undefined
   /** The active version of the group's state machine. */
   readonly machineVersion: number
+  /** The active schema of the group; undefined: the log has not said it. */
+  readonly schema: ActiveSchema | undefined
   /** Records that were applied without effect, ascending. */
   readonly skipped: readonly number[]
 }
@@ -285,18 +292,26 @@ export interface LogPosition {
 export function selectPosition(group: string): Statement {
   return {
     sql: `SELECT log_index, log_time_ms, (SELECT value FROM _meta WHERE key = ?),
-        (SELECT value FROM _meta WHERE key = ?), (SELECT value FROM _meta WHERE key = ?)
+        (SELECT value FROM _meta WHERE key = ?), (SELECT value FROM _meta WHERE key = ?),
+        (SELECT value FROM _meta WHERE key = ?)
       FROM _log_positions WHERE log_group = ?`,
-    args: [lastRecordKey(group), machineVersionKey(group), skipsKey(group), group],
+    args: [
+      lastRecordKey(group),
+      machineVersionKey(group),
+      skipsKey(group),
+      activeSchemaKey(group),
+      group,
+    ],
   }
 }
 
 export function readPosition(result: StatementResult | undefined): LogPosition {
-  const [index, logTimeMs, lastRecord, version, skips] = result?.rows[0] ?? []
+  const [index, logTimeMs, lastRecord, version, skips, active] = result?.rows[0] ?? []
   const machineVersion = Number(version ?? FIRST_MACHINE_VERSION)
   const skipped = readSkips(skips)
+  const schema = readActiveSchema(active)
   if (index === undefined) {
-    return { index: 0, logTimeMs: 0, lastId: undefined, machineVersion, skipped }
+    return { index: 0, logTimeMs: 0, lastId: undefined, machineVersion, schema, skipped }
   }
   // A node that did not keep ids may have moved the index since.
   const [of, lastId] = String(lastRecord ?? '').split(' ')
@@ -306,6 +321,7 @@ export function readPosition(result: StatementResult | undefined): LogPosition {
     logTimeMs: Number(logTimeMs),
     lastId: isKnown ? lastId : undefined,
     machineVersion,
+    schema,
     skipped,
   }
 }

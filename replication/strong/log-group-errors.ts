@@ -61,6 +61,18 @@ export function machineTooOld(group: string, active: number, supported: number):
   )
 }
 
+/** The log has come to a schema beyond this node's. */
+export function schemaTooOld(group: string, active: number, supported: number): MeridianError {
+  return new MeridianError(
+    'SCHEMA_INCOMPATIBLE',
+    `Log group '${group}' is at schema ${active}; this node has ${supported}.`,
+    {
+      fix: 'Start this region with the schema of the others: the log does not go back to an older one.',
+      details: { group, active, supported },
+    },
+  )
+}
+
 /** Digests of this region and others at equal indexes are not equal. */
 export function divergedFromOthers(
   group: string,

@@ -65,6 +65,8 @@ export interface LogGroupStatus {
   readonly logEnd: number
   /** The version of the state machine that the log has risen to. */
   readonly machineVersion: number
+  /** The schema that the log has come to; null where it has said none: each node's own holds. */
+  readonly schemaVersion: number | null
   /** Undefined where the copy is whole. */
   readonly reseeding: ReseedProgress | undefined
   readonly error: MeridianError | null

@@ -7,17 +7,17 @@ import { newTxId } from '../../src/core/ids.ts'
 import { DEFAULT_DEADLINE_MS } from '../../src/core/limits.ts'
 import type { LogTail } from '../../src/core/ports/commit-log.ts'
 import { Applier, type AppliedRecord } from './applier.ts'
-import { CONTROL_VERSION, controlRecord, type Control } from './control.ts'
+import { controlRecord, type Control } from './control.ts'
 import { DivergenceGuard } from './digests/divergence-guard.ts'
 import { followLog } from './follow-log.ts'
 import { answerOnceStable, GroupLeases } from './group-leases.ts'
+import { GroupVersions } from './group-versions.ts'
 import { IndexWaiters } from './index-waiters.ts'
 import { loadAgain, loadGroup, type LoadedGroup } from './load-group.ts'
 import type { LogPosition } from './log-batch.ts'
 import {
   failureOf,
   halfSeeded,
-  machineTooOld,
   nobodyToSeed,
   replacedLog,
   reseedOrdered,
@@ -39,13 +39,12 @@ import { SkipWatch } from './skip-watch.ts'
 import { hasAppliedSkipped, poisonIndex, SkipList } from './skips.ts'
 import type { GroupPeerState } from './snapshot-messages.ts'
 import type { Command } from './state-machine.ts'
-import { VersionAgreement } from './version-agreement.ts'
 
 export class LogGroup<C extends Command> {
   readonly group: string
   readonly #options: LogGroupOptions<C>
   readonly #limits: LogGroupLimits
-  readonly #versions: VersionAgreement
+  readonly #versions: GroupVersions<C>
   readonly #skips: SkipList
   readonly #guard: DivergenceGuard
   #skipWatch: SkipWatch | undefined
@@ -72,9 +71,8 @@ export class LogGroup<C extends Command> {
     const loaded = await loadGroup(store, name)
     const group = new LogGroup(options, loaded)
     const { position } = loaded
-    const { machineVersion } = position
-    const { version } = options.machine
-    if (machineVersion > version) group.#fail(machineTooOld(name, machineVersion, version))
+    const tooOld = group.#versions.load(position)
+    if (tooOld !== undefined) group.#fail(tooOld)
     else if (!loaded.isMarked) await group.#beginToFollow(position)
     else group.#reseed(halfSeeded(name))
     group.#versions.start()
@@ -87,10 +85,7 @@ export class LogGroup<C extends Command> {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.group = group
     this.#options = options
-    this.#versions = new VersionAgreement(
-      { ...options, raise: (version) => this.control({ type: 'machine-version', version }) },
-      position.machineVersion,
-    )
+    this.#versions = new GroupVersions(options, position, (control) => this.control(control))
     this.#skips = new SkipList(group, position.skipped, faults?.skipIgnored === true)
     const onDiverged = (error: MeridianError, peers?: readonly string[]): void =>
       this.#reseed(error, peers)
@@ -117,15 +112,13 @@ export class LogGroup<C extends Command> {
   async propose(command: C, options: CallOptions = {}): Promise<Applied> {
     this.requireNotReseeding()
     const { machine } = this.#options
-    const version = machine.leastVersion?.(command) ?? machine.version
-    // Most commands need no more than the first version: they share the record of their turn.
-    const isReady = version <= this.machineVersion()
-    const call = isReady ? options : await this.#versions.require(version, options)
+    const ready = this.#versions.ready(command, options)
+    const { command: sent, machineVersion, call } = ready instanceof Promise ? await ready : ready
     const { outcome, index, logTimeMs } = await this.#proposer.propose(
-      machine.encode(command),
-      version,
+      machine.encode(sent),
+      machineVersion,
       call.timeoutMs,
-      machine.beginsBatch?.(command),
+      machine.beginsBatch?.(sent),
     )
     if (!outcome.ok) throw failureOf(this.group, machine, outcome.failure)
     return { value: outcome.value, index, logTimeMs }
@@ -137,11 +130,11 @@ export class LogGroup<C extends Command> {
    */
   async tick(options: CallOptions = {}): Promise<void> {
     this.requireWhole()
-    const { runtime, machine, schemaVersion, log } = this.#options
+    const { runtime, machine, log } = this.#options
     this.#requireInStep()
     const payload = encodeRecord({
       machineVersion: machine.leastVersion?.() ?? machine.version,
-      schemaVersion,
+      schemaVersion: this.#versions.schemaVersion(),
       nowMs: runtime.clock.nowMs(),
       kind: 'tick',
       commands: [],
@@ -159,8 +152,7 @@ export class LogGroup<C extends Command> {
    */
   async control(control: Control, options: CallOptions = {}): Promise<void> {
     this.requireWhole()
-    const rises = control.type === 'machine-version'
-    const call = rises ? options : await this.#versions.require(CONTROL_VERSION, options)
+    const call = await this.#versions.requireControls(control, options)
     const { runtime, log } = this.#options
     this.#requireInStep()
     const payload = encodeRecord(controlRecord(control, runtime.clock.nowMs()))
@@ -210,7 +202,7 @@ export class LogGroup<C extends Command> {
 
   /** The version of the state machine that the log has risen to, as far as it is applied here. */
   machineVersion(): number {
-    return this.#versions.active()
+    return this.#versions.machineVersion()
   }
 
   /** @throws MeridianError `LOG_UNAVAILABLE` while the copy is being seeded again */
@@ -257,6 +249,7 @@ export class LogGroup<C extends Command> {
       applied: this.applied(),
       logEnd: this.#logEnd,
       machineVersion: this.machineVersion(),
+      schemaVersion: this.#versions.saidSchema(),
       reseeding: this.#reseeder?.progress(),
       error: this.#failure ?? null,
       digests: this.#guard.status(),
@@ -351,12 +344,12 @@ export class LogGroup<C extends Command> {
   }
 
   #newProposer(): Proposer {
-    const { group, runtime, log, schemaVersion, machine } = this.#options
+    const { group, runtime, log, machine } = this.#options
     return new Proposer({
       runtime,
       requireInStep: () => this.#requireInStep(),
       limits: this.#limits,
-      schemaVersion,
+      schemaVersion: () => this.#versions.schemaVersion(),
       append: (id, payload) => log.append(group, id, payload),
       ...this.leases?.hinting(machine),
     })
@@ -400,12 +393,13 @@ export class LogGroup<C extends Command> {
     const seeded = await reseeder.run()
     if (this.#failure !== undefined) return
     const position = (await this.leases?.begin()) ?? seeded
+    const tooOld = this.#versions.load(position)
+    if (tooOld !== undefined) return this.#fail(tooOld)
     this.#skips.replace(position.skipped)
     this.#guard.reset(position)
     this.#applier = this.#newApplier(position)
     this.#proposer = this.#newProposer()
     this.#reseeder = undefined
-    this.#versions.noteActive(position.machineVersion)
     for (const listener of this.#resetListeners) listener()
     this.#waiters.resume(position.index)
     seeding.onProgress?.(this.group, null)
@@ -451,8 +445,7 @@ export class LogGroup<C extends Command> {
 
   #onApplied(records: readonly AppliedRecord<C>[]): void {
     for (const { placed } of records) {
-      const { control } = placed
-      if (control?.type === 'machine-version') this.#versions.noteActive(control.version)
+      if (placed.control !== undefined) this.#versions.note(placed.control)
     }
     const commands = records.flatMap(({ placed }) => placed.commands)
     for (const listener of this.#listeners) listener(commands)
@@ -489,6 +482,8 @@ export class LogGroup<C extends Command> {
     if (loaded === undefined || this.#reseeder !== undefined) return
     const { sums } = loaded
     const position = (await this.leases?.begin()) ?? loaded.position
+    // A batch that was in doubt may have been of a control.
+    this.#versions.load(position)
     this.#failure = undefined
     this.#guard.reset(position, sums)
     this.#applier = this.#newApplier(position)

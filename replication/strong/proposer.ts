@@ -37,7 +37,8 @@ export interface ProposerOptions {
   readonly append: (id: string, payload: Uint8Array) => Promise<number>
   /** Told of the commands of a record right before it is appended. */
   readonly beforeAppend?: (commands: readonly Uint8Array[]) => void
-  readonly schemaVersion: number
+  /** Which schema a record is of that is sent now. */
+  readonly schemaVersion: () => number
   readonly limits: ProposerLimits
   /** Throws while no record may carry this node's clock. */
   readonly requireInStep: () => void
@@ -152,7 +153,7 @@ export class Proposer {
       this.#sent.set(id, record)
       const payload = encodeRecord({
         machineVersion: Math.max(...record.map((pending) => pending.machineVersion)),
-        schemaVersion: this.#options.schemaVersion,
+        schemaVersion: this.#options.schemaVersion(),
         nowMs: runtime.clock.nowMs(),
         kind: 'commands',
         commands: record.map((pending) => pending.bytes),

@@ -19,6 +19,7 @@ import {
   type LogPosition,
 } from './log-batch.ts'
 import { forgetStored } from './digests/digest-store.ts'
+import { raiseActiveSchema } from './active-schema-store.ts'
 import { raiseMachineVersion } from './machine-version.ts'
 import { clearMarker, markerGuard, readMarker, selectMarker, setMarker } from './reseed-marker.ts'
 import { storeSkips } from './skips.ts'
@@ -96,7 +97,7 @@ export class ReseedWriter {
   /** The copy is whole, and at this index. */
   async finish(end: SnapshotEnd): Promise<LogPosition> {
     const { group, outcomeWindowRecords, faults } = this.#options
-    const { index, logTimeMs, machineVersion, skipped } = end
+    const { index, logTimeMs, machineVersion, schema, skipped } = end
     const statements = [
       ...(faults.positionBeforeEnd === true ? [] : [markerGuard(group, this.#attempt)]),
       pruneOutcomes(group, index, outcomeWindowRecords),
@@ -104,6 +105,7 @@ export class ReseedWriter {
       // Of an unknown id nothing may stay: it would be taken for this index's.
       setLastRecord(group, index, end.lastId ?? ''),
       raiseMachineVersion(group, machineVersion),
+      ...(schema === undefined ? [] : [raiseActiveSchema(group, schema)]),
       storeSkips(group, skipped),
       // The rows are others than those that they were of.
       forgetStored(group),
@@ -115,7 +117,7 @@ export class ReseedWriter {
       // The answer of a commit that took effect may have been lost.
       if (!(error instanceof StatementFailed) || !(await this.#isFinished(index))) throw error
     }
-    return { index, logTimeMs, lastId: end.lastId ?? undefined, machineVersion, skipped }
+    return { index, logTimeMs, lastId: end.lastId ?? undefined, machineVersion, schema, skipped }
   }
 
   async #isFinished(index: number): Promise<boolean> {

@@ -11,14 +11,16 @@
  *                        keys      [1, 6, table, width, prefixes, rows]
  *                        outcomes  [1, 7, after | null, upTo | null, rows]
  *                        mark      [1, 8, index]
- *                        end       [1, 9, index, logTimeMs, lastId | null, machineVersion]
+ *                        end       [1, 9, index, logTimeMs, lastId | null, machineVersion, skipped,
+ *                                   schema?]
  *                        refuse    [1, 10, error]
  *                        state     [1, 12, applied, machineVersion, digestKind, digests, skipped,
  *                                   stopped | null]
  * ```
  *
  * `machineVersion`: of `open` what the asking node supports, of `offer` and `end` what the log has
- * risen to; an `end` without it is of a peer that knows version 1 alone.
+ * risen to; an `end` without it is of a peer that knows version 1 alone. `schema`: the bytes of the
+ * control record that says the active schema, where the log has said one.
  *
  * Credit is in bytes of what follows `begin`. `rows` and `prefixes` are JSON lists of cells. `range`
  * and `outcomes` say what there is between two keys, `keys` what there is under some keys; whatever
@@ -26,6 +28,8 @@
  */
 import type { WireError } from '../../src/core/errors.ts'
 import { packedArrays } from '../../src/protocol/packed-array.ts'
+import type { ActiveSchema } from './active-schema.ts'
+import { schemaBytes, schemaOfBytes } from './active-schema-store.ts'
 import { FIRST_MACHINE_VERSION } from './machine-version.ts'
 import type { Digest } from './digests/digest-tracker.ts'
 import type { Cells } from './snapshot-tables.ts'
@@ -131,6 +135,8 @@ export interface SnapshotEnd {
   readonly lastId: string | null
   /** The active version of the state machine at `index`. */
   readonly machineVersion: number
+  /** The active schema at `index`; undefined: the log has not said it. */
+  readonly schema: ActiveSchema | undefined
   /** Records that were applied without effect, ascending. */
   readonly skipped: readonly number[]
 }
@@ -207,6 +213,7 @@ function fieldsOf(message: PeerMessage): readonly unknown[] {
         message.lastId,
         message.machineVersion,
         message.skipped,
+        ...(message.schema === undefined ? [] : [schemaBytes(message.schema)]),
       ]
     case 'state':
       return stateWire(message)
@@ -260,6 +267,7 @@ export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
         lastId: orNull(rest[2], text),
         machineVersion: count(rest[3] ?? FIRST_MACHINE_VERSION),
         skipped: list(rest[4] ?? []).map(count),
+        schema: activeSchema(rest[5]),
       }
     case 10:
       return { kind: 'refuse', error: wireError(rest[0]) }
@@ -313,6 +321,12 @@ function orNull<T>(value: unknown, read: (value: unknown) => T): T | null {
 function place(value: unknown): readonly [number, string] {
   const [index, tx] = list(value)
   return [count(index), text(tx)]
+}
+
+function activeSchema(value: unknown): ActiveSchema | undefined {
+  if (value === undefined) return undefined
+  if (value instanceof Uint8Array) return schemaOfBytes(value)
+  throw malformed()
 }
 
 function schemaOf(value: unknown): SchemaOf {

@@ -6,6 +6,7 @@
 import type { ErrorCode, MeridianError } from '../../src/core/errors.ts'
 import type { Statement, StatementResult } from '../../src/core/ports/store.ts'
 import type { SqlValue } from '../../src/core/values.ts'
+import type { ActiveSchema } from './active-schema.ts'
 import type { RowKey } from './leases/read-scope.ts'
 
 /** What every command says of itself. */
@@ -98,6 +99,18 @@ export interface MachineBatch<C> {
   writtenRows?(): readonly RowKey[]
 }
 
+/** The schema that a machine evaluates by: the node's own, or what the log has come to of it. */
+export interface MachineSchemas<C> {
+  /** What a record says that raises the log to the node's own. */
+  readonly own: ActiveSchema
+  /** @throws MeridianError `SCHEMA_INCOMPATIBLE` where the node's schema does not go on from it */
+  require(active: ActiveSchema): void
+  /** Evaluates by it from the next batch on; undefined: by the node's own. @throws as `require` */
+  adopt(active: ActiveSchema | undefined): void
+  /** The command as the active schema takes it; undefined: it needs the node's own. */
+  fit(command: C): C | undefined
+}
+
 /** A replicated state machine. */
 export interface StateMachine<C extends Command> {
   /** Rises when the same log would be evaluated differently; a record names what it needs. */
@@ -112,6 +125,8 @@ export interface StateMachine<C extends Command> {
    * and its record the first of a batch. Left out: none is.
    */
   beginsBatch?(command: C): boolean
+  /** Left out: what it does depends on no schema of the user's. */
+  readonly schemas?: MachineSchemas<C>
   encode(command: C): Uint8Array
   /** @throws MeridianError `PROTOCOL_MALFORMED` */
   decode(bytes: Uint8Array): C

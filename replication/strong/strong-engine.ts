@@ -24,6 +24,7 @@ import type { TransactionEngine } from '../../src/core/ports/engine.ts'
 import type { Statement } from '../../src/core/ports/store.ts'
 import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts'
 import { isColumnList, normalizeRange } from '../../src/schema/range.ts'
+import type { ActiveTables } from './active-tables.ts'
 import { dedupeIdOf } from './dedupe-id.ts'
 import type { GroupLeases } from './group-leases.ts'
 import { LogGroup } from './log-group.ts'
@@ -61,7 +62,7 @@ export async function createStrongEngine(options: StrongEngineOptions): Promise<
   const rows = groupTables(schema, group).map(snapshotTable)
   const state = { schema, tables: options.localReads === undefined ? rows : [...rows, LEASE_TABLE] }
   const log = await LogGroup.open({ ...options, machine, schemaVersion: schema.version, state })
-  return new StrongEngine(options, log)
+  return new StrongEngine(options, log, machine.schemas)
 }
 
 export class StrongEngine implements TransactionEngine {
@@ -69,11 +70,17 @@ export class StrongEngine implements TransactionEngine {
   readonly source: string
   readonly #options: StrongEngineOptions
   readonly #log: LogGroup<TransactionCommand>
+  readonly #active: ActiveTables
 
-  constructor(options: StrongEngineOptions, log: LogGroup<TransactionCommand>) {
+  constructor(
+    options: StrongEngineOptions,
+    log: LogGroup<TransactionCommand>,
+    active: ActiveTables,
+  ) {
     this.source = logSource(options.group)
     this.#options = options
     this.#log = log
+    this.#active = active
   }
 
   /**
@@ -97,7 +104,7 @@ export class StrongEngine implements TransactionEngine {
     const { txId, updated } = applied.value as TransactionValue
     return {
       txId,
-      updated,
+      updated: this.#widened(request.ops, updated),
       position: { source: this.source, seq: applied.index },
       hlc: formatHlc(applied.logTimeMs, 0),
     }
@@ -129,14 +136,25 @@ export class StrongEngine implements TransactionEngine {
   }
 
   /**
+   * The instant by which rows of a strong table have expired for readers now, in ms: none have where
+   * the log has not come to the table's TTL, though this node's schema has.
+   */
+  expiryNowMs(table: CompiledTable): number {
+    const active = this.#active.schema().tableById.get(table.id)
+    const isAhead = table.ttl !== null && active?.ttl === null
+    return isAhead ? Number.MIN_SAFE_INTEGER : this.logTimeMs()
+  }
+
+  /**
    * Appends ticks until no row is left that has expired. Called now and then by one region, the
    * log leader's: the log's time moves on, and expired rows go.
    *
    * @throws MeridianError `LOG_UNAVAILABLE`, `DEADLINE_EXCEEDED`, or why the group stopped
    */
   async sweep(call: CallOptions = {}): Promise<void> {
-    const { schema, group, store, runtime } = this.#options
-    const tables = groupTables(schema, group).filter((table) => table.ttl !== null)
+    const { group, store, runtime } = this.#options
+    // What the log has not come to, no tick would delete.
+    const tables = groupTables(this.#active.schema(), group).filter((table) => table.ttl !== null)
     if (tables.length === 0 || this.status().reseeding !== undefined) return
     for (;;) {
       const nowMs = Math.max(runtime.clock.nowMs(), this.logTimeMs())
@@ -194,6 +212,15 @@ export class StrongEngine implements TransactionEngine {
   async close(): Promise<void> {
     await this.#log.leases?.release()
     await this.#log.close()
+  }
+
+  /** Outcomes are as wide as the log's tables, answers as this node's. */
+  #widened(
+    ops: readonly WriteOp[],
+    updated: TransactionValue['updated'],
+  ): TransactionValue['updated'] {
+    const tables = ops.filter(({ kind }) => kind === 'update').map(({ table }) => table)
+    return updated.map((image, i) => this.#active.widen(tables[i] ?? 0, image))
   }
 
   /** Every region reads the ranges again when it applies the transaction: they stay small. */

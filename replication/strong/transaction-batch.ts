@@ -22,6 +22,7 @@ import type { CompiledSchema, CompiledTable } from '../../src/schema/compiled.ts
 import { isColumnList, normalizeRange } from '../../src/schema/range.ts'
 import { columnDigest } from '../../src/session/column-digest.ts'
 import { rangeDigest } from '../../src/session/range-digest.ts'
+import type { ActiveTables } from './active-tables.ts'
 import type { StrongFaults } from './faults.ts'
 import { changeCells, requireConditions } from './cell-rules.ts'
 import type { RowKey } from './leases/read-scope.ts'
@@ -51,6 +52,8 @@ interface Scope {
 }
 
 export class TransactionBatch implements MachineBatch<TransactionCommand> {
+  readonly #tables: ActiveTables
+  /** What the log has come to: the whole batch is evaluated by it. */
   readonly #schema: CompiledSchema
   readonly #group: string
   readonly #faults: StrongFaults
@@ -62,13 +65,14 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   /** How many of the statements of the last `takeReads` are of ranges. */
   #rangeReads = 0
 
-  constructor(schema: CompiledSchema, group: string, faults: StrongFaults) {
-    this.#schema = schema
+  constructor(tables: ActiveTables, group: string, faults: StrongFaults) {
+    this.#tables = tables
+    this.#schema = tables.schema()
     this.#group = group
     this.#faults = faults
     this.#rows = new RowView(faults.ignoreOverlay === true)
     this.#ranges = new RangeView(this.#rows, faults.rangeGuardWithoutOverlay === true)
-    this.#sql = new SqlView(schema, group)
+    this.#sql = new SqlView(this.#schema, group)
   }
 
   announce(command: TransactionCommand, logTimeMs: number, place: number): void {
@@ -127,8 +131,8 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
   effects(): readonly RowEffect[] {
     return this.#changes.map(({ table, kind, row, before }) => ({
       table: table.physicalName,
-      before: before ?? null,
-      after: kind === 'delete' ? null : row,
+      before: before === undefined ? null : this.#asStored(table, before),
+      after: kind === 'delete' ? null : this.#asStored(table, row),
     }))
   }
 
@@ -137,6 +141,11 @@ export class TransactionBatch implements MachineBatch<TransactionCommand> {
       const key = factsOf(table).key.map((place) => row.image[place] ?? null)
       return rowKeyOf(table, row.tenant, key)
     })
+  }
+
+  #asStored(table: CompiledTable, row: Row): Row {
+    const image = this.#tables.widen(table.id, row.image)
+    return image === row.image ? row : { ...row, image }
   }
 
   apply(command: TransactionCommand, at: LogPlace): Outcome {

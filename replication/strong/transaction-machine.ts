@@ -7,6 +7,7 @@ import {
   type ReadCheck,
 } from '../../src/core/operations.ts'
 import type { CompiledSchema } from '../../src/schema/compiled.ts'
+import { ActiveTables } from './active-tables.ts'
 import { CONTROL_VERSION } from './control.ts'
 import type { StrongFaults } from './faults.ts'
 import type { RowKey } from './leases/read-scope.ts'
@@ -53,6 +54,7 @@ const TEXTS: Partial<Record<ErrorCode, readonly [message: string, fix?: string]>
 /** The state machine of one log group of strong tables. */
 export class TransactionMachine implements StateMachine<TransactionCommand> {
   readonly version: number
+  readonly schemas: ActiveTables
   readonly #schema: CompiledSchema
   readonly #group: string
   readonly #faults: StrongFaults
@@ -62,6 +64,7 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
     this.#schema = schema
     this.#group = group
     this.#faults = faults
+    this.schemas = new ActiveTables(schema, group, faults.activeSchemaIgnored === true)
     this.version = faults.machineVersion ?? CONTROL_VERSION
   }
 
@@ -92,7 +95,7 @@ export class TransactionMachine implements StateMachine<TransactionCommand> {
   }
 
   beginBatch(): TransactionBatch {
-    return new TransactionBatch(this.#schema, this.#group, this.#faults)
+    return new TransactionBatch(this.schemas, this.#group, this.#faults)
   }
 
   writeSet(command: TransactionCommand): readonly RowKey[] | null {

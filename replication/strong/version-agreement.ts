@@ -1,8 +1,9 @@
 /**
- * Raises a group's state machine once every configured region supports it (protocol rule 13). Each
- * region reports what it supports; whoever sees that all of them support more than is active appends
- * the control record. It is idempotent, so any number of regions may. What needs more than the
- * active version waits here, or is refused, before it is sent: an older node never gets to see it.
+ * Raises a group's state machine, or its schema, once every configured region supports it (protocol
+ * rule 13). Each region reports what it supports; whoever sees that all of them support more than is
+ * active appends the control record. It is idempotent, so any number of regions may. What needs more
+ * than the active version waits here, or is refused, before it is sent: an older node never gets to
+ * see it.
  */
 import { asMeridianError, MeridianError } from '../../src/core/errors.ts'
 import { DEFAULT_DEADLINE_MS } from '../../src/core/limits.ts'
@@ -20,11 +21,23 @@ export interface VersionReports {
   readonly support: MachineSupport
 }
 
+/** What the regions agree on. */
+export interface AgreedOn {
+  /** Under this name regions report what they support. */
+  readonly reportedAs: string
+  /** The least version that a record can raise it to. */
+  readonly least: number
+  /** In texts: `version 3 of …`, with the group's name behind it. */
+  readonly name: string
+}
+
 /** What an agreement is made of. */
 export interface AgreementOptions {
   readonly group: string
-  /** Of this node; its version is what this region supports. */
-  readonly machine: { readonly version: number }
+  /** Left out: the state machine. */
+  readonly on?: AgreedOn
+  /** What this region supports: of its node. */
+  readonly supported: number
   /** Left out where no other region follows the log. */
   readonly versions?: VersionReports
   readonly runtime: Runtime
@@ -37,6 +50,7 @@ export interface AgreementOptions {
 /** What each region supports: undefined where it never said. */
 type Support = ReadonlyMap<string, number | undefined>
 
+const MACHINE = 'the state machine of log group'
 const ASK_AGAIN_MS = 100
 const LAST_INTERVAL_MS = 3_000
 /** Intervals are shorter or longer by this share: regions do not ask in step. */
@@ -46,6 +60,7 @@ const STARTING_MS = 5_000
 
 export class VersionAgreement {
   readonly #options: AgreementOptions
+  readonly #on: AgreedOn
   readonly #openedMs: number
   #active: number
   #stopped: MeridianError | undefined
@@ -56,6 +71,8 @@ export class VersionAgreement {
   /** `active`: the group's version as the store has it. */
   constructor(options: AgreementOptions, active: number) {
     this.#options = options
+    const { group } = options
+    this.#on = options.on ?? { reportedAs: group, least: CONTROL_VERSION, name: MACHINE }
     this.#active = active
     this.#openedMs = options.runtime.clock.monotonicMs()
   }
@@ -65,9 +82,14 @@ export class VersionAgreement {
     return this.#active
   }
 
-  /** Reports this region's version, and raises the group as soon as all regions support more. */
+  /**
+   * Reports this region's version, and raises the group as soon as all regions support more. Where
+   * nobody else follows the log, that is only worth it where it is behind what it was said to be.
+   */
   start(): void {
-    if (this.#options.versions !== undefined) void this.#follow(ASK_AGAIN_MS)
+    const { versions, on, supported } = this.#options
+    const isBehind = on !== undefined && this.#active > 0 && this.#active < supported
+    if (versions !== undefined || isBehind) void this.#follow(ASK_AGAIN_MS)
   }
 
   /** The store has applied a record, or a snapshot, of this version. */
@@ -112,7 +134,7 @@ export class VersionAgreement {
   async #follow(intervalMs: number): Promise<void> {
     const { timers, random } = this.#options.runtime
     const known = await this.#advance()
-    const isOver = known instanceof Map && this.#active >= this.#options.machine.version
+    const isOver = known instanceof Map && this.#active >= this.#options.supported
     if (isOver || this.#stopped !== undefined) return
     const share = 1 + JITTER * (2 * random.fraction() - 1)
     this.#cancelTimer = timers.after(intervalMs * share, () => {
@@ -134,22 +156,22 @@ export class VersionAgreement {
     const support = await this.#ask()
     const version = Math.min(...Array.from(support.values(), (of) => of ?? 0))
     // Below it there is no record that could say so.
-    if (version >= CONTROL_VERSION && version > this.#active && this.#stopped === undefined) {
+    if (version >= this.#on.least && version > this.#active && this.#stopped === undefined) {
       await this.#options.raise(version)
     }
     return support
   }
 
   async #ask(): Promise<Support> {
-    const { group, machine, versions, faults } = this.#options
-    const supported = machine.version
+    const { supported, versions, faults } = this.#options
     if (versions === undefined || faults?.raiseWithoutAsking === true) {
       return new Map([['', supported]])
     }
     const { region, regions, support } = versions
-    const reported = await support.reported(group)
+    const { reportedAs } = this.#on
+    const reported = await support.reported(reportedAs)
     // Of an earlier node of the region, or lost: others must not wait for it, nor rely on it.
-    if (reported.get(region) !== supported) await support.report(group, region, supported)
+    if (reported.get(region) !== supported) await support.report(reportedAs, region, supported)
     return new Map(regions.map((of) => [of, of === region ? supported : reported.get(of)]))
   }
 
@@ -157,13 +179,19 @@ export class VersionAgreement {
   #isFinal(support: Support, needed: number): boolean {
     const { clock } = this.#options.runtime
     const isStarting = clock.monotonicMs() - this.#openedMs < STARTING_MS
-    const behind = regionsBehind(support, needed).map(([, version]) => version)
+    const behind = this.#behind(support, needed).map(([, version]) => version)
     return behind.length > 0 && (!isStarting || behind.some((version) => version !== undefined))
+  }
+
+  #behind(support: Support, needed: number): [string, number | undefined][] {
+    // Below the least the log cannot rise.
+    const least = Math.max(needed, this.#on.least)
+    return [...support].filter(([, version]) => (version ?? 0) < least)
   }
 
   #refusal(support: Support, needed: number): MeridianError {
     const { group } = this.#options
-    const behind = regionsBehind(support, needed)
+    const behind = this.#behind(support, needed)
     const each = behind.map(
       ([region, version]) =>
         `${region} ${version === undefined ? 'has not reported' : `has ${version}`}`,
@@ -171,7 +199,7 @@ export class VersionAgreement {
     const why = each.length === 0 ? 'the log has yet to rise to it' : each.join(', ')
     return new MeridianError(
       'SCHEMA_INCOMPATIBLE',
-      `The call needs version ${needed} of the state machine of log group '${group}', which is at ${this.#active}: ${why}.`,
+      `The call needs version ${needed} of ${this.#on.name} '${group}', which is at ${this.#active}: ${why}.`,
       {
         retry: 'safe',
         fix: 'It was not sent. Repeat it when the nodes of all regions are upgraded and have started.',
@@ -212,17 +240,11 @@ export class VersionAgreement {
   }
 }
 
-function regionsBehind(support: Support, needed: number): [string, number | undefined][] {
-  // Below the version of control records the log cannot rise.
-  const least = Math.max(needed, CONTROL_VERSION)
-  return [...support].filter(([, version]) => (version ?? 0) < least)
-}
-
 function tooLate(cause: MeridianError | undefined): MeridianError {
   const why = cause === undefined ? '' : ` ${cause.message}`
   return new MeridianError(
     'DEADLINE_EXCEEDED',
-    `The log's state machine did not rise to what the call needs in time.${why}`,
+    `The log did not rise in time to the version that the call needs.${why}`,
     {
       retry: 'safe',
       fix: 'It was not sent. Repeat it.',

@@ -26,6 +26,8 @@ export interface LogGroupProbe {
   readonly readIndexMs: number | null
   /** The version of the state machine that the log has risen to; releases before it say nothing. */
   readonly machineVersion?: number
+  /** The schema that the log has come to; null: it has said none. */
+  readonly schemaVersion?: number | null
   /** What of the log is kept from here on; null: this process has not trimmed it. */
   readonly retainedFrom: number | null
   /** Regions that the log does not wait for: they are seeded again when they return. */
@@ -85,6 +87,7 @@ async function probe(
     applied,
     logEnd: known,
     machineVersion,
+    schemaVersion,
     reseeding,
     error,
     digests,
@@ -98,6 +101,7 @@ async function probe(
     lagMs,
     readIndexMs,
     machineVersion,
+    schemaVersion,
     retainedFrom: kept?.retainedFrom === 0 ? null : (kept?.retainedFrom ?? null),
     leftBehind: kept?.leftBehind ?? [],
     reseeding: reseeding === undefined ? null : seedingOf(reseeding),

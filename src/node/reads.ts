@@ -55,7 +55,7 @@ export interface ReadParts {
   /** Hot rows of the region; reads go to the store where it is left out. */
   readonly cached?: CachedReads | undefined
   /** The log time that expiry of strong tables is judged at. */
-  readonly logTimeMs: (table: CompiledTable) => number
+  readonly strongNowMs: (table: CompiledTable) => number
   /** Of tables with local strong reads. */
   readonly leases?: Pick<GroupLeases, 'readLocally'> | undefined
 }
@@ -342,7 +342,7 @@ export class Reads {
 
   /** The instant that expiry is judged at: it never goes back within a session. */
   #nowMs(table: CompiledTable, header: RequestHeader): number {
-    if (table.consistency === 'strong') return this.#parts.logTimeMs(table)
+    if (table.consistency === 'strong') return this.#parts.strongNowMs(table)
     const { clock, storeClock } = this.#parts
     return Math.max(clock.nowMs(), hlcMs(storeClock.last()), header.session.nowMs)
   }

@@ -161,7 +161,7 @@ export function expiryNowMs(
   parts: Pick<EngineParts, 'groups' | 'runtime' | 'clock'>,
   table: CompiledTable,
 ): number {
-  if (table.consistency === 'strong') return parts.groups.strongOf(table).logTimeMs()
+  if (table.consistency === 'strong') return parts.groups.strongOf(table).expiryNowMs(table)
   return Math.max(parts.runtime.clock.nowMs(), hlcMs(parts.clock.last()))
 }
 

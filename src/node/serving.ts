@@ -73,7 +73,7 @@ export function createServing(parts: ServingParts): Serving {
     views: roles.views,
     cached,
     leases: local?.leases,
-    logTimeMs: (table) => groups.strongOf(table).logTimeMs(),
+    strongNowMs: (table) => groups.strongOf(table).expiryNowMs(table),
   })
   const commits = new Commits({ region, schema, residency, engines: parts.engines.byMode })
   const handler = new RequestHandler({

@@ -251,7 +251,7 @@ export async function replicatedState(store: Pick<Store, 'read'>): Promise<strin
     ),
     'SELECT * FROM _strong_outcomes ORDER BY tx',
     'SELECT * FROM _log_positions ORDER BY 1',
-    "SELECT * FROM _meta WHERE key LIKE 'machine-version:%' ORDER BY 1",
+    "SELECT * FROM _meta WHERE key LIKE 'machine-version:%' OR key LIKE 'active-schema:%' ORDER BY 1",
     `SELECT seq, origin_source, origin_epoch, origin_seq, tx, schema_version, cause, table_id, op,
       tenant, key, before, after, ver, delta FROM _outbox ORDER BY seq`,
     'SELECT * FROM _tenants ORDER BY 1',

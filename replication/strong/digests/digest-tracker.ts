@@ -21,6 +21,8 @@ export interface DigestHead {
   readonly lastId: string | undefined
   readonly logTimeMs: number
   readonly machineVersion: number
+  /** The version of the active schema; 0: the log has not said it. */
+  readonly schemaVersion: number
   /** Records that have no effect (protocol rule 25), ascending. */
   readonly skipped: readonly number[]
 }
@@ -166,16 +168,18 @@ export class DigestTracker {
 }
 
 function headBehind(before: DigestHead, effects: RecordEffects): DigestHead {
-  const { index, id, logTimeMs, raisesTo, isSkipped } = effects
+  const { index, id, logTimeMs, raisesTo, schemaVersion, isSkipped } = effects
   return {
     index,
     lastId: id,
     logTimeMs,
     machineVersion: Math.max(before.machineVersion, raisesTo),
+    schemaVersion: Math.max(before.schemaVersion, schemaVersion),
     skipped: isSkipped ? [...before.skipped, index] : before.skipped,
   }
 }
 
-function hashHead({ lastId, logTimeMs, machineVersion, skipped }: DigestHead): HashSum {
-  return hashValues([lastId ?? null, logTimeMs, machineVersion, skipped.join()])
+function hashHead(head: DigestHead): HashSum {
+  const { lastId, logTimeMs, machineVersion, schemaVersion, skipped } = head
+  return hashValues([lastId ?? null, logTimeMs, machineVersion, schemaVersion, skipped.join()])
 }

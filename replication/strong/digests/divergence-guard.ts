@@ -278,12 +278,13 @@ export class DivergenceGuard {
   }
 
   #newTracker(
-    { index, lastId, logTimeMs, machineVersion, skipped }: LogPosition,
+    { index, lastId, logTimeMs, machineVersion, schema, skipped }: LogPosition,
     stored: StatementResult | undefined,
   ): DigestTracker {
     const { state } = this.#options
     const tables = digestedTables(state.tables).map(({ name }) => name)
-    const head = { index, lastId, logTimeMs, machineVersion, skipped }
+    const schemaVersion = schema?.version ?? 0
+    const head = { index, lastId, logTimeMs, machineVersion, schemaVersion, skipped }
     // A group that has applied nothing has no rows.
     const empty = index === 0 ? new GroupSums(this.#kind, 0) : undefined
     const sums = readStoredSums(this.#kind, index, stored) ?? empty

@@ -16,6 +16,8 @@ export interface RecordEffects {
   readonly logTimeMs: number
   /** The version of the state machine that the record raises the log to; 0: it raises nothing. */
   readonly raisesTo: number
+  /** The schema that the record says; 0: it says none. */
+  readonly schemaVersion: number
   /** It was applied without effect (protocol rule 25). */
   readonly isSkipped: boolean
   readonly rows: readonly RowEffect[]

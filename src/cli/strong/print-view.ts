@@ -30,6 +30,7 @@ const GROUP_COLUMNS: readonly TableColumn[] = [
   right('behind ms'),
   right('retained'),
   right('machine'),
+  right('schema'),
   left('state'),
 ]
 
@@ -102,6 +103,7 @@ function groupRow(group: GroupView): readonly string[] {
     msText(group.lagMs),
     group.retainedRecords === null ? '-' : String(group.retainedRecords),
     String(group.machineVersion ?? '?'),
+    group.schemaVersion === null ? '-' : String(group.schemaVersion ?? '?'),
     stateOf(group),
   ]
 }

@@ -1,6 +1,6 @@
 /**
- * Port: which version of each log group's state machine every region evaluates. The log rises to a
- * version once all of them do.
+ * Port: which version of each log group's state machine every region evaluates, and under the name
+ * `schema:<group>` which schema. The log rises to a version once all of them do.
  */
 export interface MachineSupport {
   /** This region's node evaluates records of the group up to this version. */

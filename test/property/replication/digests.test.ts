@@ -77,7 +77,8 @@ async function ofRows(
   faults: StrongFaults = {},
 ): Promise<{ rows: Digest; stored: Digest | undefined }> {
   const [position, sums] = await store.read([selectPosition('main'), selectStoredSums('main')])
-  const head = readPosition(position)
+  const { schema: active, ...at } = readPosition(position)
+  const head = { ...at, schemaVersion: active?.version ?? 0 }
   const options = { ...kind(faults), tables: TABLES.map(({ name }) => name) }
   const stored = readStoredSums(kind(faults), head.index, sums)
   const tracker = new DigestTracker(options, head, stored)

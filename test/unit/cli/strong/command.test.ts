@@ -119,6 +119,7 @@ describe('status', () => {
       ...{ group: 'main', applied: 3, logEnd: 5, lagRecords: 2, lagMs: 7.25, readIndexMs: 81 },
       ...{ retainedFrom: null, leftBehind: [], reseeding: null, stopped: null, logError: null },
       machineVersion: 3,
+      schemaVersion: 2,
     }
     const leases = {
       ...{ group: 'local', remainingMs: 1200, applied: 9, stableIndex: 8, markedTransactions: 2 },
@@ -141,7 +142,7 @@ describe('status', () => {
     })
     const { code, stdout, stderr } = await run('status', '--config', config)
     expect(stdout).toContain('The commit log is a file of b')
-    expect(stdout).toMatch(/^a +main +3 +5 +2 +7\.3 +- +3 +follows$/m)
+    expect(stdout).toMatch(/^a +main +3 +5 +2 +7\.3 +- +3 +2 +follows$/m)
     expect(stdout).toMatch(/^a +1200 ms left +9 +8 +2 +a\.1$/m)
     expect(stdout).toMatch(/^b +no node that answers has it open$/m)
     expect(stderr).toContain(`http://${NOWHERE}: REGION_UNREACHABLE`)

@@ -93,6 +93,29 @@ const FROZEN_CONTROLS: readonly (readonly [Control, string])[] = [
   [{ type: 'machine-version', version: 3 }, '920003'],
   [{ type: 'skip', index: 70_000 }, '9202ce00011170'],
   [{ type: 'lease', record: Uint8Array.of(1, 2) }, '9203c4020102'],
+  [
+    {
+      type: 'schema',
+      schema: {
+        version: 2,
+        tables: [
+          {
+            id: 1,
+            ttl: 3,
+            columns: [
+              { id: 1, default: undefined },
+              { id: 2, default: 5 },
+              { id: 3, default: null },
+              { id: 4, default: Uint8Array.of(7) },
+              { id: 5, default: 'x' },
+            ],
+          },
+          { id: 2, ttl: null, columns: [] },
+        ],
+      },
+    },
+    '930102929301039591019202059203c09204c401079205a1789302c090',
+  ],
 ]
 
 const FROZEN_CONTROL_RECORD = '01950300cb4278bcfe568000000291c403920003'
@@ -134,6 +157,12 @@ describe('the bytes of the log', () => {
     ['of an unknown code', Uint8Array.of(0x92, 9, 1)],
     ['of no version', Uint8Array.of(0x92, 0, 0)],
     ['of a lease that is no bytes', Uint8Array.of(0x92, 3, 1)],
+    ['of a schema without tables', Uint8Array.of(0x92, 1, 1)],
+    ['of a schema whose table is no list', Uint8Array.of(0x93, 1, 1, 0x91, 1)],
+    [
+      'of a schema with a column of no id',
+      Uint8Array.of(0x93, 1, 1, 0x91, 0x93, 1, 0xc0, 0x91, 0x91, 0xc0),
+    ],
   ])('of a control that are %s are refused', (_name, bytes) => {
     expect(() => decodeControl(bytes)).toThrow(
       expect.objectContaining({ code: 'PROTOCOL_MALFORMED' }),

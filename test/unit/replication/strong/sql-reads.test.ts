@@ -212,7 +212,7 @@ describe('records', () => {
     const records: number[][] = []
     const proposer = new Proposer({
       runtime: systemRuntime,
-      schemaVersion: 1,
+      schemaVersion: () => 1,
       limits: DEFAULT_PROPOSER_LIMITS,
       requireInStep: () => undefined,
       append: (_id, payload) => {
