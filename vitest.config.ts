@@ -97,7 +97,7 @@ export default defineConfig({
         test: {
           name: 'engines',
           // They wait for engines more than they compute.
-          maxWorkers: 4,
+          maxWorkers: 5,
           include: ['test/engines/**/*.test.ts'],
           globalSetup: 'test/engines/support/global-setup.ts',
           runner: 'test/engines/support/runner.ts',
