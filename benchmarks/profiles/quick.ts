@@ -7,7 +7,7 @@ export const QUICK: Profile = {
   name: 'quick',
   summary: 'the regression gate: a few cells of each mode, as ratios against committed bounds',
   parts: ['gate'],
-  measuringMs: 30_000,
+  measuringMs: 40_000,
   limitMs: 3 * MINUTE_MS,
   repetitions: 3,
   rateOpsPerSecond: 40,
