@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { builtFile, hasFreshBuild, SOURCE_FOLDERS } from './bin/fresh-build.mjs'
+import { LongestFirst } from './scripts/lib/longest-first.ts'
 
 /**
  * The kinds of test, each a folder of test/, with the longest that one test may take, in ms: ten
@@ -73,6 +74,7 @@ export default defineConfig({
   plugins: testsBuild ? [buildOfSources] : [],
   test: {
     env: testsBuild ? { MERIDIAN_TEST_BUILD: '1' } : {},
+    sequence: { sequencer: LongestFirst },
     server: { deps: { external: [/\/dist\/.*\.js$/] } },
     // Two cores are the reference machine; native libSQL wants a process, not a thread, a file.
     pool: 'forks',
@@ -97,7 +99,7 @@ export default defineConfig({
         test: {
           name: 'engines',
           // They wait for engines more than they compute.
-          maxWorkers: 5,
+          maxWorkers: 4,
           include: ['test/engines/**/*.test.ts'],
           globalSetup: 'test/engines/support/global-setup.ts',
           runner: 'test/engines/support/runner.ts',

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ROOT, runCommand } from '../../scripts/lib/command.ts'
+import { LONGEST } from '../../scripts/lib/longest-first.ts'
 import { readScripts } from '../../scripts/lib/package-json.ts'
 import { schedule } from '../../scripts/lib/schedule.ts'
 import { STEPS, type Step } from '../../scripts/lib/steps.ts'
@@ -31,6 +32,11 @@ describe('the steps', () => {
   it('are scripts of package.json', () => {
     const names = STEPS.map(({ name }) => name)
     expect(Object.keys(readScripts())).toEqual(expect.arrayContaining(names))
+  })
+
+  it('begin with files that there are', () => {
+    const missing = LONGEST.filter((name) => !existsSync(join(ROOT, 'test', `${name}.test.ts`)))
+    expect(missing).toEqual([])
   })
 
   it('cover every folder of tests', () => {
