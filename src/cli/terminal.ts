@@ -40,7 +40,8 @@ export class Terminal {
 
   style(style: Style | readonly Style[], text: string): string {
     if (!this.#colors) return text
-    return styleText(style as Parameters<typeof styleText>[0], text)
+    // Whether there are colours was decided for this stream; Node 22 would ask its own standard output.
+    return styleText(style as Parameters<typeof styleText>[0], text, { validateStream: false })
   }
 
   heading(text: string): void {
