@@ -94,10 +94,10 @@ function stepsOf(name: string): readonly BenchStep[] {
   return entry.steps({ engines: 'embedded', topology, leader: LEADER, rateOpsPerSecond: RATE })
 }
 
-/** In every mode; the core workloads differ in their mix of calls alone, so that two share each mode. */
+/** In every mode; the core workloads differ in their mix of calls, so that each has one of its own. */
 function someStepsOf(name: string): readonly BenchStep[] {
   const steps = stepsOf(name)
-  const letter = /^ycsb-([a-f])$/.exec(name)?.[1]
+  const letter = /^ycsb-([b-e])$/.exec(name)?.[1]
   if (letter === undefined) return steps
   return steps.filter((_, i) => i === letter.charCodeAt(0) % steps.length)
 }

@@ -91,7 +91,7 @@ test('the configuration of a topology has its delays and its leader', async () =
   const topology = await readTopology('five-regions')
   const config = configFor(topology, 'us-west')
   expect(config.topology).toEqual(topology)
-  expect(config.commitLog).toMatchObject({ leader: 'us-west', etcd: null })
+  expect(config.commitLog).toEqual({ leader: 'us-west', etcd: null, leaseDurationMs: 6000 })
   expect(() => configFor(topology, 'nowhere')).toThrow(
     expect.objectContaining({ code: 'CONFIG_INVALID' }),
   )
