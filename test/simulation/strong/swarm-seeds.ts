@@ -50,5 +50,5 @@ async function clean(from: number): Promise<void> {
   const { counters } = report
   for (const kind of FAULTS) expect(counters.get(`fault.${kind}`), kind).toBeGreaterThan(10)
   for (const name of MET) expect(counters.get(name), name).toBeGreaterThan(0)
-  expect(report.operations).toBeGreaterThan(30 * SEEDS_EACH)
+  expect(report.operations).toBeGreaterThan(40 * SEEDS_EACH)
 }
